@@ -1,0 +1,77 @@
+"""Commands that talk to a running engine: `status`, `close`, `stop`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from engine import client, paths, protocol
+from engine.cli.report import output
+from engine.errors import AmygdalaError
+
+T = TypeVar("T")
+STOP_WITHIN = 20.0
+
+
+def status(arguments: argparse.Namespace) -> int:
+    """Print what the engine is doing; exit code 1 if there is none."""
+    found = _with_engine(arguments, lambda engine: engine.request(protocol.GetStatus))
+    assert isinstance(found, protocol.Status)
+    if arguments.json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
+        return 0
+    output.print(f"engine {found.version}, pid {found.pid}, up {found.uptime:.0f} s, {found.clients} clients")
+    output.print(f"socket {found.socket}\nlog    {found.log}")
+    for corpus in found.corpora:
+        counts = f"{corpus.stories} stories, {corpus.concepts} concepts, {corpus.clients} clients"
+        output.print(f"corpus {corpus.corpus}: {_doing(corpus.doing)}, revision {corpus.revision}; {counts}")
+    for model in found.models:
+        where = f" on {model.device}, {model.bytes / 1e6:.0f} MB" if model.device else ""
+        output.print(f"model  {model.model}: {model.state}{where}" + (f", pid {model.pid}" if model.pid else ""))
+    return 0
+
+
+def close(arguments: argparse.Namespace) -> int:
+    """Have the engine let go of a corpus."""
+    corpus = str(arguments.corpus.resolve())
+    _with_engine(arguments, lambda engine: engine.request(protocol.Close, corpus=corpus))
+    print(f"closed {corpus}", file=sys.stderr)
+    return 0
+
+
+def stop(arguments: argparse.Namespace) -> int:
+    """Stop the engine and wait until it has gone."""
+    socket = paths.socket_path(arguments.socket)
+    _with_engine(arguments, lambda engine: engine.request(protocol.Stop))
+    deadline = time.monotonic() + STOP_WITHIN
+    while socket.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    if socket.exists():
+        raise AmygdalaError(f"the engine was asked to stop but {socket} is still there after {STOP_WITHIN:.0f} s")
+    print("stopped", file=sys.stderr)
+    return 0
+
+
+def _doing(doing: protocol.Doing) -> str:
+    progress = f" {doing.done}/{doing.total} texts, {doing.rate:.0f}/s" if doing.total else ""
+    return doing.state + progress + (f" ({doing.detail})" if doing.detail else "") + ("" if doing.live else ", paused")
+
+
+def _with_engine(arguments: argparse.Namespace, ask: Callable[[client.Connection], Awaitable[T]]) -> T:
+    socket: Path = paths.socket_path(arguments.socket)
+
+    async def go() -> T:
+        connection = await client.connect(socket)
+        try:
+            return await ask(connection)
+        finally:
+            await connection.close()
+
+    return asyncio.run(go())

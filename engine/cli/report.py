@@ -1,0 +1,105 @@
+"""What the command line says to people: the preflight, progress with time left, the triage summary."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from engine.corpus import Corpus
+from engine.results import Results
+from engine.triage import Outlier, Verdict, by_bucket
+
+diagnostics = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+output = Console(highlight=False, markup=False, soft_wrap=True)
+
+PLAIN_EVERY = 5.0
+"""Seconds between progress lines where there is no terminal."""
+SHOWN_OUTLIERS = 10
+
+
+def preflight(corpus: Corpus) -> None:
+    """What was found, before anything is computed: concepts, baselines, problems with their files."""
+    counts = Counter(story.concept for story in corpus.stories if story.concept is not None)
+    baselines = sum(story.is_baseline for story in corpus.stories)
+    few = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items()) if count < 3)
+    diagnostics.print(
+        f"{len(counts)} concepts, {sum(counts.values())} stories, {baselines} baselines"
+        + (f"; fewer than three stories: {few}" if few else "")
+    )
+    for problem in corpus.problems:
+        diagnostics.print(str(problem))
+
+
+class ForwardProgress:
+    """Texts done, with rate and time left: a bar on a terminal, a plain line every few seconds elsewhere."""
+
+    def __init__(self) -> None:
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            console=diagnostics,
+            transient=True,
+        )
+        self._terminal = diagnostics.is_terminal
+        self._task = self._bar.add_task("texts through the model", total=None, visible=False, rate="")
+        self._started = self._said = time.monotonic()
+
+    def __enter__(self) -> ForwardProgress:
+        if self._terminal:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._terminal:
+            self._bar.stop()
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if done == 0:
+            self._started = self._said = now
+        rate = done / (now - self._started) if done and now > self._started else 0.0
+        if self._terminal:
+            self._bar.update(self._task, completed=done, total=total, visible=True, rate=f"{rate:.0f}/s")
+        elif now - self._said >= PLAIN_EVERY:
+            self._said = now
+            left = f", {(total - done) / rate:.0f} s left" if rate else ""
+            print(f"{done}/{total} texts, {rate:.0f}/s{left}", file=sys.stderr, flush=True)
+
+
+def summary(results: Results, verdicts: Mapping[str, Verdict], outliers: list[Outlier], corpus: Corpus) -> None:
+    """The triage: buckets with the numbers that decided, then the stories to look at, worst first."""
+    table = Table(title=f"Triage at block {results.middle}", title_justify="left", box=None, pad_edge=False)
+    for heading in ("bucket", "concept", "stories", "why"):
+        table.add_column(heading, justify="right" if heading == "stories" else "left")
+    counts = {quality.concept: quality.n_positive_stories for quality in results.concepts}
+    for bucket, names in by_bucket(verdicts.items()).items():
+        for name in names:
+            if bucket not in ("redundant", "thin"):
+                verdict = verdicts[name]
+                table.add_row(
+                    Text(verdict.label), Text(name), str(counts[name]), Text("; ".join(verdict.reasons), no_wrap=True)
+                )
+    output.print(table)
+    for name, reason in results.without_vector.items():
+        output.print(f"no vector for {name}: {reason}")
+    misread = [outlier for outlier in outliers if outlier.misread]
+    paths = {(story.text_id, story.concept): story.path for story in corpus.stories}
+    if misread:
+        output.print(f"\n{len(misread)} stories read as another concept, worst first:")
+        for outlier in misread[:SHOWN_OUTLIERS]:
+            output.print(f"  {paths[outlier.text_id, outlier.concept]}: {outlier.reason}")
+        if len(misread) > SHOWN_OUTLIERS:
+            output.print(f"  and {len(misread) - SHOWN_OUTLIERS} more")

@@ -1,0 +1,169 @@
+"""Finding the engine, starting it if there is none, shaking hands, and talking to it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from engine import __version__, paths, protocol
+from engine.errors import AmygdalaError
+
+START_WITHIN = 15.0
+"""Seconds a new engine has to answer; it does so before it loads any model."""
+MAX_LOG = 5 << 20
+IDLE_EXIT_MINUTES = 60
+"""A started engine exits after an hour with no client and no work."""
+
+
+class NoEngine(AmygdalaError):
+    """Nobody serves at the socket."""
+
+
+class Connection:
+    """A handshaken connection. `request` sends and awaits one reply; `events` yields everything else."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, welcome: protocol.Welcome) -> None:
+        self.welcome = welcome
+        self._reader = reader
+        self._writer = writer
+        self._ids = itertools.count(1)
+        self._replies: dict[int, asyncio.Future[protocol.Reply]] = {}
+        self._events: asyncio.Queue[protocol.Event | None] = asyncio.Queue()
+        self._task = asyncio.create_task(self._read())
+
+    async def request(self, kind: type[protocol.Request], **fields: Any) -> protocol.Reply:
+        """Send a request and wait for its reply.
+
+        Raises:
+            AmygdalaError: the engine refused it.
+            NoEngine: the connection ended before the reply.
+        """
+        number = next(self._ids)
+        future: asyncio.Future[protocol.Reply] = asyncio.get_running_loop().create_future()
+        self._replies[number] = future
+        try:
+            if self._task.done():
+                raise NoEngine("the engine has gone")
+            self._writer.write(protocol.encode(kind(id=number, **fields)))
+            await self._writer.drain()
+            reply = await future
+        except ConnectionError as error:
+            raise NoEngine("the engine has gone") from error
+        finally:
+            self._replies.pop(number, None)
+        if isinstance(reply, protocol.Failure):
+            raise AmygdalaError(reply.message)
+        return reply
+
+    async def events(self) -> AsyncIterator[protocol.Event]:
+        """Events as they come, until the connection ends."""
+        while (event := await self._events.get()) is not None:
+            yield event
+
+    async def close(self) -> None:
+        """Hang up."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        self._writer.close()
+        with contextlib.suppress(ConnectionError):
+            await self._writer.wait_closed()
+
+    async def _read(self) -> None:
+        try:
+            while line := await self._reader.readline():
+                message = protocol.decode_from_server(line)
+                if isinstance(message, protocol.Event):
+                    self._events.put_nowait(message)
+                elif isinstance(message, protocol.Reply):
+                    waiting = self._replies.get(message.id or 0)
+                    if waiting is not None and not waiting.done():
+                        waiting.set_result(message)
+        except (ConnectionError, ValueError, protocol.ProtocolError):
+            pass
+        finally:
+            self._events.put_nowait(None)
+            for waiting in self._replies.values():
+                if not waiting.done():
+                    waiting.set_exception(NoEngine("the engine has gone"))
+
+
+async def connect(socket: Path) -> Connection:
+    """Connect to the engine at `socket`.
+
+    Raises:
+        NoEngine: nobody serves there.
+        AmygdalaError: it speaks another protocol (its words say what to do), or does not shake hands.
+    """
+    try:
+        reader, writer = await asyncio.open_unix_connection(str(socket), limit=protocol.MAX_MESSAGE)
+    except (FileNotFoundError, ConnectionRefusedError) as error:
+        raise NoEngine(f"no engine is running at {socket}") from error
+    except OSError as error:
+        raise AmygdalaError(f"cannot connect to {socket}: {error.strerror}") from error
+    writer.write(protocol.encode(protocol.Hello(protocol=protocol.PROTOCOL, version=__version__)))
+    try:
+        line = await asyncio.wait_for(reader.readline(), START_WITHIN)
+        answer = protocol.decode_from_server(line) if line else None
+    except (TimeoutError, ConnectionError, protocol.ProtocolError) as error:
+        writer.close()
+        raise AmygdalaError(f"what serves at {socket} does not answer as an engine: {error}") from error
+    if isinstance(answer, protocol.Welcome):
+        return Connection(reader, writer, answer)
+    writer.close()
+    if isinstance(answer, protocol.Refused):
+        raise AmygdalaError(answer.message)
+    raise NoEngine(f"the engine at {socket} hung up")
+
+
+async def connect_or_start(socket: Path) -> Connection:
+    """Connect to the engine, starting one if there is none; of many clients who start one, one wins and serves all.
+
+    Raises:
+        AmygdalaError: none could be started (with what its log says), or see `connect`.
+    """
+    with contextlib.suppress(NoEngine):
+        return await connect(socket)
+    log = await asyncio.to_thread(start, socket)
+    deadline = time.monotonic() + START_WITHIN
+    while time.monotonic() < deadline:
+        with contextlib.suppress(NoEngine):
+            return await connect(socket)
+        await asyncio.sleep(0.05)
+    raise AmygdalaError(f"the engine was started but does not answer; the end of its log, {log}:\n{_tail(log)}")
+
+
+def start(socket: Path) -> Path:
+    """Start a detached engine at `socket`; returns its log. One that is running already makes the new one exit."""
+    log = paths.log_path()
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        if log.exists() and log.stat().st_size > MAX_LOG:
+            log.replace(log.with_suffix(".old.log"))
+        with log.open("ab") as stream:
+            # -P keeps the working directory off the import path: a corpus must not be able to bring an `engine`
+            command = [sys.executable, "-P", "-m", "engine", "serve", "--socket", str(socket)]
+            subprocess.Popen(
+                [*command, "--idle-exit", str(IDLE_EXIT_MINUTES)],
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                start_new_session=True,
+                cwd="/",
+            )
+    except OSError as error:
+        raise AmygdalaError(f"cannot start an engine (log {log}): {error.strerror}") from error
+    return log
+
+
+def _tail(log: Path, lines: int = 15) -> str:
+    try:
+        return "\n".join(log.read_text("utf-8", "replace").splitlines()[-lines:])
+    except OSError:
+        return "(no log)"

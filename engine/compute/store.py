@@ -1,0 +1,168 @@
+"""Activations on disk, by content: what was ever computed is not computed again.
+
+One safetensors file per key, written under a temporary name and renamed; an SQLite index (WAL) keeps sizes and times
+of use, so that the least recently used go first when the store is full. Losing the index or any file only costs time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from engine.compute.forward import Activation
+from engine.compute.models import file_sha256
+
+log = logging.getLogger(__name__)
+
+MAX_BYTES = 20 << 30
+"""20 GiB: ten million stories of a small model, about a million of a large one."""
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, bytes INTEGER NOT NULL, used REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS digests (
+    path TEXT PRIMARY KEY, bytes INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, inode INTEGER, sha256 TEXT
+) WITHOUT ROWID;
+"""
+
+
+class Store:
+    """A content-addressed cache of activations, shared by every process of the user."""
+
+    def __init__(self, root: Path, max_bytes: int = MAX_BYTES) -> None:
+        self.root = root
+        self._max_bytes = max_bytes
+
+    def get(self, keys: Iterable[str]) -> dict[str, Activation]:
+        """The stored activations among `keys`; a damaged one is dropped, as if it had never been there."""
+        found = {}
+        for key in keys:
+            file = self._file(key)
+            try:
+                found[key] = _decode(file)
+            except FileNotFoundError:
+                continue
+            except (safetensors.SafetensorError, OSError, KeyError, ValueError) as error:
+                log.warning("dropped a damaged activation: %s: %s", file, error)
+                file.unlink(missing_ok=True)
+        self._touch(found)
+        return found
+
+    def put(self, activations: Mapping[str, Activation]) -> None:
+        """Keep these; where the disk refuses, say so and go on without."""
+        sizes: dict[str, int] = {}
+        try:
+            for key, activation in activations.items():
+                sizes[key] = self._write(self._file(key), activation)
+        except OSError as error:
+            log.warning("activations are not being cached: %s: %s", self.root, error.strerror)
+        with self._index() as index:
+            now = time.time()
+            index.executemany(
+                "INSERT OR REPLACE INTO entries VALUES (?, ?, ?)", [(key, size, now) for key, size in sizes.items()]
+            )
+        self._evict()
+
+    def digest(self, file: Path) -> str:
+        """SHA-256 of a (large) file, remembered for as long as its size, times and inode stay the same."""
+        path = str(file.resolve())
+        info = file.stat()
+        signature = info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino
+        with self._index() as index:
+            row = index.execute(
+                "SELECT bytes, mtime_ns, ctime_ns, inode, sha256 FROM digests WHERE path = ?", [path]
+            ).fetchone()
+        if row is not None and row[:4] == signature:
+            return str(row[4])
+        digest = file_sha256(file)
+        with self._index() as index:
+            index.execute("INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?, ?, ?)", [path, *signature, digest])
+        return digest
+
+    def _file(self, key: str) -> Path:
+        return self.root / "activations" / key[:2] / f"{key}.safetensors"
+
+    def _write(self, file: Path, activation: Activation) -> int:
+        data = _encode(activation)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=".")
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(data)
+            Path(temporary).replace(file)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        return len(data)
+
+    def _touch(self, keys: Iterable[str]) -> None:
+        now = time.time()
+        with self._index() as index:
+            index.executemany("UPDATE entries SET used = ? WHERE key = ?", [(now, key) for key in keys])
+
+    def _evict(self) -> None:
+        with self._index() as index:
+            (total,) = index.execute("SELECT COALESCE(SUM(bytes), 0) FROM entries").fetchone()
+            if total <= self._max_bytes:
+                return
+            gone = []
+            for key, size in index.execute("SELECT key, bytes FROM entries ORDER BY used, key"):
+                self._file(key).unlink(missing_ok=True)
+                gone.append([key])
+                total -= size
+                if total <= self._max_bytes:
+                    break
+            index.executemany("DELETE FROM entries WHERE key = ?", gone)
+
+    @contextlib.contextmanager
+    def _index(self) -> Iterator[sqlite3.Connection]:
+        """One transaction on the index; in memory, hence forgotten, where the disk gives none."""
+        connection = self._connect()
+        try:
+            with connection:
+                yield connection
+        except sqlite3.Error as error:
+            log.warning("the index of %s failed: %s", self.root, error)
+        finally:
+            connection.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        try:
+            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            connection = sqlite3.connect(self.root / "index.sqlite", timeout=10)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.executescript(SCHEMA)
+        except (OSError, sqlite3.Error) as error:
+            log.warning("no index of activations in %s: %s", self.root, error)
+            connection = sqlite3.connect(":memory:")
+            connection.executescript(SCHEMA)
+        return connection
+
+
+def _encode(activation: Activation) -> bytes:
+    tensors = {"x": activation.x.contiguous()}
+    metadata = {"checksum": _checksum(activation.x), "truncated": str(int(activation.truncated))}
+    return safetensors.torch.save(tensors, metadata)
+
+
+def _decode(file: Path) -> Activation:
+    with safetensors.safe_open(file, framework="pt") as stored:
+        metadata = stored.metadata() or {}
+        x: Tensor = stored.get_tensor("x")
+    if metadata["checksum"] != _checksum(x):
+        raise ValueError("its checksum is wrong")
+    return Activation(x, truncated=metadata["truncated"] == "1")
+
+
+def _checksum(x: Tensor) -> str:
+    return hashlib.blake2b(x.contiguous().numpy().tobytes(), digest_size=16).hexdigest()

@@ -1,0 +1,18 @@
+"""Stories on disk: what they are, how they are found, and how two scans differ. No torch here."""
+
+from engine.corpus.model import BASELINE, Change, Corpus, Problem, Severity, Story, diff, text_id
+from engine.corpus.scan import Layout, Scanner, scan
+
+__all__ = [
+    "BASELINE",
+    "Change",
+    "Corpus",
+    "Layout",
+    "Problem",
+    "Scanner",
+    "Severity",
+    "Story",
+    "diff",
+    "scan",
+    "text_id",
+]

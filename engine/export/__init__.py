@@ -1,0 +1,1 @@
+"""Files that downstream loaders read."""

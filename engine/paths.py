@@ -1,0 +1,71 @@
+"""Where things lie: the runtime socket, the activation cache, the log. Nothing of ours lies in a corpus."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import platformdirs
+
+from engine.errors import AmygdalaError
+
+APP = "amygdala"
+MAX_SOCKET_PATH = 103
+"""Bytes a Unix socket's path may take: 108 on Linux, 104 on macOS, less the final NUL."""
+
+
+def socket_path(explicit: str | os.PathLike[str] | None = None) -> Path:
+    """The engine's socket: `explicit`, else `$AMYGDALA_SOCKET`, else `engine.sock` in the user's runtime directory.
+
+    Raises:
+        AmygdalaError: the path is too long for a Unix socket.
+    """
+    chosen = explicit or os.environ.get("AMYGDALA_SOCKET")
+    path = Path(chosen).expanduser().absolute() if chosen else runtime_dir() / "engine.sock"
+    if len(os.fsencode(path)) > MAX_SOCKET_PATH:
+        raise AmygdalaError(
+            f"the socket path is longer than {MAX_SOCKET_PATH} bytes: {path}\n"
+            "Choose a shorter one with --socket or AMYGDALA_SOCKET, for example /tmp/amygdala.sock."
+        )
+    return path
+
+
+def runtime_dir() -> Path:
+    """`$XDG_RUNTIME_DIR/amygdala`, or `/tmp/amygdala-<uid>` where there is no runtime directory (not created)."""
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    if base and Path(base).is_dir():
+        return Path(base) / APP
+    return Path("/tmp") / f"{APP}-{os.getuid()}"
+
+
+def private_dir(path: Path) -> Path:
+    """Create `path` for this user alone (mode 0700), or check that it already is.
+
+    Raises:
+        AmygdalaError: it is a link, belongs to someone else, or others may write there.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        info = path.lstat()
+    except OSError as error:
+        raise AmygdalaError(f"cannot create the socket's directory {path}: {error.strerror}") from error
+    if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.getuid():
+        raise AmygdalaError(
+            f"{path} is not a directory of yours, so the engine's socket will not be put there.\n"
+            "Remove it, or choose another place with --socket or AMYGDALA_SOCKET."
+        )
+    if info.st_mode & 0o022:
+        raise AmygdalaError(f"others may write to {path}; run: chmod 700 {path}")
+    return path
+
+
+def cache_dir() -> Path:
+    """Activations, by content: safe to delete, costs a recomputation."""
+    override = os.environ.get("AMYGDALA_CACHE")
+    return Path(override).expanduser() if override else platformdirs.user_cache_path(APP)
+
+
+def log_path() -> Path:
+    """What a detached engine says (its standard error)."""
+    return platformdirs.user_state_path(APP) / "engine.log"

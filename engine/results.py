@@ -1,0 +1,101 @@
+"""What a computation says about a corpus: plain numbers, free of torch, ready for the wire and for JSON.
+
+Names and shapes of `LayerQuality` and `LinearCombination` are those of `quality.json`.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+Ranked = tuple[str, float]
+
+
+class LayerQuality(msgspec.Struct, frozen=True, kw_only=True):
+    """Quality of one concept's direction `d` at one layer; `x_i` are its stories' activations."""
+
+    first_pc_variance_ratio: float
+    top3_variance_ratios: list[float]
+    story_projection_mean: float
+    story_projection_std: float | None
+    """Unbiased; None for a single story."""
+    story_projection_min: float
+    story_projection_max: float
+    story_alignment_mean: float
+    story_alignment_std: float
+    best_neuron_idx: int | None
+    """Column of the MLP's down projection closest to `d`; None where the model has no dense one."""
+    best_neuron_cosine: float | None
+    top5_neurons: list[tuple[int, float]]
+
+
+class LinearCombination(msgspec.Struct, frozen=True, kw_only=True):
+    """Ridge regression of one direction on all the others."""
+
+    r_squared: float
+    residual_norm: float
+    top_contributors: list[Ranked]
+
+
+class StoryFit(msgspec.Struct, frozen=True, kw_only=True):
+    """How one text sits in its concept, at the middle target layer."""
+
+    text_id: str
+    concept: str
+    alignment: float
+    """Cosine of `x_i - mean(P_c)` with the concept's direction: `quality.json`'s measure."""
+    own: float | None
+    """Cosine of `x_i - mean(all texts)` with the concept's direction made without this text; None for an only text."""
+    rival: str | None
+    """The other concept that reads this text highest, its direction made without this text; None with one concept."""
+    rival_score: float
+    """As `own`, for the rival."""
+
+
+class ConceptQuality(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything `quality.json` says of one concept; layer keys are block indices."""
+
+    concept: str
+    n_positive_stories: int
+    per_layer: dict[int, LayerQuality]
+    linear_combination: dict[int, LinearCombination]
+    nearest_concepts: list[Ranked]
+    """At the middle target layer: the five closest directions with their cosines."""
+    outliers: list[tuple[str, float]]
+    """At the middle target layer: the two lowest alignments, as (text id, alignment); empty for one story."""
+
+
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """What a computation cost."""
+
+    texts_run: int
+    """Texts that went through the model."""
+    texts_cached: int
+    """Texts whose activations came from the store."""
+    seconds_forward: float
+    seconds_statistics: float
+
+
+class Results(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of one corpus under one model, after one `apply`."""
+
+    layers: list[int]
+    hidden_size: int
+    concepts: list[ConceptQuality]
+    """Sorted by name; only those that have a vector."""
+    fits: list[StoryFit]
+    """One for each (text, concept) pair."""
+    without_vector: dict[str, str]
+    """Concepts that get no vector, each with the reason."""
+    truncated: list[str]
+    """Ids of texts longer than `max_length` tokens."""
+    work: Work
+
+    @property
+    def middle(self) -> int:
+        """The layer that triage reads: the middle of the target layers."""
+        return middle_layer(self.layers)
+
+
+def middle_layer(layers: list[int]) -> int:
+    """The target layer that stands for all where one number is shown (`spec`: `layers[len(layers) // 2]`)."""
+    return layers[len(layers) // 2]

@@ -1,0 +1,92 @@
+"""Owning the socket: one engine per socket, for as long as a lock is held."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import struct
+from pathlib import Path
+from types import TracebackType
+
+from engine import paths
+from engine.errors import AmygdalaError
+
+
+class AlreadyRunning(AmygdalaError):
+    """Another engine owns the socket."""
+
+
+class Ownership:
+    """The right to serve at `path`: a lock held for life (not a pid, which can be recycled), then the bound socket.
+
+    Raises:
+        AlreadyRunning: another process holds the lock.
+        AmygdalaError: the directory is not the user's, or the socket cannot be bound.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if path.parent == paths.runtime_dir():
+            paths.private_dir(path.parent)
+        lock_path = path.with_name(path.name + ".lock")
+        try:
+            self._lock = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise AmygdalaError(f"cannot lock {lock_path}: {error.strerror}") from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._lock)
+            raise AlreadyRunning(f"an engine already serves at {path}") from None
+        try:
+            self.listener = self._bind()
+        except OSError as error:
+            os.close(self._lock)
+            raise AmygdalaError(f"cannot serve at {path}: {error.strerror}") from error
+        info = path.stat()
+        self._identity = info.st_dev, info.st_ino
+
+    def still_ours(self) -> bool:
+        """Whether clients who come to `path` reach us: not so once the runtime directory was removed under us."""
+        try:
+            info = self.path.stat()
+        except OSError:
+            return False
+        return (info.st_dev, info.st_ino) == self._identity
+
+    def release(self) -> None:
+        """Take the socket away, then let go of the lock (the lock's file stays: removing it would race)."""
+        self.listener.close()
+        if self.still_ours():
+            self.path.unlink(missing_ok=True)
+        os.close(self._lock)
+
+    def __enter__(self) -> Ownership:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+    def _bind(self) -> socket.socket:
+        self.path.unlink(missing_ok=True)  # left by an engine that was killed: nobody serves there, we hold the lock
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        mask = os.umask(0o177)
+        try:
+            listener.bind(str(self.path))
+        finally:
+            os.umask(mask)
+        listener.listen(64)
+        listener.setblocking(False)
+        return listener
+
+
+def peer_uid(connection: socket.socket) -> int | None:
+    """The user on the other end of a Unix socket; None where the system does not tell."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return None
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _pid, uid, _gid = struct.unpack("3i", credentials)
+    return int(uid)

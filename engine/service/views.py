@@ -1,0 +1,215 @@
+"""From a scan and results to what clients see, and from two such states to what moved. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import PurePosixPath
+from typing import TypeVar
+
+import msgspec
+
+from engine.corpus import BASELINE, Change, Corpus, Problem, Story
+from engine.protocol import ConceptMove, ConceptView, Moved, StoryMove, StoryState, StoryView
+from engine.results import LayerQuality, Results
+from engine.settings import Settings
+from engine.triage import judge, outliers
+
+DIGITS = 4
+"""Scores are rounded so that a view changes only when a person could see it."""
+
+PROBLEM_STATES: Mapping[str, StoryState] = {
+    "empty": "empty",
+    "duplicate": "duplicate",
+    "case": "ok",
+    "misplaced": "error",
+}
+
+
+def story_views(
+    disk: Corpus, applied: Mapping[str, Story], results: Results | None, computing: Collection[str]
+) -> dict[str, StoryView]:
+    """Every story file on disk, by path.
+
+    Args:
+        disk: the latest scan.
+        applied: the stories that `results` are of, by path; a story whose text differs is stale.
+        results: the latest results, if any.
+        computing: paths whose texts are being computed.
+    """
+    views = {story.path: _story_view(story, applied, computing) for story in disk.stories}
+    if results is not None:
+        _add_scores(views, disk.stories, results)
+    for problem in disk.problems:
+        _add_problem(views, problem)
+    return views
+
+
+def _story_view(story: Story, applied: Mapping[str, Story], computing: Collection[str]) -> StoryView:
+    known = applied.get(story.path)
+    if story.path in computing:
+        return _bare(story, "computing")
+    if known is None or known.text_id != story.text_id:
+        return _bare(story, "stale", "changed since the numbers were computed")
+    return _bare(story, "ok")
+
+
+def _bare(story: Story, state: StoryState, reason: str = "") -> StoryView:
+    return StoryView(path=story.path, concept=story.concept, scenario=story.scenario, state=state, reason=reason)
+
+
+def _add_scores(views: dict[str, StoryView], stories: Iterable[Story], results: Results) -> None:
+    fits = {(fit.text_id, fit.concept): fit for fit in results.fits}
+    ranked = {(found.text_id, found.concept): (rank, found) for rank, found in enumerate(outliers(results))}
+    for story in stories:
+        view = views[story.path]
+        fit = fits.get((story.text_id, story.concept or ""))
+        if fit is None or view.state != "ok":
+            continue
+        rank, outlier = ranked.get((story.text_id, fit.concept), (None, None))
+        views[story.path] = StoryView(
+            path=story.path,
+            concept=story.concept,
+            scenario=story.scenario,
+            state="outlier" if outlier is not None and outlier.misread else "ok",
+            alignment=round(fit.alignment, DIGITS),
+            own=_rounded(fit.own),
+            rival=fit.rival,
+            rival_score=None if fit.rival is None else round(fit.rival_score, DIGITS),
+            misread=outlier is not None and outlier.misread,
+            rank=rank,
+            reason="" if outlier is None else outlier.reason,
+        )
+
+
+def _add_problem(views: dict[str, StoryView], problem: Problem) -> None:
+    """Show a problem on its story; a file that is no story gets a view of its own, folders get none."""
+    view = views.get(problem.path)
+    state = PROBLEM_STATES.get(problem.code, "error")
+    if view is not None:
+        if view.state in ("ok", "outlier"):
+            views[problem.path] = _with_problem(view, state if state != "ok" else view.state, problem.message)
+    elif problem.path.endswith(".txt"):
+        parts = PurePosixPath(problem.path)
+        scenario = parts.parent.name if parts.parts[0] == "paired" else None
+        concept = None if parts.stem == BASELINE else parts.stem
+        views[problem.path] = StoryView(
+            path=problem.path, concept=concept, scenario=scenario, state=state, reason=problem.message
+        )
+
+
+def _with_problem(view: StoryView, state: StoryState, message: str) -> StoryView:
+    reason = "; ".join(filter(None, [message, view.reason]))
+    return msgspec.structs.replace(view, state=state, reason=reason)
+
+
+def concept_views(results: Results | None, settings: Settings) -> list[ConceptView]:
+    """Every concept with its verdict, sorted by name."""
+    if results is None:
+        return []
+    with_vector = [
+        ConceptView(name=found.concept, quality=found, verdict=judge(found, results.middle, settings.thresholds))
+        for found in results.concepts
+    ]
+    without = [
+        ConceptView(name=name, quality=None, verdict=None, reason=reason)
+        for name, reason in results.without_vector.items()
+    ]
+    return sorted(with_vector + without, key=lambda view: view.name)
+
+
+class State:
+    """What one revision showed: enough to say what the next one moved."""
+
+    def __init__(self, stories: Mapping[str, StoryView], concepts: Iterable[ConceptView], middle: int | None) -> None:
+        self.stories = stories
+        self.concepts = {view.name: view for view in concepts}
+        self.middle = middle
+
+
+def moved(
+    before: State,
+    after: State,
+    revision: int,
+    changes: list[Change],
+    affected: Collection[str],
+    results: Results,
+    seconds: float,
+) -> Moved:
+    """What a revision changed: the concepts that moved by 0.005 or changed their bucket, the affected ones first."""
+    names = sorted(before.concepts.keys() | after.concepts.keys(), key=lambda name: (name not in affected, name))
+    moves = [_concept_move(name, name in affected, before, after) for name in names]
+    return Moved(
+        revision=revision,
+        changes=changes,
+        work=results.work,
+        seconds=seconds,
+        concepts=[move for move in moves if _shows(move)],
+        stories=[_story_move(change.path, before, after) for change in changes],
+        queue=(_misread(before), _misread(after)),
+    )
+
+
+def _concept_move(name: str, affected: bool, before: State, after: State) -> ConceptMove:
+    old, new = before.concepts.get(name), after.concepts.get(name)
+    first, last = _numbers(old, before.middle), _numbers(new, after.middle)
+    return ConceptMove(
+        concept=name,
+        affected=affected,
+        bucket=(_label(old), _label(new)),
+        first_pc=(first[0], last[0]),
+        nearest=(first[1], last[1]),
+        r_squared=(first[2], last[2]),
+    )
+
+
+def _numbers(view: ConceptView | None, middle: int | None) -> tuple[float | None, float | None, float | None]:
+    if view is None or view.quality is None or middle is None:
+        return None, None, None
+    at: LayerQuality = view.quality.per_layer[middle]
+    nearest = view.quality.nearest_concepts[0][1] if view.quality.nearest_concepts else None
+    return (
+        round(at.first_pc_variance_ratio, DIGITS),
+        _rounded(nearest),
+        round(view.quality.linear_combination[middle].r_squared, DIGITS),
+    )
+
+
+def _label(view: ConceptView | None) -> str | None:
+    return view.verdict.label if view is not None and view.verdict is not None else None
+
+
+def _shows(move: ConceptMove) -> bool:
+    pairs = (move.first_pc, move.nearest, move.r_squared)
+    return move.bucket[0] != move.bucket[1] or any(_differs(*pair) for pair in pairs)
+
+
+def _differs(old: float | None, new: float | None) -> bool:
+    if old is None or new is None:
+        return old is not new
+    return abs(old - new) >= 0.005
+
+
+def _story_move(path: str, before: State, after: State) -> StoryMove:
+    old, new = before.stories.get(path), after.stories.get(path)
+    return StoryMove(
+        path=path,
+        own=(old.own if old else None, new.own if new else None),
+        rival=(old.rival if old else None, new.rival if new else None),
+        rival_score=(old.rival_score if old else None, new.rival_score if new else None),
+    )
+
+
+def _misread(state: State) -> int:
+    return sum(view.misread for view in state.stories.values())
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, DIGITS)
+
+
+V = TypeVar("V")
+
+
+def differing(before: Mapping[str, V], after: Mapping[str, V]) -> tuple[list[V], list[str]]:
+    """Values that are new or different, and keys that are gone."""
+    return [value for key, value in after.items() if before.get(key) != value], sorted(before.keys() - after.keys())

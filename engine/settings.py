@@ -1,0 +1,226 @@
+"""One typed `Settings`, from defaults, then `CORPUS/amygdala.toml`, then flags.
+
+A field's description is its flag's help and its comment in the file that `engine init` writes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import tomllib
+import types
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from engine.errors import UsageError
+from engine.triage import Thresholds
+
+FILE_NAME = "amygdala.toml"
+
+Positive = Annotated[int, Meta(ge=1)]
+Ratio = Annotated[float, Meta(ge=-1, le=1)]
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Everything that decides what is computed; `None` means that the model or the device decides."""
+
+    model: Annotated[
+        str, Meta(description="a model's folder, a hub id, or 'embedded' (all-MiniLM-L6-v2, packaged)")
+    ] = "embedded"
+    target_layers: Annotated[
+        str | None,
+        Meta(
+            description="blocks whose output is read: indices from 0 ('1,2,4'), percentages of the depth ('50%,67%') "
+            "or 'auto' (50%,58%,67%); embedded: 1,2,3, other models: auto"
+        ),
+    ] = None
+    method: Annotated[
+        Literal["pooled", "whitened", "subspace"],
+        Meta(description="how directions are made; this version computes 'pooled'"),
+    ] = "pooled"
+    subspace_k: Annotated[
+        Positive | None, Meta(description="method subspace: singular vectors kept per story (all)")
+    ] = None
+    subspace_eigen_k: Annotated[Positive, Meta(description="method subspace: eigenvectors summed")] = 5
+    pooling: Annotated[
+        Literal["last", "mean"] | None,
+        Meta(
+            description="a text's activation: its last token, or the mean of its tokens; embedded: mean, others: last"
+        ),
+    ] = None
+    pool_from: Annotated[
+        int, Meta(ge=0, description="with mean pooling, the first token counted (0-based); skips an attention sink")
+    ] = 0
+    max_length: Annotated[Positive, Meta(description="tokens read of a story; longer ones are cut, and say so")] = 512
+    dtype: Annotated[
+        Literal["bf16", "fp16", "fp32"] | None,
+        Meta(description="the model's number format; on a GPU bf16, on a CPU fp32"),
+    ] = None
+    device: Annotated[str, Meta(description="auto (a GPU if there is one), cpu, cuda, cuda:1, ...")] = "auto"
+    batch_size: Annotated[
+        Positive | None, Meta(description="at most this many texts per batch (else bounded by tokens alone)")
+    ] = None
+    min_positives: Annotated[
+        Positive, Meta(description="concepts with fewer texts get no vector; they still serve as contrast")
+    ] = 1
+    redundant_r2: Annotated[Ratio, Meta(description="redundant above this share explained by other concepts")] = 0.9
+    contaminated_cosine: Annotated[Ratio, Meta(description="contaminated above this cosine to another concept")] = 0.8
+    clean_first_pc: Annotated[Ratio, Meta(description="clean above this share of the first principal component")] = 0.7
+    single_neuron_cosine: Annotated[
+        Ratio, Meta(description="a clean concept is one neuron above this cosine with it")
+    ] = 0.6
+    fragmented_first_pc: Annotated[
+        Ratio, Meta(description="fragmented below this share of the first principal component")
+    ] = 0.4
+    thin_below: Annotated[Positive, Meta(description="thin: fewer stories than this")] = 3
+    trust_remote_code: Annotated[
+        bool, Meta(description="run the code that a model brings with it (a flag only, never from a file)")
+    ] = False
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """The triage thresholds among the settings."""
+        names = msgspec.structs.fields(Thresholds)
+        return Thresholds(**{field.name: getattr(self, field.name) for field in names})
+
+
+HINTS: dict[str, Any] = get_type_hints(Settings, include_extras=True)
+
+
+def load(corpus: Path, overrides: dict[str, Any]) -> Settings:
+    """Defaults, then `CORPUS/amygdala.toml` if it is there, then `overrides` (from flags).
+
+    Raises:
+        UsageError: the file is malformed or holds a wrong key or value (named with its line), or an override is wrong.
+    """
+    file = corpus / FILE_NAME
+    values = _read(file) if file.is_file() else {}
+    _anchor(values, corpus)
+    _anchor(overrides, Path.cwd())
+    return validate(values | overrides)
+
+
+def _anchor(values: dict[str, Any], folder: Path) -> None:
+    """Make a model's folder absolute: the engine runs in another directory than the person who named it."""
+    model = values.get("model")
+    if isinstance(model, str) and (found := folder / Path(model).expanduser()).is_dir():
+        values["model"] = str(found.resolve())
+
+
+def validate(values: dict[str, Any]) -> Settings:
+    """Settings from plain values.
+
+    Raises:
+        UsageError: a value is of the wrong type or out of range.
+    """
+    try:
+        return msgspec.convert(values, Settings)
+    except msgspec.ValidationError as error:
+        raise UsageError(_explain(error)) from error
+
+
+def differences(mine: Settings, theirs: Settings) -> dict[str, tuple[str, str]]:
+    """Fields in which two settings differ: name -> (mine, theirs), as words."""
+    return {
+        name: (str(getattr(mine, name)), str(getattr(theirs, name)))
+        for name in Settings.__struct_fields__
+        if getattr(mine, name) != getattr(theirs, name)
+    }
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        text = file.read_text("utf-8")
+        values = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file}: not valid TOML: {error}") from error
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be read: {error.strerror}") from error
+    if "trust_remote_code" in values:
+        raise UsageError(
+            f"{file}:{_line_of(text, 'trust_remote_code')}: trust_remote_code is a flag, never a file's to decide: "
+            "a corpus must not be able to run code. Remove the line and pass --trust-remote-code."
+        )
+    for key, value in values.items():
+        try:
+            msgspec.convert({key: value}, Settings)
+        except msgspec.ValidationError as error:
+            raise UsageError(f"{file}:{_line_of(text, key)}: {_explain(error)}") from error
+    return values
+
+
+def _line_of(text: str, key: str) -> int:
+    lines = text.splitlines()
+    pattern = re.compile(rf"""\s*\[?["']?{re.escape(key)}\b""")
+    return next((number for number, line in enumerate(lines, 1) if pattern.match(line)), 1)
+
+
+def _explain(error: msgspec.ValidationError) -> str:
+    words = str(error)
+    if found := re.search(r"`\$\.(\w+)`", words):
+        key = found.group(1)
+        what = words.split(" - at ")[0]
+        return f"{key}: {what[0].lower()}{what[1:]}"
+    if found := re.search(r"unknown field `(\w+)`", words):
+        return f"{found.group(1)}: no such setting; there are: {', '.join(Settings.__struct_fields__)}"
+    return words
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """One flag per setting, named as it is with dashes; none has a default, so that only what is given overrides."""
+    group = parser.add_argument_group("settings (also in CORPUS/amygdala.toml, with underscores)")
+    for name, hint in HINTS.items():
+        flag = "--" + name.replace("_", "-")
+        kind, choices = _flag_type(hint)
+        words = _description(hint).replace("%", "%%")
+        if kind is bool:
+            group.add_argument(flag, action="store_true", default=None, help=words)
+        else:
+            metavar = None if choices else name.split("_")[-1].upper()
+            group.add_argument(flag, type=kind, choices=choices, default=None, metavar=metavar, help=words)
+
+
+def from_flags(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The settings that were given as flags."""
+    given = {name: getattr(arguments, name) for name in Settings.__struct_fields__}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def template(given: dict[str, Any]) -> str:
+    """The text of a fresh `amygdala.toml`: every setting with its meaning; those not `given` are commented out."""
+    lines = ["# Settings of this corpus. Flags override them; `python -m engine export --help` lists the same.", ""]
+    for field in msgspec.structs.fields(Settings):
+        if field.name == "trust_remote_code":
+            continue
+        lines.append(f"# {_description(HINTS[field.name])}")
+        if field.name in given:
+            lines.append(f"{field.name} = {_toml(given[field.name])}")
+        elif field.default is None:
+            lines.append(f"# {field.name} = ...")
+        else:
+            lines.append(f"# {field.name} = {_toml(field.default)}")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _toml(value: str | float) -> str:
+    """A string or a number as TOML, whose forms for these are JSON's."""
+    return msgspec.json.encode(value).decode()
+
+
+def _description(hint: Any) -> str:
+    return next(m.description for m in hint.__metadata__ if isinstance(m, Meta) and m.description)
+
+
+def _flag_type(hint: Any) -> tuple[type, tuple[str, ...] | None]:
+    """The plain type behind a field's annotation, and its choices if it is a literal."""
+    if get_origin(hint) is Annotated:
+        return _flag_type(get_args(hint)[0])
+    if get_origin(hint) in (Union, types.UnionType):
+        return _flag_type(next(arg for arg in get_args(hint) if arg is not type(None)))
+    if get_origin(hint) is Literal:
+        return str, get_args(hint)
+    return hint, None

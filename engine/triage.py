@@ -1,0 +1,162 @@
+"""From numbers to words: which bucket a concept falls into, which stories a writer should look at, and why.
+
+Pure functions of `engine.results` and thresholds. Every reason names the number and the threshold that decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+import msgspec
+
+from engine.results import ConceptQuality, Results, StoryFit
+
+
+class Bucket(StrEnum):
+    """What a concept's vector looks like, worst news first (the order in which views list them)."""
+
+    CONTAMINATED = "contaminated"
+    FRAGMENTED = "fragmented"
+    MIXED = "mixed"
+    CLEAN_CIRCUIT = "clean (circuit)"
+    CLEAN_NEURON = "clean (single neuron)"
+
+
+class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
+    """Where one bucket ends and the next begins; all but `thin_below` are dimensionless, in [-1, 1]."""
+
+    redundant_r2: float = 0.9
+    contaminated_cosine: float = 0.8
+    clean_first_pc: float = 0.7
+    single_neuron_cosine: float = 0.6
+    fragmented_first_pc: float = 0.4
+    thin_below: int = 3
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """A concept's bucket, the marks that may stand beside it, and the numbers that decided, in words."""
+
+    bucket: Bucket
+    redundant: bool
+    thin: bool
+    reasons: list[str]
+
+    @property
+    def label(self) -> str:
+        """The bucket with its marks, as every view shows it: a thin concept is never called clean without saying so."""
+        return " · ".join([self.bucket.value, *["redundant"] * self.redundant, *["thin"] * self.thin])
+
+
+class Outlier(msgspec.Struct, frozen=True, kw_only=True):
+    """A story worth a writer's look."""
+
+    text_id: str
+    concept: str
+    misread: bool
+    """It reads as another concept once it no longer defines its own; otherwise it is its concept's least aligned."""
+    severity: float
+    """Larger is worse: the rival's lead for a misread story, minus the alignment otherwise."""
+    reason: str
+
+
+def judge(quality: ConceptQuality, layer: int, thresholds: Thresholds) -> Verdict:
+    """The bucket of one concept at `layer` (`readout` contract, section 5)."""
+    at = quality.per_layer[layer]
+    combination = quality.linear_combination[layer]
+    first_pc = at.first_pc_variance_ratio
+    nearest, cosine = quality.nearest_concepts[0] if quality.nearest_concepts else ("", -1.0)
+    reasons = []
+
+    if cosine > thresholds.contaminated_cosine:
+        bucket = Bucket.CONTAMINATED
+        reasons.append(f"{cosine:.2f} close to {nearest} (above {thresholds.contaminated_cosine:g})")
+    elif first_pc > thresholds.clean_first_pc:
+        neuron = abs(at.best_neuron_cosine or 0.0)
+        bucket = Bucket.CLEAN_NEURON if neuron > thresholds.single_neuron_cosine else Bucket.CLEAN_CIRCUIT
+        reasons.append(f"one axis explains {first_pc:.0%} of its stories (above {thresholds.clean_first_pc:.0%})")
+        if bucket is Bucket.CLEAN_NEURON:
+            reasons.append(
+                f"neuron {at.best_neuron_idx} matches it {neuron:.2f} (above {thresholds.single_neuron_cosine:g})"
+            )
+    elif first_pc < thresholds.fragmented_first_pc:
+        bucket = Bucket.FRAGMENTED
+        reasons.append(f"one axis explains {first_pc:.0%} of its stories (below {thresholds.fragmented_first_pc:.0%})")
+    else:
+        bucket = Bucket.MIXED
+        reasons.append(f"one axis explains {first_pc:.0%} of its stories")
+
+    redundant = combination.r_squared > thresholds.redundant_r2
+    if redundant:
+        reasons.append(
+            f"{combination.r_squared:.0%} of it is a mix of other concepts (above {thresholds.redundant_r2:.0%})"
+        )
+    thin = quality.n_positive_stories < thresholds.thin_below
+    if thin:
+        stories = "story looks" if quality.n_positive_stories == 1 else "stories look"
+        reasons.append(f"only {quality.n_positive_stories} {stories} perfect whatever the text: write more")
+    return Verdict(bucket=bucket, redundant=redundant, thin=thin, reasons=reasons)
+
+
+def outliers(results: Results) -> list[Outlier]:
+    """Stories to look at, worst first.
+
+    First the misread ones: made without the story, its own concept's direction points away from it (a score below
+    zero) and another concept's scores it higher. A rival in the lead is not enough: among overlapping concepts that
+    holds for half of all healthy stories. Then each concept's two least aligned stories (`quality.json`'s
+    `outlier_stories`), where the alignment is below zero; these are relative, so every concept has some, and the
+    reason says so.
+    """
+    fits = {(fit.text_id, fit.concept): fit for fit in results.fits}
+    misread = [
+        _misread(fit, fit.own)
+        for fit in results.fits
+        if fit.rival is not None and fit.own is not None and fit.own < 0 < fit.rival_score
+    ]
+    seen = {(found.text_id, found.concept) for found in misread}
+    lowest = [
+        _least_aligned(fits[text_id, quality.concept], quality)
+        for quality in results.concepts
+        for text_id, alignment in quality.outliers
+        if alignment < 0 and (text_id, quality.concept) not in seen
+    ]
+    return sorted(misread, key=_worst_first) + sorted(lowest, key=_worst_first)
+
+
+def _misread(fit: StoryFit, own: float) -> Outlier:
+    return Outlier(
+        text_id=fit.text_id,
+        concept=fit.concept,
+        misread=True,
+        severity=fit.rival_score - own,
+        reason=f"reads as {fit.rival}: {fit.concept} scores it {own:.2f}, {fit.rival} {fit.rival_score:.2f}",
+    )
+
+
+def _least_aligned(fit: StoryFit, quality: ConceptQuality) -> Outlier:
+    return Outlier(
+        text_id=fit.text_id,
+        concept=fit.concept,
+        misread=False,
+        severity=-fit.alignment,
+        reason=(
+            f"among the two least aligned of {quality.n_positive_stories} {fit.concept} stories "
+            f"({fit.alignment:+.2f}); still reads as {fit.concept}"
+        ),
+    )
+
+
+def _worst_first(outlier: Outlier) -> tuple[float, str, str]:
+    return -outlier.severity, outlier.concept, outlier.text_id
+
+
+def by_bucket(verdicts: Iterable[tuple[str, Verdict]]) -> dict[str, list[str]]:
+    """Concept names by bucket, in the order of `Bucket`, then under the marks `redundant` and `thin`."""
+    found: dict[str, list[str]] = {name: [] for name in [*(bucket.value for bucket in Bucket), "redundant", "thin"]}
+    for concept, verdict in verdicts:
+        found[verdict.bucket.value].append(concept)
+        if verdict.redundant:
+            found["redundant"].append(concept)
+        if verdict.thin:
+            found["thin"].append(concept)
+    return found
