@@ -139,10 +139,7 @@ def _least_aligned(fit: StoryFit, quality: ConceptQuality) -> Outlier:
         concept=fit.concept,
         misread=False,
         severity=-fit.alignment,
-        reason=(
-            f"among the two least aligned of {quality.n_positive_stories} {fit.concept} stories "
-            f"({fit.alignment:+.2f}); still reads as {fit.concept}"
-        ),
+        reason=f"alignment {fit.alignment:+.2f}, one of the two lowest of {quality.n_positive_stories}",
     )
 
 

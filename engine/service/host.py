@@ -59,6 +59,7 @@ class HostedCorpus:
         self._stories: dict[str, StoryView] = {}
         self._concepts: list[ConceptView] = []
         self._moved: Moved | None = None
+        self._settled: views.State | None = None
         self._retrains: list[Retrain] = []
         self._wake = asyncio.Event()
         self._wake.set()
@@ -204,7 +205,6 @@ class HostedCorpus:
         )
         self._show(computing)
         results = await self.worker.apply(str(self.path), self.settings, wanted.values(), fresh, self._advance)
-        before = views.State(self._stories, self._concepts, self._results.middle if self._results else None)
         old = self._applied
         self._results, self._applied = results, wanted
         affected = {
@@ -213,8 +213,7 @@ class HostedCorpus:
         self._concepts = views.concept_views(results, self.settings)
         stories = views.story_views(self._disk, wanted, results, ())
         after = views.State(stories, self._concepts, results.middle)
-        if self.revision == 0:
-            before = after  # the first numbers moved nothing
+        before, self._settled = self._settled or after, after  # the first numbers moved nothing
         self._moved = views.moved(
             before,
             after,

@@ -108,6 +108,9 @@ class Server:
         finally:
             keeper.cancel()
             server.close()
+            for client in self._clients:
+                for name in client.corpora:
+                    client.send(protocol.Closed(corpus=name, reason="the engine was stopped"))
             await asyncio.gather(*(corpus.close() for corpus in self._corpora.values()))
             await self._workers.close()
             await asyncio.gather(*(client.flush() for client in self._clients))

@@ -35,10 +35,12 @@ def story_views(
         applied: the stories that `results` are of, by path; a story whose text differs is stale.
         results: the latest results, if any.
         computing: paths whose texts are being computed.
+
+    A story that is stale or being computed keeps the scores of its earlier text until there are new ones.
     """
     views = {story.path: _story_view(story, applied, computing) for story in disk.stories}
     if results is not None:
-        _add_scores(views, disk.stories, results)
+        _add_scores(views, applied, results)
     for problem in disk.problems:
         _add_problem(views, problem)
     return views
@@ -57,27 +59,26 @@ def _bare(story: Story, state: StoryState, reason: str = "") -> StoryView:
     return StoryView(path=story.path, concept=story.concept, scenario=story.scenario, state=state, reason=reason)
 
 
-def _add_scores(views: dict[str, StoryView], stories: Iterable[Story], results: Results) -> None:
+def _add_scores(views: dict[str, StoryView], applied: Mapping[str, Story], results: Results) -> None:
     fits = {(fit.text_id, fit.concept): fit for fit in results.fits}
     ranked = {(found.text_id, found.concept): (rank, found) for rank, found in enumerate(outliers(results))}
-    for story in stories:
-        view = views[story.path]
+    for path, story in applied.items():
+        view = views.get(path)
         fit = fits.get((story.text_id, story.concept or ""))
-        if fit is None or view.state != "ok":
+        if fit is None or view is None:
             continue
         rank, outlier = ranked.get((story.text_id, fit.concept), (None, None))
-        views[story.path] = StoryView(
-            path=story.path,
-            concept=story.concept,
-            scenario=story.scenario,
-            state="outlier" if outlier is not None and outlier.misread else "ok",
+        is_misread = outlier is not None and outlier.misread
+        views[path] = msgspec.structs.replace(
+            view,
+            state="outlier" if is_misread and view.state == "ok" else view.state,
             alignment=round(fit.alignment, DIGITS),
             own=_rounded(fit.own),
             rival=fit.rival,
             rival_score=None if fit.rival is None else round(fit.rival_score, DIGITS),
-            misread=outlier is not None and outlier.misread,
+            misread=is_misread,
             rank=rank,
-            reason="" if outlier is None else outlier.reason,
+            reason=view.reason or ("" if outlier is None else outlier.reason),
         )
 
 

@@ -1,0 +1,78 @@
+"""What can be done: the one registry of ids, keys, labels and help. Ids can be remapped; keys stay put."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+from textual.binding import Binding
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing a writer can do.
+
+    `id` names it in the keymap and, with dashes as underscores, the method `action_<id>` that does it.
+    """
+
+    id: str
+    key: str
+    label: str
+    help: str
+    in_footer: bool = True
+
+    @property
+    def binding(self) -> Binding:
+        """The Textual binding."""
+        method = self.id.replace("-", "_")
+        return Binding(self.key, method, self.label, id=self.id, tooltip=self.help, show=self.in_footer)
+
+
+ACTIONS = (
+    Action("edit", "e", "edit", "Open the story in your editor ($VISUAL, else $EDITOR); saving it recomputes."),
+    Action("next-outlier", "n", "next", "Go to the next story in the queue."),
+    Action("previous-outlier", "N", "previous", "Go to the previous story in the queue.", in_footer=False),
+    Action("retrain", "r", "retrain", "Run stories through the model again: this concept, this story, or all."),
+    Action("filter", "slash", "filter", "Show only the files in the tree that contain what you type."),
+    Action("group", "b", "by concept", "Show the tree by concept or by file.", in_footer=False),
+    Action("live", "L", "live", "Follow every save at once, or pause: changed stories then wait for a retrain."),
+    Action("show-story", "1", "Story", "The story's text, and how it reads.", in_footer=False),
+    Action("show-triage", "2", "Triage", "Concepts in their buckets, with the numbers that put them there.", False),
+    Action("show-queue", "3", "Queue", "Stories worth fixing, the worst first, with the reason.", in_footer=False),
+    Action("show-concept", "4", "Concept", "One concept's numbers, neighbours and stories.", in_footer=False),
+    Action("show-engine", "8", "Engine", "What the engine is doing; its errors; what each revision moved.", False),
+    Action("sort", "s", "sort", "In Triage: sort by the next column.", in_footer=False),
+    Action("start-engine", "S", "start", "Start or join the engine again after it was stopped.", in_footer=False),
+    Action("show-tree", "t", "tree", "On a narrow screen: the tree instead of the view.", in_footer=False),
+    Action(
+        "show-inspector",
+        "i",
+        "inspector",
+        "The selected concept's numbers: beside the view, or on a narrow screen instead of it.",
+        in_footer=False,
+    ),
+    Action("help", "question_mark", "help", "The keys, and what the numbers here mean."),
+    Action("leave", "q", "quit", "Leave the studio; the engine goes on."),
+)
+
+
+def keymap_path() -> Path:
+    """Where a writer's own keys are read from: lines like `edit = "E"` under `[keys]`."""
+    return platformdirs.user_config_path("amygdala") / "keys.toml"
+
+
+def load_keymap() -> tuple[dict[str, str], str]:
+    """The writer's own keys by action id, and words about what is wrong with the file ('' if nothing is)."""
+    path = keymap_path()
+    try:
+        keys = tomllib.loads(path.read_text("utf-8")).get("keys", {})
+    except FileNotFoundError:
+        return {}, ""
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return {}, f"{path}: {error}"
+    known = {action.id for action in ACTIONS}
+    unknown = sorted(set(keys) - known)
+    words = f"{path}: no such action: {', '.join(unknown)}" if unknown else ""
+    return {name: key for name, key in keys.items() if name in known and isinstance(key, str)}, words

@@ -1,0 +1,159 @@
+"""The app: holds the link to the engine and the terminal; screens do the drawing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from rich.text import Text
+from textual import on
+from textual.app import App, SystemCommand
+from textual.screen import Screen
+
+from amygdala_tui.actions import ACTIONS, load_keymap
+from amygdala_tui.editor import find_editor, run_editor
+from amygdala_tui.link import Link
+from amygdala_tui.messages import CorpusFound, EngineAway, EngineSaid, SettingsDiffer
+from amygdala_tui.mirror import Mirror, from_disk
+from amygdala_tui.screens.dialogs import Choice
+from amygdala_tui.screens.studio import StudioScreen
+from engine import protocol
+from engine.corpus import Layout, scan
+from engine.errors import AmygdalaError
+from engine.settings import Settings
+
+
+class Studio(App[None]):
+    """The studio on one corpus.
+
+    Args:
+        corpus: its folder.
+        socket: the engine's socket.
+        settings: what was asked for; None takes what is in force, or the corpus's own.
+    """
+
+    TITLE = "Amygdala"
+    CSS_PATH = "app.tcss"
+    ENABLE_COMMAND_PALETTE = True
+    CLOSE_TIMEOUT = 1.0
+
+    def __init__(self, corpus: Path, socket: Path, settings: Settings | None = None) -> None:
+        super().__init__()
+        self.animation_level = "none"
+        self.corpus = corpus.resolve()
+        self.socket = socket
+        self._link = Link(socket, self.corpus, settings, self.post_message)
+        self._studio = StudioScreen(self)
+        self._mirror = Mirror()
+        self._away = ""
+
+    def get_default_screen(self) -> Screen[None]:
+        return self._studio
+
+    def on_mount(self) -> None:
+        keys, trouble = load_keymap()
+        self.set_keymap(keys)
+        if trouble:
+            self.notify(trouble, title="your keys", severity="warning", markup=False)
+        self.run_worker(self._look())
+        self.run_worker(self._link.run())
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        yield from super().get_system_commands(screen)
+        for action in ACTIONS:
+            method = getattr(self._studio, "action_" + action.id.replace("-", "_"))
+            yield SystemCommand(action.label[0].upper() + action.label[1:], action.help, method)
+
+    async def _look(self) -> None:
+        """Find the stories on disk, so that the tree is there before any engine answers."""
+        corpus = await asyncio.to_thread(scan, Layout.of(self.corpus))
+        self.post_message(CorpusFound(from_disk(corpus)))
+
+    # What happened
+
+    @on(CorpusFound)
+    def _corpus_found(self, event: CorpusFound) -> None:
+        if not self._mirror.stories:  # the engine may have been faster
+            self._draw(event.mirror)
+
+    @on(EngineSaid)
+    def _engine_said(self, event: EngineSaid) -> None:
+        self._away = ""
+        known = event.mirror.stories or self._mirror.stories
+        if known is not event.mirror.stories:
+            event.mirror = Mirror(**{**vars(event.mirror), "stories": known})
+        self._draw(event.mirror)
+
+    @on(EngineAway)
+    def _engine_away(self, event: EngineAway) -> None:
+        self._away = event.words if event.retrying else f"{event.words}; press S to start it again"
+        self._draw(self._mirror)
+
+    @on(SettingsDiffer)
+    def _settings_differ(self, event: SettingsDiffer) -> None:
+        question = Text("This corpus is open in the engine with other settings.\n", style="bold")
+        for name, (mine, theirs) in event.differences.items():
+            question.append(f"\n{name}: you asked for {mine}; in force is {theirs}", style="not bold")
+        answers = {
+            "t": ("theirs", "take the settings in force"),
+            "o": ("ours", "reopen it with yours, for everyone who shows it"),
+        }
+        self.push_screen(Choice(question, answers), lambda answer: self._link.resolve(take_theirs=answer != "ours"))
+
+    def _draw(self, mirror: Mirror) -> None:
+        self._mirror = mirror
+        self._studio.draw(mirror, self._away)
+
+    # What the screen asks for (amygdala_tui.workplace)
+
+    def edit(self, path: str | None) -> None:
+        command = find_editor()
+        if path is None:
+            self.notify("choose a story first", timeout=3)
+            return
+        if command is None:
+            self.notify("no editor found: set $EDITOR, for example to nano", severity="error")
+            return
+        trouble = ""
+        # updates are held back while the editor has the terminal: queued repaints could block the way back
+        with self.suspend(), self.batch_update():
+            trouble = run_editor(command, self.corpus / path)
+        self.refresh()
+        if trouble:
+            self.notify(trouble, severity="error", markup=False)
+        self._studio.draw(self._mirror, self._away)
+
+    def retrain(self, mirror: Mirror, concept: str | None, path: str | None) -> None:
+        answers: dict[str, tuple[str, str]] = {}
+        if concept is not None:
+            answers["c"] = ("concept", f"the concept {concept} ({len(mirror.stories_of(concept))} stories)")
+        if path is not None:
+            answers["s"] = ("story", f"this story ({path})")
+        answers["a"] = ("all", f"everything ({len(mirror.stories)} stories)")
+        scopes = {"concept": {"concepts": [concept]}, "story": {"paths": [path]}, "all": {}}
+
+        def ask(answer: str | None) -> None:
+            if answer:
+                self._request(protocol.Retrain, **scopes[answer])
+
+        self.push_screen(Choice(Text("Run through the model again:", style="bold"), answers), ask)
+
+    def toggle_live(self, mirror: Mirror) -> None:
+        if mirror.doing is None:
+            self.notify("no engine is connected just now", severity="warning")
+        else:
+            self._request(protocol.SetLive, live=not mirror.doing.live)
+
+    def start_engine(self) -> None:
+        self._link.resume()
+
+    def _request(self, kind: type[protocol.Request], **fields: Any) -> None:
+        async def send() -> None:
+            try:
+                await self._link.request(kind, **fields)
+            except AmygdalaError as error:
+                self.notify(str(error), severity="error", markup=False)
+
+        self.run_worker(send())

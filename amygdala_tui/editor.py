@@ -1,0 +1,29 @@
+"""The writer's own editor."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+FALLBACKS = ("nano", "vim", "vi", "emacs")
+
+
+def find_editor() -> list[str] | None:
+    """The command of `$VISUAL`, else `$EDITOR`, else a common editor that is installed; None if there is none."""
+    for variable in ("VISUAL", "EDITOR"):
+        if words := os.environ.get(variable, "").strip():
+            return shlex.split(words)
+    found = next((name for name in FALLBACKS if shutil.which(name)), None)
+    return [found] if found else None
+
+
+def run_editor(command: list[str], file: Path) -> str:
+    """Run the editor on a file and wait; words about what went wrong, '' if nothing did."""
+    try:
+        code = subprocess.run([*command, str(file)], check=False).returncode
+    except OSError as error:
+        return f"{command[0]} cannot be started: {error.strerror}; set $EDITOR"
+    return "" if code == 0 else f"{command[0]} ended with code {code}"

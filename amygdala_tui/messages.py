@@ -1,0 +1,68 @@
+"""What happened: posted by the link and by widgets, handled by the screen that owns the state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.message import Message
+
+from amygdala_tui.mirror import Mirror
+
+
+@dataclass
+class CorpusFound(Message):
+    """The corpus on disk was scanned, before any engine answered."""
+
+    mirror: Mirror
+
+
+@dataclass
+class EngineSaid(Message):
+    """The mirror of the engine's state changed."""
+
+    mirror: Mirror
+
+
+@dataclass
+class EngineAway(Message):
+    """There is no engine to talk to just now."""
+
+    words: str
+    """What happened and what is being done about it."""
+    retrying: bool
+    """False when it waits for the writer to start it again."""
+
+
+@dataclass
+class SettingsDiffer(Message):
+    """The corpus is open in the engine with other settings: field -> (asked for, in force)."""
+
+    differences: dict[str, tuple[str, str]]
+
+
+@dataclass
+class StorySelected(Message):
+    """A widget's cursor came to a story."""
+
+    path: str
+
+
+@dataclass
+class ConceptSelected(Message):
+    """A widget's cursor came to a concept."""
+
+    concept: str
+
+
+@dataclass
+class StoryOpened(Message):
+    """A story was chosen (Enter): show it."""
+
+    path: str
+
+
+@dataclass
+class ConceptOpened(Message):
+    """A concept was chosen (Enter): show it."""
+
+    concept: str

@@ -1,0 +1,114 @@
+"""The client's copy of a corpus's snapshot. Pure: events in, state out; screens are functions of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from engine.corpus import Corpus, Problem
+from engine.protocol import Changed, ConceptView, Doing, Moved, Progressed, Snapshot, StoryView
+from engine.settings import Settings
+from engine.triage import by_bucket
+
+KEPT_MOVES = 50
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """What the studio knows of one corpus. Before any engine answers, the stories on disk alone (revision 0)."""
+
+    stories: dict[str, StoryView] = field(default_factory=dict)
+    concepts: dict[str, ConceptView] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    layers: tuple[int, ...] = ()
+    revision: int = 0
+    settings: Settings | None = None
+    doing: Doing | None = None
+    """None while no engine is connected."""
+    moves: tuple[Moved, ...] = ()
+    """What each revision seen here moved, the newest first."""
+
+    @property
+    def middle(self) -> int | None:
+        """The layer whose numbers stand for all."""
+        return self.layers[len(self.layers) // 2] if self.layers else None
+
+    @property
+    def queue(self) -> list[StoryView]:
+        """Outlier stories, worst first."""
+        ranked = [view for view in self.stories.values() if view.rank is not None]
+        return sorted(ranked, key=lambda view: (view.rank or 0, view.path))
+
+    def buckets(self) -> dict[str, list[str]]:
+        """Concept names by bucket and mark."""
+        return by_bucket((name, view.verdict) for name, view in self.concepts.items() if view.verdict is not None)
+
+    def stories_of(self, concept: str) -> list[StoryView]:
+        """A concept's stories: the least aligned first, those without a number last."""
+        found = [view for view in self.stories.values() if view.concept == concept]
+        return sorted(found, key=lambda view: (view.alignment is None, view.alignment or 0.0, view.path))
+
+
+class OutOfStep(Exception):
+    """An event does not follow from what is known: the corpus must be opened again."""
+
+
+def from_disk(corpus: Corpus) -> Mirror:
+    """The stories as a scan finds them, with no numbers yet."""
+    stories = {
+        story.path: StoryView(path=story.path, concept=story.concept, scenario=story.scenario, state="stale")
+        for story in corpus.stories
+    }
+    return Mirror(stories=stories, problems=corpus.problems)
+
+
+def follow(mirror: Mirror, event: Snapshot | Changed | Progressed) -> Mirror:
+    """The state after an event.
+
+    Raises:
+        OutOfStep: the event starts from another revision than this state's.
+    """
+    match event:
+        case Progressed(doing=doing):
+            return replace(mirror, doing=doing)
+        case Snapshot():
+            # an engine that has not scanned yet knows less than the disk does
+            known = {view.path: view for view in event.stories} if event.stories or event.revision else mirror.stories
+            return replace(
+                mirror,
+                stories=known,
+                concepts={view.name: view for view in event.concepts},
+                problems=tuple(event.problems) or mirror.problems,
+                layers=tuple(event.layers),
+                revision=event.revision,
+                settings=event.settings,
+                doing=event.doing,
+                moves=_remember(mirror.moves, event.moved),
+            )
+        case Changed():
+            return _change(mirror, event)
+
+
+def _change(mirror: Mirror, event: Changed) -> Mirror:
+    if event.base != mirror.revision:
+        raise OutOfStep
+    stories = mirror.stories | {view.path: view for view in event.stories}
+    for path in event.removed:
+        stories.pop(path, None)
+    concepts = mirror.concepts
+    if event.revision != event.base:
+        concepts = {view.name: view for view in event.concepts}
+    return replace(
+        mirror,
+        stories=stories,
+        concepts=concepts,
+        problems=tuple(event.problems),
+        layers=tuple(event.layers),
+        revision=event.revision,
+        moves=_remember(mirror.moves, event.moved),
+    )
+
+
+def _remember(moves: tuple[Moved, ...], moved: Moved | None) -> tuple[Moved, ...]:
+    if moved is None or (moves and moves[0].revision == moved.revision):
+        return moves
+    return (moved, *moves)[:KEPT_MOVES]

@@ -1,0 +1,77 @@
+"""Small questions over the studio: what to retrain, whose settings to use; and the help."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from amygdala_tui.actions import ACTIONS
+from amygdala_tui.words import MEANINGS
+
+
+class Choice(ModalScreen[str]):
+    """A question with one key per answer; dismissed with the key's answer, or '' for none.
+
+    Args:
+        question: what is asked.
+        answers: key -> (answer, words).
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss('')", "back")]
+
+    def __init__(self, question: Text, answers: dict[str, tuple[str, str]]) -> None:
+        super().__init__()
+        self._question = question
+        self._answers = answers
+        for key, (_, words) in answers.items():
+            self._bindings.bind(key, f"answer('{key}')", words)
+
+    def compose(self) -> ComposeResult:
+        text = self._question.copy()
+        for key, (_, words) in self._answers.items():
+            text.append("\n\n ").append(f" {key} ", style="reverse bold").append(f"  {words}")
+        text.append("\n\n ").append("esc", style="reverse bold").append("  back")
+        with Vertical(id="dialog"):
+            yield Static(text, markup=False)
+
+    def action_answer(self, key: str) -> None:
+        self.dismiss(self._answers[key][0])
+
+
+class Help(ModalScreen[None]):
+    """The keys, and what the numbers of the view at hand mean.
+
+    Args:
+        view: the id of the view.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,enter", "dismiss", "back")]
+
+    def __init__(self, view: str) -> None:
+        super().__init__()
+        self._view = view
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(id="dialog", classes="large"):
+            yield Static(self._text(), markup=False)
+
+    def on_mount(self) -> None:
+        self.query_one("#dialog").focus()
+
+    def _text(self) -> Text:
+        text = Text(f"What {self._view.title()} shows\n", style="bold")
+        for name, words in MEANINGS[self._view]:
+            text.append(f"\n{name}  ", style="bold cyan").append(f"{words}\n", style="not bold")
+        text.append("\nKeys\n", style="bold")
+        text.append("\n↑↓ or k j move · ← → or h l close and open · Enter open · Tab next pane", style="not bold")
+        for action in ACTIONS:
+            key = {"slash": "/", "question_mark": "?"}.get(action.key, action.key)
+            text.append(f"\n{key:>4}  ", style="bold").append(action.help, style="not bold")
+        text.append("\n  ^p  Every action, by name.", style="not bold")
+        return text.append("\n\nesc goes back", style="dim")

@@ -1,0 +1,96 @@
+"""The Concept view: one concept's numbers, layer by layer, and its stories ranked."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Vertical, VerticalScroll
+from textual.widgets import Static
+
+from amygdala_tui.messages import StoryOpened, StorySelected
+from amygdala_tui.mirror import Mirror
+from amygdala_tui.widgets.lines import Line, LineList
+from amygdala_tui.words import bar, number, plain, sparkline, state_sign
+from engine.protocol import ConceptView, StoryView
+from engine.results import ConceptQuality
+
+BAR_WIDTH = 14
+
+
+class ConceptPane(Vertical):
+    """One concept."""
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(id="concept-scroll"):
+            yield Static(id="concept-head", markup=False)
+        yield LineList(id="concept-stories", empty="")
+
+    def show(self, mirror: Mirror, concept: str | None) -> None:
+        """Draw one concept."""
+        view = mirror.concepts.get(concept or "")
+        self.query_one("#concept-head", Static).update(report(view, mirror.middle, concept))
+        stories = mirror.stories_of(concept) if concept else []
+        self.query_one(LineList).show([Line(story.path, partial(_draw_story, story)) for story in stories])
+
+    def select(self, path: str) -> None:
+        """Put the cursor on one of its stories."""
+        self.query_one(LineList).select(path)
+
+    def on_line_list_highlighted(self, event: LineList.Highlighted) -> None:
+        event.stop()
+        self.post_message(StorySelected(event.key))
+
+    def on_line_list_chosen(self, event: LineList.Chosen) -> None:
+        event.stop()
+        self.post_message(StoryOpened(event.key))
+
+
+def report(view: ConceptView | None, middle: int | None, concept: str | None) -> Text:
+    """All numbers of a concept, as text of fixed layout."""
+    if view is None or view.quality is None or view.verdict is None or middle is None:
+        if concept is None:
+            return Text("Choose a concept in Triage, or one of its stories.", style="dim")
+        return Text.assemble((concept, "bold"), f"\n{view.reason if view else 'no numbers yet'}")
+    quality = view.quality
+    text = Text.assemble((view.name, "bold"), "  ", (view.verdict.label, "bold yellow"))
+    text.append(f"\n{'; '.join(view.verdict.reasons)}\n", style="dim")
+    text.append_text(_layers(quality, middle))
+    text.append_text(_nearest(quality))
+    combination = quality.linear_combination[middle]
+    parts = "  ".join(f"{weight:+.2f} {name}" for name, weight in combination.top_contributors)
+    text.append(f"\nR² {combination.r_squared:.2f} as a mix of  {parts or 'nothing else'}")
+    neurons = quality.per_layer[middle].top5_neurons
+    if neurons:
+        text.append("\nneurons  " + "  ".join(f"{index} ({cosine:+.2f})" for index, cosine in neurons))
+    return text.append(f"\n\nits {quality.n_positive_stories} stories, least aligned first", style="bold")
+
+
+def _layers(quality: ConceptQuality, middle: int) -> Text:
+    layers = sorted(quality.per_layer)
+    text = Text("\nblock     " + "".join(f"{f'{layer}*' if layer == middle else layer!s:>8}" for layer in layers))
+    first_pc = [quality.per_layer[layer].first_pc_variance_ratio for layer in layers]
+    r_squared = [quality.linear_combination[layer].r_squared for layer in layers]
+    spread = [quality.per_layer[layer].story_projection_std for layer in layers]
+    for label, values in (("first PC", first_pc), ("R²", r_squared)):
+        cells = "".join(f"{number(value):>8}" for value in values)
+        text.append(f"\n{label:<10}{cells}  ").append(sparkline(values), style="cyan")
+    text.append("\nspread    " + "".join(f"{number(value):>8}" for value in spread))
+    return text.append("   * triage reads this block", style="dim")
+
+
+def _nearest(quality: ConceptQuality) -> Text:
+    text = Text("\n")
+    width = max((len(name) for name, _ in quality.nearest_concepts), default=0)
+    for place, (name, cosine) in enumerate(quality.nearest_concepts):
+        text.append(f"\n{'nearest' if place == 0 else '':<9}{name:<{width}} {cosine:+.2f} ")
+        text.append(bar(max(cosine, 0.0), BAR_WIDTH), style="cyan")
+    return text.append("\n")
+
+
+def _draw_story(view: StoryView, width: int) -> Text:
+    sign = state_sign(view)
+    name = Text(f"  {number(view.alignment):>6}  {plain(view.scenario or 'stories')}")
+    name.truncate(max(1, width - sign.cell_len - 1), overflow="ellipsis", pad=True)
+    return Text.assemble(name, " ", sign)

@@ -1,0 +1,67 @@
+"""The Story view: the text, and above it how it reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Vertical, VerticalScroll
+from textual.widgets import Static
+
+from amygdala_tui.mirror import Mirror
+from amygdala_tui.words import bar, number, plain, state_sign, title
+from engine.protocol import StoryView
+
+SHOWN = 1 << 16
+"""Bytes of a story shown; a story has a page or two."""
+BAR_WIDTH = 20
+
+
+class StoryPane(Vertical):
+    """One story."""
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="story-head", markup=False)
+        with VerticalScroll(id="story-scroll"):
+            yield Static(id="story-text", markup=False)
+
+    def show(self, corpus: Path, mirror: Mirror, path: str | None) -> None:
+        """Show a story as it is on disk now."""
+        view = mirror.stories.get(path) if path else None
+        if view is None:
+            self.query_one("#story-head", Static).update(Text("Choose a story in the tree.", style="dim"))
+            self.query_one("#story-text", Static).update("")
+            return
+        self.query_one("#story-head", Static).update(head(view))
+        self.query_one("#story-text", Static).update(read(corpus / view.path))
+
+
+def head(view: StoryView) -> Text:
+    """A story's name, its state with the reason, and its scores as bars."""
+    text = Text.assemble((plain(title(view.path)), "bold"), "  ", state_sign(view))
+    if view.reason:
+        text.append(f"\n{plain(view.reason)}", style="yellow" if view.state != "ok" else "dim")
+    if view.own is not None and view.rival is not None and view.rival_score is not None:
+        width = max(len(view.concept or ""), len(view.rival))
+        for name, score in ((view.concept or "", view.own), (view.rival, view.rival_score)):
+            text.append(f"\nreads as {name:<{width}} {score:+.2f} ").append(
+                bar(max(score, 0.0), BAR_WIDTH), style="cyan"
+            )
+        text.append(f"\nalignment within {view.concept} {number(view.alignment)}", style="dim")
+    elif view.concept is None:
+        text.append("\nbaseline: the scenario told neutrally; every concept is contrasted with it", style="dim")
+    elif view.alignment is not None:
+        text.append(f"\nthe only {view.concept} story, so nothing is left to judge it by", style="dim")
+    return text
+
+
+def read(file: Path) -> Text:
+    """A story's text, safe to show; or what is wrong with the file."""
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(SHOWN)
+    except OSError as error:
+        return Text(f"(cannot be read: {error.strerror})", style="red")
+    text = data.decode("utf-8-sig", "replace").replace("\r\n", "\n").strip()
+    return Text(plain(text)) if text else Text("(empty: press e to write it)", style="dim")

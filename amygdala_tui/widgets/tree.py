@@ -1,0 +1,178 @@
+"""The corpus as a tree, by file or by concept; lines are made only for branches that are open."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import ClassVar
+
+from rich.text import Text
+from textual.binding import Binding, BindingType
+
+from amygdala_tui.mirror import Mirror
+from amygdala_tui.widgets.lines import Line, LineList
+from amygdala_tui.words import plain, state_sign
+from engine.protocol import StoryView
+
+BRANCH = "branch:"
+"""Prefix of a branch's key; what follows is its path, `stories` or `paired/<scenario>` or `concept/<name>`."""
+TROUBLED = ("error", "empty", "duplicate", "outlier")
+
+
+class CorpusTree(LineList):
+    """Folders that open and close over stories with their states."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left,h", "fold", "close", show=False),
+        Binding("right,l", "unfold", "open", show=False),
+    ]
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id, empty="no stories yet")
+        self._mirror = Mirror()
+        self._open = {"stories", "paired"}
+        self._filter = ""
+        self._by_concept = False
+
+    def show_mirror(self, mirror: Mirror) -> None:
+        """Draw this state; open branches and the cursor stay."""
+        if mirror.stories is not self._mirror.stories:
+            self._mirror = mirror
+            self._rebuild()
+
+    def narrow(self, words: str) -> None:
+        """Show only stories whose path contains these words, with every branch open."""
+        self._filter = words.casefold().strip()
+        self._rebuild()
+
+    def group_by_concept(self) -> bool:
+        """Switch between files and concepts; whether it is by concept now."""
+        self._by_concept = not self._by_concept
+        self._rebuild()
+        return self._by_concept
+
+    def reveal(self, path: str) -> None:
+        """Put the cursor on a story, opening the branches above it."""
+        view = self._mirror.stories.get(path)
+        if view is None:
+            return
+        branches = set(_branches(view, self._by_concept))
+        if not branches <= self._open:
+            self._open |= branches
+            self._rebuild()
+        self.select(path)
+
+    def action_choose(self) -> None:
+        key = self.key or ""
+        if key.startswith(BRANCH):
+            branch = key.removeprefix(BRANCH)
+            self._open ^= {branch}
+            self._rebuild()
+        else:
+            super().action_choose()
+
+    def action_unfold(self) -> None:
+        branch = (self.key or "").removeprefix(BRANCH)
+        if self.key != branch and branch not in self._open:
+            self._open.add(branch)
+            self._rebuild()
+        else:
+            self.action_cursor(1)
+
+    def action_fold(self) -> None:
+        """Close the branch, or go up to the one around the story."""
+        key = self.key or ""
+        branch = key.removeprefix(BRANCH)
+        if key != branch and branch in self._open:
+            self._open.discard(branch)
+            self._rebuild()
+            return
+        view = self._mirror.stories.get(key)
+        above = _branches(view, self._by_concept)[-1] if view else branch.rpartition("/")[0]
+        if above:
+            self._move_to_key(BRANCH + above)
+
+    def _move_to_key(self, key: str) -> None:
+        place = self._places.get(key)
+        if place is not None:
+            self._move_to(place)
+
+    def _rebuild(self) -> None:
+        views = [view for view in self._mirror.stories.values() if self._filter in view.path.casefold()]
+        is_open: Callable[[str], bool] = (lambda _: True) if self._filter else self._open.__contains__
+        lines = _by_concept(views, is_open) if self._by_concept else _by_file(views, is_open)
+        self.show(lines, empty="nothing matches" if self._filter else "no stories yet")
+
+
+def _branches(view: StoryView, by_concept: bool) -> list[str]:
+    """The branches above a story, outermost first."""
+    if by_concept:
+        return [f"concept/{view.concept or 'baseline'}"]
+    return ["stories"] if view.scenario is None else ["paired", f"paired/{view.scenario}"]
+
+
+def _by_file(views: Iterable[StoryView], is_open: Callable[[str], bool]) -> list[Line]:
+    unpaired = sorted((view for view in views if view.scenario is None), key=lambda view: view.path)
+    scenarios: dict[str, list[StoryView]] = defaultdict(list)
+    for view in views:
+        if view.scenario is not None:
+            scenarios[view.scenario].append(view)
+    lines = []
+    if unpaired:
+        lines.append(_branch("stories", "stories", 0, unpaired, len(unpaired), is_open))
+        if is_open("stories"):
+            lines += [_leaf(view, 1, view.concept or "baseline") for view in unpaired]
+    if scenarios:
+        every = [view for group in scenarios.values() for view in group]
+        lines.append(_branch("paired", "paired", 0, every, len(scenarios), is_open))
+        if is_open("paired"):
+            for name, group in sorted(scenarios.items()):
+                branch = f"paired/{name}"
+                lines.append(_branch(branch, name, 1, group, len(group), is_open))
+                if is_open(branch):
+                    ordered = sorted(group, key=lambda view: view.concept or "")
+                    lines += [_leaf(view, 2, view.concept or "baseline") for view in ordered]
+    return lines
+
+
+def _by_concept(views: Iterable[StoryView], is_open: Callable[[str], bool]) -> list[Line]:
+    groups: dict[str, list[StoryView]] = defaultdict(list)
+    for view in views:
+        groups[view.concept or "baseline"].append(view)
+    lines = []
+    for name, group in sorted(groups.items()):
+        branch = f"concept/{name}"
+        lines.append(_branch(branch, name, 0, group, len(group), is_open))
+        if is_open(branch):
+            lines += [_leaf(view, 1, view.scenario or "stories") for view in sorted(group, key=lambda view: view.path)]
+    return lines
+
+
+def _branch(
+    branch: str, name: str, depth: int, views: Sequence[StoryView], count: int, is_open: Callable[[str], bool]
+) -> Line:
+    opened = is_open(branch)
+    troubled = sum(view.state in TROUBLED for view in views)
+    return Line(BRANCH + branch, partial(_draw_branch, plain(name), depth, opened, count, troubled))
+
+
+def _draw_branch(name: str, depth: int, opened: bool, count: int, troubled: int, width: int) -> Text:
+    right = Text(f"!{troubled} " if troubled and not opened else "", style="yellow").append(str(count), style="dim")
+    left = Text("  " * depth + ("▾ " if opened else "▸ ") + name, style="bold")
+    return _justify(left, right, width)
+
+
+def _leaf(view: StoryView, depth: int, name: str) -> Line:
+    return Line(view.path, partial(_draw_leaf, view, depth, plain(name)))
+
+
+def _draw_leaf(view: StoryView, depth: int, name: str, width: int) -> Text:
+    return _justify(Text("  " * (depth + 1) + name), state_sign(view), width)
+
+
+def _justify(left: Text, right: Text, width: int) -> Text:
+    """Both on one line; where there is no room, the name on the left gives way."""
+    room = max(1, width - right.cell_len - 1)
+    left.truncate(room, overflow="ellipsis", pad=True)
+    return Text.assemble(left, " ", right)

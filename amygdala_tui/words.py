@@ -1,0 +1,191 @@
+"""Numbers as words: how states look, what moved, and what each measure means to a writer. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from rich.text import Text
+
+from amygdala_tui.mirror import Mirror
+from engine.protocol import ConceptMove, Doing, Moved, StoryMove, StoryView
+
+SIGNS: dict[str, tuple[str, str]] = {
+    "ok": ("ok", "green"),
+    "outlier": ("!", "bold yellow"),
+    "stale": ("~ stale", "magenta"),
+    "computing": ("* computing", "cyan"),
+    "error": ("x error", "bold red"),
+    "empty": ("- empty", "red"),
+    "duplicate": ("= duplicate", "bold red"),
+}
+"""A story's state as a sign, a word and a colour: never a colour alone."""
+
+BAR = "▇"
+LEVELS = "▁▂▃▄▅▆▇█"
+
+MEANINGS: dict[str, Sequence[tuple[str, str]]] = {
+    "story": (
+        ("reads as", "Which concept's vector this story points along, once the story itself is left out of it. Below "
+         "zero for its own concept means that the rest of the concept's stories lead away from it."),
+        ("alignment", "How far the story leans the concept's way compared with the concept's other stories. It is "
+         "relative: some story is always the lowest, and the average is about zero."),
+    ),
+    "triage": (
+        ("contaminated", "Its vector nearly coincides with another concept's (nearest above 0.80): the two are told "
+         "the same way. Rewrite stories so that what differs between the two is on the page."),
+        ("fragmented", "Its stories disagree (first PC below 40%): several different things are told under one name. "
+         "Choose one sense, and rewrite or move the others. With five or more stories the share is low by nature: "
+         "compare with the other concepts before you rewrite."),
+        ("redundant", "A mix of other concepts explains it (R² above 90%): it adds no vector of its own. Write what "
+         "only this concept has, or drop it."),
+        ("mixed", "Neither in unison nor at odds: for a handful of varied stories, the healthy state."),
+        ("clean", "One shared axis explains most of its stories (first PC above 70%). 'Single neuron' means that one "
+         "neuron of the model says nearly the same."),
+        ("thin", "Fewer than three stories: they look in unison whatever they say. Write more before you trust it."),
+    ),
+    "queue": (
+        ("reads as …", "The strong sign: without the story, its own concept's vector points away from it and another "
+         "concept's points to it. Rewrite it, or file it under the other concept."),
+        ("least aligned", "The weak sign: the lowest of its concept, which some story always is. Look; often keep."),
+    ),
+    "concept": (
+        ("first PC", "How much of the difference between its stories lies along one axis."),
+        ("nearest", "The concepts whose vectors are closest: 1 is the same direction, 0 unrelated, below 0 opposed."),
+        ("R²", "How much of its vector a mix of all the other concepts' vectors reproduces."),
+        ("neuron", "The single neuron of the model that writes most nearly this direction."),
+        ("alignment", "Its stories, from the one that leans least its way to the one that leans most."),
+    ),
+    "engine": (
+        ("live", "Every save is computed at once. Paused, changed stories show as stale until you retrain."),
+        ("revision", "One set of numbers. Each change to the corpus makes a new one."),
+        ("texts run", "Stories that went through the model; the others came from the cache, by content."),
+    ),
+}  # fmt: skip
+
+
+def plain(text: str) -> str:
+    """Story text made safe for a terminal: line breaks kept, every other control character shown, not sent."""
+    return "".join(char if char == "\n" or char.isprintable() else _visible(char) for char in text)
+
+
+def _visible(char: str) -> str:
+    code = ord(char)
+    if char == "\t":
+        return "    "
+    if code < 0x20:
+        return chr(0x2400 + code)
+    return " " if char.isspace() else "\N{REPLACEMENT CHARACTER}"
+
+
+def state_sign(view: StoryView) -> Text:
+    """A story's state; an outlier also names what it reads as."""
+    sign, style = SIGNS[view.state]
+    if view.state == "outlier":
+        sign = f"! {view.rival}"
+    return Text(sign, style=style)
+
+
+def title(path: str) -> str:
+    """A story's short name: scenario and concept."""
+    parts = PurePosixPath(path)
+    return parts.stem if parts.parts[0] == "stories" else f"{parts.parent.name} / {parts.stem}"
+
+
+def bar(value: float, width: int, top: float = 1.0) -> str:
+    """A bar for a value between 0 and `top`; the sign is lost, so print the number beside it."""
+    return BAR * round(min(abs(value) / top, 1.0) * width)
+
+
+def sparkline(values: Sequence[float], low: float = 0.0, high: float = 1.0) -> str:
+    """One character per value."""
+    steps = len(LEVELS) - 1
+    return "".join(LEVELS[round(min(max((value - low) / (high - low), 0.0), 1.0) * steps)] for value in values)
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A number, or a dash where there is none."""
+    return "—" if value is None else f"{value:.{digits}f}"
+
+
+def arrow(pair: tuple[float | None, float | None]) -> str:
+    """Before → after."""
+    return f"{number(pair[0])} → {number(pair[1])}"
+
+
+def engine_state(mirror: Mirror, away: str) -> Text:
+    """The engine in a few words, for the status line: always a sign and a word."""
+    doing = mirror.doing
+    if away:
+        return Text("○ no engine", style="bold red")
+    if doing is None:
+        return Text("○ looking for the engine", style="yellow")
+    style = {"ready": "green", "failed": "bold red"}.get(doing.state, "cyan")
+    sign = {"ready": "●", "failed": "x"}.get(doing.state, "◌")
+    found = Text(f"{sign} {doing.state}", style=style)
+    if doing.total:
+        found.append(f" {progress(doing)}")
+    return found
+
+
+def progress(doing: Doing) -> str:
+    """Texts done, rate, time left."""
+    left = f", {duration((doing.total - doing.done) / doing.rate)} left" if doing.rate else ""
+    return f"{doing.done}/{doing.total} at {doing.rate:.0f}/s{left}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{int(seconds) // 60} min {int(seconds) % 60} s"
+
+
+def moved_line(moved: Moved) -> Text:
+    """What a revision moved, worst news and the writer's own story first, on as few lines as the width allows."""
+    text = Text.assemble((f"rev {moved.revision}", "bold"), f" · {cause(moved)}, {duration(moved.seconds)}")
+    for story in moved.stories[:3]:
+        if words := _story_words(story):
+            text.append(" · ").append_text(words)
+    for concept in sorted(moved.concepts, key=lambda move: move.bucket[0] == move.bucket[1]):
+        text.append(" · ").append_text(concept_words(concept))
+    if moved.queue[0] != moved.queue[1]:
+        text.append(f" · misread {moved.queue[0]} → {moved.queue[1]}")
+    return text
+
+
+def cause(moved: Moved) -> str:
+    """What made a revision: files and how many texts the model ran."""
+    run = moved.work.texts_run
+    texts = f"{run} text{'' if run == 1 else 's'} run"
+    if moved.work.texts_cached:
+        texts += f" ({moved.work.texts_cached} from the cache)"
+    if not moved.changes:
+        return texts
+    first = moved.changes[0]
+    more = f" and {len(moved.changes) - 1} more" if len(moved.changes) > 1 else ""
+    return f"{title(first.path)} {first.kind}{more}, {texts}"
+
+
+def _story_words(move: StoryMove) -> Text | None:
+    if move.own[1] is None or move.rival_score[1] is None or move.rival[1] is None:
+        return None
+    better = move.own[0] is None or move.own[1] > move.own[0]
+    concept = PurePosixPath(move.path).stem
+    return Text(
+        f"story: {concept} {arrow(move.own)}, {move.rival[1]} {number(move.rival_score[1])}",
+        style="green" if better else "yellow",
+    )
+
+
+def concept_words(move: ConceptMove) -> Text:
+    """One concept's move: its bucket if that changed, then the numbers that did."""
+    text = Text(move.concept, style="bold" if move.affected else "")
+    if move.bucket[0] != move.bucket[1]:
+        text.append(f" {move.bucket[0] or 'no vector'} → {move.bucket[1] or 'no vector'}", style="bold")
+    for label, pair in (("first PC", move.first_pc), ("nearest", move.nearest), ("R²", move.r_squared)):
+        if number(pair[0]) != number(pair[1]):
+            text.append(f" {label} {arrow(pair)}")
+    return text

@@ -1,0 +1,27 @@
+"""What a screen can ask of the app that holds it: the corpus, the engine, the editor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from amygdala_tui.mirror import Mirror
+
+
+class Workplace(Protocol):
+    """The app, as its screens see it."""
+
+    corpus: Path
+    socket: Path
+
+    def edit(self, path: str | None) -> None:
+        """Open a story in the writer's editor."""
+
+    def retrain(self, mirror: Mirror, concept: str | None, path: str | None) -> None:
+        """Ask what to retrain, and have the engine do it."""
+
+    def toggle_live(self, mirror: Mirror) -> None:
+        """Follow every save, or pause."""
+
+    def start_engine(self) -> None:
+        """Connect again."""
