@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from rich.text import Text
 from textual import on
 from textual.app import App, SystemCommand
 from textual.screen import Screen
+from textual.worker import Worker, WorkerError
 
 from amygdala_tui.actions import ACTIONS, load_keymap
 from amygdala_tui.editor import find_editor, run_editor
@@ -48,6 +50,7 @@ class Studio(App[None]):
         self._studio = StudioScreen(self)
         self._mirror = Mirror()
         self._away = ""
+        self._following: Worker[None] | None = None
 
     def get_default_screen(self) -> Screen[None]:
         return self._studio
@@ -58,7 +61,14 @@ class Studio(App[None]):
         if trouble:
             self.notify(trouble, title="your keys", severity="warning", markup=False)
         self.run_worker(self._look())
-        self.run_worker(self._link.run())
+        self._following = self.run_worker(self._link.run())
+
+    async def on_unmount(self) -> None:
+        """Hang up before the event loop goes."""
+        if self._following is not None:
+            self._following.cancel()
+            with suppress(WorkerError):
+                await self._following.wait()
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         yield from super().get_system_commands(screen)

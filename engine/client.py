@@ -17,9 +17,16 @@ from engine.errors import AmygdalaError
 
 START_WITHIN = 15.0
 """Seconds a new engine has to answer; it does so before it loads any model."""
+RACE_WITHIN = 2.0
+"""Seconds after a new engine's early end in which another one, that won the race, has to answer."""
 MAX_LOG = 5 << 20
+"""Bytes of log kept before it is set aside."""
 IDLE_EXIT_MINUTES = 60
 """A started engine exits after an hour with no client and no work."""
+
+
+_started: list[subprocess.Popen[bytes]] = []
+"""Engines that this process started: kept, so that one that ends is reaped rather than left a zombie."""
 
 
 class NoEngine(AmygdalaError):
@@ -130,17 +137,25 @@ async def connect_or_start(socket: Path) -> Connection:
     """
     with contextlib.suppress(NoEngine):
         return await connect(socket)
-    log = await asyncio.to_thread(start, socket)
+    process, ended = start(socket), False
     deadline = time.monotonic() + START_WITHIN
     while time.monotonic() < deadline:
         with contextlib.suppress(NoEngine):
             return await connect(socket)
+        if not ended and process.poll() is not None:
+            # it lost a race, and the winner answers in a moment; or it failed
+            ended, deadline = True, time.monotonic() + RACE_WITHIN
         await asyncio.sleep(0.05)
-    raise AmygdalaError(f"the engine was started but does not answer; the end of its log, {log}:\n{_tail(log)}")
+    log = paths.log_path()
+    raise AmygdalaError(f"no engine could be started; the end of its log, {log}:\n{_tail(log)}")
 
 
-def start(socket: Path) -> Path:
-    """Start a detached engine at `socket`; returns its log. One that is running already makes the new one exit."""
+def start(socket: Path) -> subprocess.Popen[bytes]:
+    """Start a detached engine at `socket`, its output to the log. Where one is running already, the new one exits.
+
+    Raises:
+        AmygdalaError: the log or the process cannot be made.
+    """
     log = paths.log_path()
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -149,7 +164,7 @@ def start(socket: Path) -> Path:
         with log.open("ab") as stream:
             # -P keeps the working directory off the import path: a corpus must not be able to bring an `engine`
             command = [sys.executable, "-P", "-m", "engine", "serve", "--socket", str(socket)]
-            subprocess.Popen(
+            process = subprocess.Popen(
                 [*command, "--idle-exit", str(IDLE_EXIT_MINUTES)],
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
@@ -159,7 +174,8 @@ def start(socket: Path) -> Path:
             )
     except OSError as error:
         raise AmygdalaError(f"cannot start an engine (log {log}): {error.strerror}") from error
-    return log
+    _started.append(process)
+    return process
 
 
 def _tail(log: Path, lines: int = 15) -> str:

@@ -1,0 +1,88 @@
+"""Small mirrors for tests of what is drawn."""
+
+from __future__ import annotations
+
+from amygdala_tui.mirror import Mirror
+from engine.protocol import ConceptView, Doing, Snapshot, StoryView
+from engine.results import ConceptQuality, LayerQuality, LinearCombination
+from engine.settings import Settings
+from engine.triage import Thresholds, judge
+
+
+def story(path: str, **fields: object) -> StoryView:
+    """A story's view; concept and scenario follow from the path."""
+    parts = path.removesuffix(".txt").split("/")
+    concept = None if parts[-1] == "baseline" else parts[-1]
+    scenario = parts[1] if parts[0] == "paired" else None
+    return StoryView(path=path, concept=concept, scenario=scenario, **({"state": "ok"} | fields))  # type: ignore[arg-type]
+
+
+def misread(path: str, rival: str, rank: int = 0) -> StoryView:
+    """A story that reads as another concept."""
+    return story(
+        path,
+        state="outlier",
+        misread=True,
+        rank=rank,
+        own=-0.1,
+        rival=rival,
+        rival_score=0.4,
+        alignment=-0.3,
+        reason=f"reads as {rival}",
+    )
+
+
+def concept(name: str, *, first_pc: float = 0.5, nearest: float = 0.3, r_squared: float = 0.2, n: int = 4) -> ConceptView:
+    """A concept with one layer's numbers and the verdict that follows."""
+    quality = ConceptQuality(
+        concept=name,
+        n_positive_stories=n,
+        per_layer={
+            2: LayerQuality(
+                first_pc_variance_ratio=first_pc,
+                top3_variance_ratios=[first_pc],
+                story_projection_mean=1.0,
+                story_projection_std=0.5,
+                story_projection_min=0.0,
+                story_projection_max=2.0,
+                story_alignment_mean=0.0,
+                story_alignment_std=0.2,
+                best_neuron_idx=7,
+                best_neuron_cosine=0.3,
+                top5_neurons=[(7, 0.3)],
+            )
+        },
+        linear_combination={
+            2: LinearCombination(r_squared=r_squared, residual_norm=0.9, top_contributors=[("other", 0.4)])
+        },
+        nearest_concepts=[("other", nearest)],
+        outliers=[],
+    )
+    return ConceptView(name=name, quality=quality, verdict=judge(quality, 2, Thresholds()))
+
+
+def mirror(stories: list[StoryView], concepts: list[ConceptView] | None = None, revision: int = 1) -> Mirror:
+    """A settled mirror of these."""
+    return Mirror(
+        stories={view.path: view for view in stories},
+        concepts={view.name: view for view in concepts or []},
+        layers=(2,),
+        revision=revision,
+        settings=Settings(),
+        doing=Doing(state="ready", device="cpu"),
+    )
+
+
+def snapshot(stories: list[StoryView], revision: int = 1, concepts: list[ConceptView] | None = None) -> Snapshot:
+    """What an engine sends on opening."""
+    return Snapshot(
+        corpus="/c",
+        revision=revision,
+        settings=Settings(),
+        doing=Doing(state="ready"),
+        layers=[2],
+        stories=stories,
+        concepts=concepts or [],
+        problems=[],
+        moved=None,
+    )

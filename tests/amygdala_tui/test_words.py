@@ -1,0 +1,118 @@
+"""Numbers as words."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from amygdala_tui import words
+from amygdala_tui.actions import ACTIONS
+from amygdala_tui.mirror import Mirror
+from amygdala_tui.screens.studio import VIEWS, StudioScreen
+from engine.corpus import Change
+from engine.protocol import ConceptMove, Doing, Moved, StoryMove
+from engine.results import Work
+from tests.amygdala_tui.making import misread, story
+
+WORK = Work(texts_run=1, texts_cached=0, seconds_forward=0.1, seconds_statistics=0.1)
+
+
+@given(st.text())
+def test_no_control_character_of_a_story_reaches_the_terminal(text: str) -> None:
+    assert all(char == "\n" or char.isprintable() for char in words.plain(text))
+
+
+@given(st.text(st.characters(categories=["L", "N", "P", "Zs"], max_codepoint=0x7E)))
+def test_ordinary_text_is_left_alone(text: str) -> None:
+    assert words.plain(text) == text
+
+
+def test_an_escape_sequence_is_shown_not_sent() -> None:
+    assert words.plain("\x1b[31mred") == "␛[31mred"
+
+
+def test_every_state_has_a_sign_of_its_own_besides_its_colour() -> None:
+    signs = [sign for sign, _ in words.SIGNS.values()]
+    assert len(set(signs)) == len(signs)
+
+
+def test_an_outlier_says_what_it_reads_as() -> None:
+    assert words.state_sign(misread("stories/joy.txt", "fear")).plain == "! fear"
+    assert words.state_sign(story("stories/joy.txt")).plain == "ok"
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(0.038, "38 ms"), (1.26, "1.3 s"), (42, "42 s"), (61, "1 min 1 s")])
+def test_durations(seconds: float, expected: str) -> None:
+    assert words.duration(seconds) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"), [("stories/joy.txt", "joy"), ("paired/night-bus/joy.txt", "night-bus / joy")]
+)
+def test_titles(path: str, expected: str) -> None:
+    assert words.title(path) == expected
+
+
+def test_bars_and_sparklines_stay_in_their_width() -> None:
+    assert words.bar(0.5, 10) == words.BAR * 5
+    assert words.bar(7.0, 10) == words.BAR * 10
+    assert words.sparkline([-1.0, 0.0, 1.0, 2.0]) == "▁▁██"
+
+
+def test_what_moved_names_the_story_the_concepts_and_the_buckets() -> None:
+    moved = Moved(
+        revision=42,
+        changes=[Change(path="paired/night-bus/lonely.txt", kind="edited")],
+        work=WORK,
+        seconds=0.038,
+        concepts=[
+            ConceptMove(
+                concept="anxious", affected=False, bucket=("mixed", "mixed"),
+                first_pc=(0.5, 0.5), nearest=(0.86, 0.61), r_squared=(0.4, 0.4),
+            ),
+            ConceptMove(
+                concept="lonely", affected=True, bucket=("contaminated", "mixed"),
+                first_pc=(0.4, 0.5), nearest=(0.86, 0.61), r_squared=(0.4, 0.4),
+            ),
+        ],
+        stories=[
+            StoryMove(
+                path="paired/night-bus/lonely.txt", own=(-0.1, 0.4), rival=("anxious", "sad"), rival_score=(0.5, 0.1)
+            )
+        ],
+        queue=(17, 16),
+    )  # fmt: skip
+    line = words.moved_line(moved).plain
+    assert line.startswith("rev 42 · night-bus / lonely edited, 1 text run, 38 ms · story: lonely -0.10 → 0.40, sad 0.10")
+    assert "lonely contaminated → mixed first PC 0.40 → 0.50 nearest 0.86 → 0.61 · anxious nearest" in line
+    assert line.endswith("misread 17 → 16")
+
+
+@pytest.mark.parametrize(
+    ("mirror", "away", "expected"),
+    [
+        (Mirror(), "", "○ looking for the engine"),
+        (Mirror(), "lost", "○ no engine"),
+        (Mirror(doing=Doing(state="ready")), "", "● ready"),
+        (Mirror(doing=Doing(state="failed", detail="x")), "", "x failed"),
+        (
+            Mirror(doing=Doing(state="computing", done=10, total=110, rate=50.0)),
+            "",
+            "◌ computing 10/110 at 50/s, 2.0 s left",
+        ),
+    ],
+)
+def test_the_engines_state_is_always_a_sign_and_a_word(mirror: Mirror, away: str, expected: str) -> None:
+    assert words.engine_state(mirror, away).plain == expected
+
+
+def test_every_view_explains_its_numbers() -> None:
+    assert set(words.MEANINGS) == set(VIEWS)
+
+
+def test_every_action_can_be_done_and_has_an_id_and_a_key_of_its_own() -> None:
+    assert len({action.id for action in ACTIONS}) == len(ACTIONS)
+    assert len({action.key for action in ACTIONS}) == len(ACTIONS)
+    for action in ACTIONS:
+        assert callable(getattr(StudioScreen, "action_" + action.id.replace("-", "_")))

@@ -1,0 +1,41 @@
+"""Pictures of the studio on the sample corpus, as SVG: `python -m tests.e2e.picture FOLDER [WxH ...]`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from amygdala_tui.app import Studio
+from amygdala_tui.demo import copy_sample
+from engine import client, protocol
+from engine.settings import Settings
+from tests.waiting import eventually_async
+
+
+async def take(folder: Path, sizes: list[tuple[int, int]]) -> None:
+    """One picture per view and size."""
+    home = Path(tempfile.mkdtemp(prefix="am", dir="/tmp"))
+    os.environ.update(XDG_STATE_HOME=str(home / "state"))
+    copy_sample(home / "stories-2026")
+    for width, height in sizes:
+        app = Studio(home / "stories-2026", home / "e.sock", Settings(model="embedded"))
+        async with app.run_test(size=(width, height)) as pilot:
+            await eventually_async(lambda app=app: app._mirror.doing is not None and app._mirror.doing.state == "ready")
+            for key, view in (("n", "story"), ("2", "triage"), ("3", "queue"), ("4", "concept"), ("8", "engine")):
+                await pilot.press(key)
+                await pilot.pause()
+                app.save_screenshot(f"{view}-{width}x{height}.svg", str(folder))
+    connection = await client.connect(home / "e.sock")
+    await connection.request(protocol.Stop)
+    await connection.close()
+    shutil.rmtree(home, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    place, *words = sys.argv[1:]
+    asked = [(int(w), int(h)) for w, h in (word.split("x") for word in words or ["120x40", "80x24"])]
+    asyncio.run(take(Path(place), asked))

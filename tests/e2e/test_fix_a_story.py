@@ -1,0 +1,64 @@
+"""The main job with real processes and the embedded model: a misfiled story is mended, and its concept gets better."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from amygdala_tui.demo import copy_sample
+from engine import client, protocol
+from engine.client import connect_or_start
+from engine.corpus import Change
+from engine.settings import Settings
+from engine.triage import Bucket
+from tests.e2e.sample import CONCEPT, MISFILED, mended
+from tests.engine.service.running import WITHIN, Talk
+
+
+async def test_mending_the_misfiled_story_takes_its_concept_out_of_its_bucket(
+    tmp_path: Path, short_dir: Path, cache: Path
+) -> None:
+    corpus = tmp_path / "demo"
+    copy_sample(corpus)
+    connection = await connect_or_start(short_dir / "e.sock")
+    talk = Talk(connection, corpus)
+    await talk.ask(protocol.Open, settings=Settings(model="embedded", device="cpu"))
+    first = await talk.event(protocol.Changed, lambda event: event.revision == 1 and event.base == 0)
+    assert first.moved is not None
+    assert first.moved.work.texts_run == 58  # 60 files: one is empty, and one text stands in two
+
+    concepts = {view.name: view for view in first.concepts}
+    stories = {view.path: view for view in (await snapshot(talk)).stories}
+    assert bucket(concepts[CONCEPT]) is Bucket.FRAGMENTED
+    assert stories[MISFILED].rank == 0
+    assert stories[MISFILED].rival == "disgusted"
+
+    (corpus / MISFILED).write_text(mended())
+    second = await talk.event(protocol.Changed, lambda event: event.revision == 2 and event.base == 1)
+    moved = second.moved
+    assert moved is not None
+    assert moved.changes == [Change(path=MISFILED, kind="edited")]
+    assert moved.work.texts_run == 1
+    assert moved.work.texts_cached == 0
+    assert bucket(next(view for view in second.concepts if view.name == CONCEPT)) is Bucket.MIXED
+    move = next(move for move in moved.concepts if move.concept == CONCEPT)
+    assert move.affected
+    assert move.bucket == ("fragmented", "mixed")
+    assert move.first_pc[1] > move.first_pc[0]
+    assert moved.queue == (5, 4)
+
+    await talk.ask(protocol.Stop)
+    await connection.close()
+    for process in client._started:
+        assert process.wait(WITHIN) == 0
+    assert not (short_dir / "e.sock").exists()
+
+
+async def snapshot(talk: Talk) -> protocol.Snapshot:
+    """The whole state, asked for anew."""
+    await talk.ask(protocol.Open, settings=None)
+    return await talk.event(protocol.Snapshot)
+
+
+def bucket(view: protocol.ConceptView) -> Bucket:
+    assert view.verdict is not None
+    return view.verdict.bucket
