@@ -3,8 +3,8 @@
     python benchmarks/corpus_times.py CORPUS [--edits 10] [engine settings, such as --model or --device]
 
 Works on a copy of the corpus, with a cache and an engine of its own. Each export is a process of its own, so its time
-includes starting Python and loading the model; an edit's is from the end of the write to the arrival of the new revision
-at a client, of which the engine's own share and the bare forward pass of the story are printed beside it.
+includes starting Python and loading the model; an edit's is from the end of the write to the arrival of the new
+revision at a client, of which the engine's own share and the story's forward pass are printed beside it.
 """
 
 from __future__ import annotations
@@ -57,7 +57,17 @@ def export(corpus: Path, out: Path, chosen: Settings) -> float:
         if getattr(chosen, name) != getattr(Settings(), name)
         for word in (f"--{name.replace('_', '-')}", str(getattr(chosen, name)))
     ]
-    command = [sys.executable, "-m", "engine", "export", str(corpus), "--output-dir", str(out), "--quality-report", *flags]
+    command = [
+        sys.executable,
+        "-m",
+        "engine",
+        "export",
+        str(corpus),
+        "--output-dir",
+        str(out),
+        "--quality-report",
+        *flags,
+    ]
     started = time.perf_counter()
     subprocess.run(command, check=True, capture_output=True)
     return time.perf_counter() - started

@@ -239,13 +239,6 @@ class Close(Message, frozen=True, kw_only=True):
     corpus: str
 
 
-class Leave(Message, frozen=True, kw_only=True):
-    """This client no longer shows the corpus."""
-
-    id: int
-    corpus: str
-
-
 class GetStatus(Message, frozen=True, kw_only=True):
     """What is the engine doing?"""
 
@@ -310,7 +303,7 @@ class Status(Message, frozen=True, kw_only=True):
     models: list[ModelStatus]
 
 
-Request = Open | Retrain | SetLive | Close | Leave | GetStatus | Stop
+Request = Open | Retrain | SetLive | Close | GetStatus | Stop
 Event = Snapshot | Changed | Progressed | Resync | Closed
 Reply = Opened | Conflict | Status | Done | Failure
 FromServer = Welcome | Refused | Reply | Event

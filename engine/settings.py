@@ -117,9 +117,21 @@ def validate(values: dict[str, Any]) -> Settings:
         UsageError: a value is of the wrong type or out of range.
     """
     try:
-        return msgspec.convert(values, Settings)
+        found = msgspec.convert(values, Settings)
     except msgspec.ValidationError as error:
         raise UsageError(_explain(error)) from error
+    require_supported(found)
+    return found
+
+
+def require_supported(settings: Settings) -> None:
+    """Refuse what this version cannot compute, rather than compute something else.
+
+    Raises:
+        UsageError: the method is not `pooled`.
+    """
+    if settings.method != "pooled":
+        raise UsageError(f"--method {settings.method}: this version computes 'pooled' only")
 
 
 def differences(mine: Settings, theirs: Settings) -> dict[str, tuple[str, str]]:

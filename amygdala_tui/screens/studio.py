@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 from rich.text import Text
@@ -87,8 +88,12 @@ class StudioScreen(Screen[None]):
 
     def draw(self, mirror: Mirror, away: str) -> None:
         """Draw a state; `away` says why there is no engine, if there is none. Before the screen is up, remember it."""
+        before, was_away = self.mirror, self.away
         self.mirror, self.away = mirror, away
         if not self._is_up:
+            return
+        if away == was_away and before.doing != mirror.doing and replace(before, doing=mirror.doing) == mirror:
+            self._draw_progress()
             return
         if self.path is not None and self.path not in mirror.stories:
             self.path = None
@@ -96,6 +101,12 @@ class StudioScreen(Screen[None]):
         self._draw_status()
         self._draw_moved()
         self._draw_view()
+
+    def _draw_progress(self) -> None:
+        """Only what shows the engine's progress: it comes four times a second, and must not repaint the rest."""
+        self._draw_status()
+        if self.view == "engine":
+            self._draw_view()
 
     def _draw_status(self) -> None:
         width = self.size.width

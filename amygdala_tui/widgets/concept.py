@@ -32,7 +32,9 @@ class ConceptPane(Vertical):
         view = mirror.concepts.get(concept or "")
         self.query_one("#concept-head", Static).update(report(view, mirror.middle, concept))
         stories = mirror.stories_of(concept) if concept else []
-        self.query_one(LineList).show([Line(story.path, partial(_draw_story, story)) for story in stories])
+        heading = [Line("", partial(_draw_heading, len(stories)), is_heading=True)] if stories else []
+        lines = [Line(story.path, partial(_draw_story, story)) for story in stories]
+        self.query_one(LineList).show(heading + lines)
 
     def select(self, path: str) -> None:
         """Put the cursor on one of its stories."""
@@ -64,7 +66,7 @@ def report(view: ConceptView | None, middle: int | None, concept: str | None) ->
     neurons = quality.per_layer[middle].top5_neurons
     if neurons:
         text.append("\nneurons  " + "  ".join(f"{index} ({cosine:+.2f})" for index, cosine in neurons))
-    return text.append(f"\n\nits {quality.n_positive_stories} stories, least aligned first", style="bold")
+    return text
 
 
 def _layers(quality: ConceptQuality, middle: int) -> Text:
@@ -87,6 +89,10 @@ def _nearest(quality: ConceptQuality) -> Text:
         text.append(f"\n{'nearest' if place == 0 else '':<9}{name:<{width}} {cosine:+.2f} ")
         text.append(bar(max(cosine, 0.0), BAR_WIDTH), style="cyan")
     return text.append("\n")
+
+
+def _draw_heading(count: int, _width: int) -> Text:
+    return Text(f"its {count} files, least aligned first", style="bold")
 
 
 def _draw_story(view: StoryView, width: int) -> Text:

@@ -24,6 +24,13 @@ class Inspector(Static):
         self.update(summary(mirror, concept, path), layout=False)
 
 
+def _placed(value: float, low: float | None, high: float) -> str:
+    """A number and which side of its thresholds it is on."""
+    if low is not None and value < low:
+        return f"{value:.2f}  below {low:g}"
+    return f"{value:.2f}  above {high:g}" if value > high else f"{value:.2f}  up to {high:g}"
+
+
 def summary(mirror: Mirror, concept: str | None, path: str | None) -> Text:
     """The numbers that decide a concept's bucket next to their thresholds, its neighbours, its stories."""
     if concept is None:
@@ -39,9 +46,8 @@ def summary(mirror: Mirror, concept: str | None, path: str | None) -> Text:
         r_squared = quality.linear_combination[mirror.middle].r_squared
         text.append(f"\n{view.verdict.label}", style="bold yellow")
         text.append(
-            f"\nfirst PC {at.first_pc_variance_ratio:.2f}  limits "
-            f"{limits.fragmented_first_pc:g} {limits.clean_first_pc:g}"
-            f"\nR²       {r_squared:.2f}  limit  {limits.redundant_r2:g}",
+            f"\nfirst PC {_placed(at.first_pc_variance_ratio, limits.fragmented_first_pc, limits.clean_first_pc)}"
+            f"\nR²       {_placed(r_squared, None, limits.redundant_r2)}",
             style="not bold",
         )
         for place, (name, cosine) in enumerate(quality.nearest_concepts[:3]):

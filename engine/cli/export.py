@@ -12,6 +12,7 @@ from engine import paths, settings
 from engine.cli.report import ForwardProgress, diagnostics, preflight, summary
 from engine.corpus import Layout, scan
 from engine.errors import AmygdalaError, UsageError
+from engine.export import files
 from engine.triage import judge, outliers
 from engine.work import Placement
 
@@ -25,13 +26,13 @@ def export(arguments: argparse.Namespace) -> int:
     if not corpus.concepts:
         raise AmygdalaError(f"{home}: no stories to compute anything from")
 
+    files.prepare(arguments.output_dir)
     # imported here, so that a wrong flag or folder is answered at once: torch takes seconds
     from engine.compute.live import LiveCorpus
     from engine.compute.models import load
     from engine.compute.store import Store
     from engine.export import readout
 
-    readout.prepare(arguments.output_dir)
     started = time.perf_counter()
     store = Store(paths.cache_dir())
     model = load(chosen, store.digest)

@@ -10,8 +10,6 @@ from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
-from rich.text import Text
 
 from engine.corpus import Corpus
 from engine.results import Results
@@ -81,18 +79,17 @@ class ForwardProgress:
 
 def summary(results: Results, verdicts: Mapping[str, Verdict], outliers: list[Outlier], corpus: Corpus) -> None:
     """The triage: buckets with the numbers that decided, then the stories to look at, worst first."""
-    table = Table(title=f"Triage at block {results.middle}", title_justify="left", box=None, pad_edge=False)
-    for heading in ("bucket", "concept", "stories", "why"):
-        table.add_column(heading, justify="right" if heading == "stories" else "left")
     counts = {quality.concept: quality.n_positive_stories for quality in results.concepts}
+    widths = [
+        max(map(len, column)) for column in ([v.label for v in verdicts.values()] or [""], list(verdicts) or [""])
+    ]
+    output.print(f"Triage at block {results.middle}")
     for bucket, names in by_bucket(verdicts.items()).items():
         for name in names:
             if bucket not in ("redundant", "thin"):
-                verdict = verdicts[name]
-                table.add_row(
-                    Text(verdict.label), Text(name), str(counts[name]), Text("; ".join(verdict.reasons), no_wrap=True)
-                )
-    output.print(table)
+                label, reasons = verdicts[name].label, "; ".join(verdicts[name].reasons)
+                stories = f"{counts[name]} {'story' if counts[name] == 1 else 'stories'}"
+                output.print(f"  {label:<{widths[0]}}  {name:<{widths[1]}}  {stories:>11}  {reasons}")
     for name, reason in results.without_vector.items():
         output.print(f"no vector for {name}: {reason}")
     misread = [outlier for outlier in outliers if outlier.misread]

@@ -19,9 +19,9 @@ from engine.compute.quality import alignments, concept_qualities, variance_ratio
 from engine.compute.rows import Rows
 from engine.compute.source import Progress, Source, silent
 from engine.compute.store import Store
-from engine.errors import AmygdalaError, UsageError
+from engine.errors import AmygdalaError
 from engine.results import ConceptQuality, Results, StoryFit, Work, middle_layer
-from engine.settings import Settings
+from engine.settings import Settings, require_supported
 from engine.work import Placement
 
 EMBEDDED_LAYERS = "1,2,3"
@@ -71,8 +71,7 @@ class LiveCorpus:
     """
 
     def __init__(self, model: LoadedModel, settings: Settings, store: Store) -> None:
-        if settings.method != "pooled":
-            raise UsageError(f"--method {settings.method}: this version computes 'pooled' only")
+        require_supported(settings)
         self._extractor = extractor_for(model, settings)
         self._source = Source(self._extractor, store)
         self._min_positives = settings.min_positives

@@ -18,7 +18,6 @@ from pathlib import Path
 
 import safetensors
 import safetensors.torch
-from torch import Tensor
 
 from engine.compute.forward import Activation
 from engine.compute.models import file_sha256
@@ -151,18 +150,20 @@ class Store:
 
 def _encode(activation: Activation) -> bytes:
     tensors = {"x": activation.x.contiguous()}
-    metadata = {"checksum": _checksum(activation.x), "truncated": str(int(activation.truncated))}
+    metadata = {"checksum": _checksum(activation), "truncated": str(int(activation.truncated))}
     return safetensors.torch.save(tensors, metadata)
 
 
 def _decode(file: Path) -> Activation:
     with safetensors.safe_open(file, framework="pt") as stored:
         metadata = stored.metadata() or {}
-        x: Tensor = stored.get_tensor("x")
-    if metadata["checksum"] != _checksum(x):
+        activation = Activation(stored.get_tensor("x"), truncated=metadata["truncated"] == "1")
+    if metadata["checksum"] != _checksum(activation):
         raise ValueError("its checksum is wrong")
-    return Activation(x, truncated=metadata["truncated"] == "1")
+    return activation
 
 
-def _checksum(x: Tensor) -> str:
-    return hashlib.blake2b(x.contiguous().numpy().tobytes(), digest_size=16).hexdigest()
+def _checksum(activation: Activation) -> str:
+    digest = hashlib.blake2b(activation.x.contiguous().numpy().tobytes(), digest_size=16)
+    digest.update(b"truncated" if activation.truncated else b"whole")
+    return digest.hexdigest()

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+POLL = 2.0
+"""Seconds between looks where the system gives no events (no watches left, say)."""
 
 
 async def changes(corpus: Path, stop: asyncio.Event, *, settle_ms: int = 60) -> AsyncIterator[None]:
@@ -15,17 +21,24 @@ async def changes(corpus: Path, stop: asyncio.Event, *, settle_ms: int = 60) -> 
     """
     from watchfiles import Change, awatch
 
-    def is_story(_: Change, path: str) -> bool:
-        return path.endswith(".txt") or not Path(path).suffix
+    def may_matter(_: Change, path: str) -> bool:
+        parts = Path(path).relative_to(corpus).parts
+        return not any(part.startswith(".") or part.endswith("~") for part in parts)
 
     watcher = awatch(
         corpus,
-        watch_filter=is_story,
+        watch_filter=may_matter,
         debounce=1600,
         step=settle_ms,
         stop_event=stop,
         recursive=True,
         ignore_permission_denied=True,
     )
-    async for _ in watcher:
-        yield
+    try:
+        async for _ in watcher:
+            yield
+    except (OSError, RuntimeError) as error:
+        log.warning("%s cannot be watched (%s): looking every %.0f s instead", corpus, error, POLL)
+        while not stop.is_set():
+            yield
+            await asyncio.sleep(POLL)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +20,8 @@ from torch import Tensor
 from engine import __version__
 from engine.compute.live import Readout
 from engine.corpus import Corpus
-from engine.errors import AmygdalaError, UsageError
+from engine.errors import AmygdalaError
+from engine.export.files import replace_all
 from engine.results import ConceptQuality, Results
 from engine.triage import Verdict
 
@@ -30,20 +29,6 @@ VECTORS = "readout.safetensors"
 MANIFEST = "readout.json"
 QUALITY = "quality.json"
 RUN = "run.json"
-
-
-def prepare(folder: Path) -> None:
-    """Make sure, before anything is computed, that the set can be written.
-
-    Raises:
-        UsageError: the folder cannot be made or written to.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UsageError(f"--output-dir {folder}: cannot be written to: {error.strerror}") from error
 
 
 def write(
@@ -79,7 +64,7 @@ def write(
     metadata = {key: value if isinstance(value, str) else json.dumps(value) for key, value in run.items()}
     documents[VECTORS] = safetensors.torch.save(tensors, metadata | hashes)
     try:
-        _replace_all(folder, documents)
+        replace_all(folder, documents)
         if quality is None:
             (folder / QUALITY).unlink(missing_ok=True)
     except OSError as error:
@@ -144,32 +129,3 @@ def provenance(settings: Mapping[str, Any], corpus: Corpus, **model: Any) -> dic
 
 def _json(document: object) -> bytes:
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n"
-
-
-def _replace_all(folder: Path, documents: Mapping[str, bytes]) -> None:
-    """Write all files under temporary names first, so that a full disk changes nothing; then rename them in order."""
-    temporary: dict[str, Path] = {}
-    try:
-        for name, data in documents.items():
-            handle, created = tempfile.mkstemp(dir=folder, prefix=f".{name}.")
-            temporary[name] = Path(created)
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(data)
-                os.fsync(stream.fileno())
-            temporary[name].chmod(0o666 & ~_umask())
-        for name, path in temporary.items():
-            path.replace(folder / name)
-    finally:
-        for path in temporary.values():
-            path.unlink(missing_ok=True)
-    directory = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -66,6 +66,7 @@ class HostedCorpus:
         self._stop = asyncio.Event()
         self._noticed = time.perf_counter()
         self._said = 0.0
+        self._forward_started = 0.0
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -235,9 +236,9 @@ class HostedCorpus:
         """The worker's progress, passed on at most four times a second."""
         now = time.monotonic()
         if done == 0:
-            self._started = now
+            self._forward_started = now
         first = self.doing.state != "computing"
-        rate = done / (now - self._started) if done and now > self._started else 0.0
+        rate = done / (now - self._forward_started) if done and now > self._forward_started else 0.0
         doing = msgspec.structs.replace(
             self.doing, state="computing", detail="", device=self.worker.device, done=done, total=total, rate=rate
         )

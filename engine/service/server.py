@@ -36,18 +36,19 @@ class Client:
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         self.corpora: set[str] = set()
         self._writer = writer
-        self._outbox: deque[bytes] = deque()
+        self._outbox: deque[tuple[bytes, bool]] = deque()
         self._waiting = 0
         self._ready = asyncio.Event()
 
     def send(self, message: protocol.Message) -> None:
         """Put a message into the outbox; never waits. When it overflows, its events give way to one `Resync`."""
         line = protocol.encode(message)
-        if self._waiting + len(line) > OUTBOX_BYTES and self._outbox:
-            self._outbox.clear()
-            self._waiting = 0
+        is_event = isinstance(message, protocol.Event)
+        if is_event and self._waiting + len(line) > OUTBOX_BYTES and self._outbox:
+            self._outbox = deque((kept, False) for kept, was_event in self._outbox if not was_event)
+            self._waiting = sum(len(kept) for kept, _ in self._outbox)
             line = protocol.encode(protocol.Resync())
-        self._outbox.append(line)
+        self._outbox.append((line, is_event))
         self._waiting += len(line)
         self._ready.set()
 
@@ -57,7 +58,7 @@ class Client:
             await self._ready.wait()
             self._ready.clear()
             while self._outbox:
-                line = self._outbox.popleft()
+                line, _ = self._outbox.popleft()
                 self._waiting -= len(line)
                 self._writer.write(line)
                 await self._writer.drain()
@@ -66,7 +67,7 @@ class Client:
         """Give the last messages a moment to leave before the connection closes."""
         with contextlib.suppress(Exception):
             while self._outbox:
-                self._writer.write(self._outbox.popleft())
+                self._writer.write(self._outbox.popleft()[0])
             await asyncio.wait_for(self._writer.drain(), 1)
 
 
@@ -189,8 +190,6 @@ class Server:
                 self._hosted(path).retrain(request)
             case protocol.SetLive(corpus=path, live=live):
                 self._hosted(path).set_live(live)
-            case protocol.Leave(corpus=path):
-                client.corpora.discard(path)
             case protocol.Close(corpus=path):
                 await self._close(self._hosted(path), "it was closed on request")
             case protocol.Stop():

@@ -62,6 +62,7 @@ def _bare(story: Story, state: StoryState, reason: str = "") -> StoryView:
 def _add_scores(views: dict[str, StoryView], applied: Mapping[str, Story], results: Results) -> None:
     fits = {(fit.text_id, fit.concept): fit for fit in results.fits}
     ranked = {(found.text_id, found.concept): (rank, found) for rank, found in enumerate(outliers(results))}
+    truncated = set(results.truncated)
     for path, story in applied.items():
         view = views.get(path)
         fit = fits.get((story.text_id, story.concept or ""))
@@ -69,6 +70,9 @@ def _add_scores(views: dict[str, StoryView], applied: Mapping[str, Story], resul
             continue
         rank, outlier = ranked.get((story.text_id, fit.concept), (None, None))
         is_misread = outlier is not None and outlier.misread
+        reasons = [view.reason] if view.reason else [outlier.reason] if outlier is not None else []
+        if story.text_id in truncated:
+            reasons.append("too long: its end is not read (max_length)")
         views[path] = msgspec.structs.replace(
             view,
             state="outlier" if is_misread and view.state == "ok" else view.state,
@@ -78,7 +82,7 @@ def _add_scores(views: dict[str, StoryView], applied: Mapping[str, Story], resul
             rival_score=None if fit.rival is None else round(fit.rival_score, DIGITS),
             misread=is_misread,
             rank=rank,
-            reason=view.reason or ("" if outlier is None else outlier.reason),
+            reason="; ".join(reasons),
         )
 
 

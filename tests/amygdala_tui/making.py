@@ -32,7 +32,9 @@ def misread(path: str, rival: str, rank: int = 0) -> StoryView:
     )
 
 
-def concept(name: str, *, first_pc: float = 0.5, nearest: float = 0.3, r_squared: float = 0.2, n: int = 4) -> ConceptView:
+def concept(
+    name: str, *, first_pc: float = 0.5, nearest: float = 0.3, r_squared: float = 0.2, n: int = 4
+) -> ConceptView:
     """A concept with one layer's numbers and the verdict that follows."""
     quality = ConceptQuality(
         concept=name,

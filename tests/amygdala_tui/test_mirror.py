@@ -11,7 +11,7 @@ from engine.corpus import Corpus, Story
 from engine.protocol import Changed, Doing, Moved, Progressed, StoryView
 from engine.results import Work
 from engine.service.views import differing
-from tests.amygdala_tui.making import concept, misread, mirror, snapshot, story
+from tests.amygdala_tui.making import concept, mirror, misread, snapshot, story
 
 
 def moved(revision: int) -> Moved:
@@ -43,7 +43,9 @@ def test_a_change_replaces_adds_and_removes() -> None:
     before = mirror([story("stories/joy.txt"), story("stories/fear.txt")], [concept("joy")])
     after = follow(
         before,
-        changed(1, 2, stories=[misread("stories/joy.txt", "fear")], removed=["stories/fear.txt"], concepts=[concept("x")]),
+        changed(
+            1, 2, stories=[misread("stories/joy.txt", "fear")], removed=["stories/fear.txt"], concepts=[concept("x")]
+        ),
     )
     assert list(after.stories) == ["stories/joy.txt"]
     assert after.stories["stories/joy.txt"].state == "outlier"
@@ -93,7 +95,11 @@ def test_a_concepts_stories_come_least_aligned_first_and_unnumbered_last() -> No
             story("paired/b/fear.txt", alignment=-0.9),
         ]
     )
-    assert [view.path for view in state.stories_of("joy")] == ["paired/b/joy.txt", "stories/joy.txt", "paired/a/joy.txt"]
+    assert [view.path for view in state.stories_of("joy")] == [
+        "paired/b/joy.txt",
+        "stories/joy.txt",
+        "paired/a/joy.txt",
+    ]
 
 
 states = st.sampled_from(["ok", "stale", "computing", "empty"])

@@ -37,7 +37,12 @@ def engine() -> Iterator[Engine]:
 
 @asynccontextmanager
 async def studio(
-    corpus: Path, socket: Path, *, size: tuple[int, int] = (120, 40), settings: Settings | None = SETTINGS, until: str = "ready"
+    corpus: Path,
+    socket: Path,
+    *,
+    size: tuple[int, int] = (120, 40),
+    settings: Settings | None = SETTINGS,
+    until: str = "ready",
 ) -> AsyncIterator[tuple[Studio, Pilot[None]]]:
     """The running app, once the engine has come to a state."""
     app = Studio(corpus, socket, settings)

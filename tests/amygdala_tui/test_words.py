@@ -84,7 +84,9 @@ def test_what_moved_names_the_story_the_concepts_and_the_buckets() -> None:
         queue=(17, 16),
     )  # fmt: skip
     line = words.moved_line(moved).plain
-    assert line.startswith("rev 42 · night-bus / lonely edited, 1 text run, 38 ms · story: lonely -0.10 → 0.40, sad 0.10")
+    assert line.startswith(
+        "rev 42 · night-bus / lonely edited, 1 text run, 38 ms · story: lonely -0.10 → 0.40, sad 0.10"
+    )
     assert "lonely contaminated → mixed first PC 0.40 → 0.50 nearest 0.86 → 0.61 · anxious nearest" in line
     assert line.endswith("misread 17 → 16")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from amygdala_tui.demo import copy_sample
 from engine import client, protocol
 from engine.client import connect_or_start
@@ -14,9 +16,8 @@ from tests.e2e.sample import CONCEPT, MISFILED, mended
 from tests.engine.service.running import WITHIN, Talk
 
 
-async def test_mending_the_misfiled_story_takes_its_concept_out_of_its_bucket(
-    tmp_path: Path, short_dir: Path, cache: Path
-) -> None:
+@pytest.mark.usefixtures("cache")
+async def test_mending_the_misfiled_story_takes_its_concept_out_of_its_bucket(tmp_path: Path, short_dir: Path) -> None:
     corpus = tmp_path / "demo"
     copy_sample(corpus)
     connection = await connect_or_start(short_dir / "e.sock")
@@ -48,8 +49,7 @@ async def test_mending_the_misfiled_story_takes_its_concept_out_of_its_bucket(
 
     await talk.ask(protocol.Stop)
     await connection.close()
-    for process in client._started:
-        assert process.wait(WITHIN) == 0
+    assert client._started[-1].wait(WITHIN) == 0
     assert not (short_dir / "e.sock").exists()
 
 

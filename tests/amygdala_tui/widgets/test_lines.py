@@ -8,7 +8,7 @@ from textual.app import App, ComposeResult
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.widgets.lines import Line, LineList
 from amygdala_tui.widgets.tree import BRANCH, CorpusTree
-from tests.amygdala_tui.making import misread, mirror, story
+from tests.amygdala_tui.making import mirror, misread, story
 
 
 class Host(App[None]):
