@@ -206,9 +206,9 @@ class StudioScreen(Screen[None]):
         if view == "triage" and self.concept is not None:
             self.query_one(TriagePane).select(self.concept)
         if view == "queue" and self.path is not None:
-            self.query_one(QueuePane).select(self.path)
+            self.query_one("#queue-list", LineList).select(self.path)
         if view == "concept" and self.path is not None:
-            self.query_one(ConceptPane).select(self.path)
+            self.query_one("#concept-stories", LineList).select(self.path)
 
     def action_show_story(self) -> None:
         self.show_view("story")

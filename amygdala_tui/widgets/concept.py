@@ -9,9 +9,9 @@ from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Static
 
-from amygdala_tui.messages import StoryOpened, StorySelected
 from amygdala_tui.mirror import Mirror
-from amygdala_tui.widgets.lines import Line, LineList
+from amygdala_tui.widgets.lines import Line
+from amygdala_tui.widgets.story_list import StoryList
 from amygdala_tui.words import bar, number, plain, sparkline, state_sign
 from engine.protocol import ConceptView, StoryView
 from engine.results import ConceptQuality
@@ -25,7 +25,7 @@ class ConceptPane(Vertical):
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="concept-scroll"):
             yield Static(id="concept-head", markup=False)
-        yield LineList(id="concept-stories", empty="")
+        yield StoryList(id="concept-stories", empty="")
 
     def show(self, mirror: Mirror, concept: str | None) -> None:
         """Draw one concept."""
@@ -34,19 +34,7 @@ class ConceptPane(Vertical):
         stories = mirror.stories_of(concept) if concept else []
         heading = [Line("", partial(_draw_heading, len(stories)), is_heading=True)] if stories else []
         lines = [Line(story.path, partial(_draw_story, story)) for story in stories]
-        self.query_one(LineList).show(heading + lines)
-
-    def select(self, path: str) -> None:
-        """Put the cursor on one of its stories."""
-        self.query_one(LineList).select(path)
-
-    def on_line_list_highlighted(self, event: LineList.Highlighted) -> None:
-        event.stop()
-        self.post_message(StorySelected(event.key))
-
-    def on_line_list_chosen(self, event: LineList.Chosen) -> None:
-        event.stop()
-        self.post_message(StoryOpened(event.key))
+        self.query_one(StoryList).show(heading + lines)
 
 
 def report(view: ConceptView | None, middle: int | None, concept: str | None) -> Text:

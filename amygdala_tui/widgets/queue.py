@@ -9,9 +9,9 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Static
 
-from amygdala_tui.messages import StoryOpened, StorySelected
 from amygdala_tui.mirror import Mirror
-from amygdala_tui.widgets.lines import Line, LineList
+from amygdala_tui.widgets.lines import Line
+from amygdala_tui.widgets.story_list import StoryList
 from amygdala_tui.words import plain
 from engine.protocol import StoryView
 
@@ -27,7 +27,7 @@ class QueuePane(Vertical):
 
     def compose(self) -> ComposeResult:
         yield Static(id="queue-head", markup=False)
-        yield LineList(id="queue-list", empty="nothing in the queue")
+        yield StoryList(id="queue-list", empty="nothing in the queue")
 
     def show(self, mirror: Mirror) -> None:
         """Draw this state."""
@@ -53,19 +53,7 @@ class QueuePane(Vertical):
             lines.append(Line("", _draw_divider, is_heading=True))
             lines += [_line(view, place, widths) for place, view in enumerate(rest, len(misread) + 1)]
         empty = "no numbers yet: the engine is not done" if mirror.revision == 0 else "nothing in the queue"
-        self.query_one(LineList).show(lines, empty=empty)
-
-    def select(self, path: str) -> None:
-        """Put the cursor on a story, if it is in the queue."""
-        self.query_one(LineList).select(path)
-
-    def on_line_list_highlighted(self, event: LineList.Highlighted) -> None:
-        event.stop()
-        self.post_message(StorySelected(event.key))
-
-    def on_line_list_chosen(self, event: LineList.Chosen) -> None:
-        event.stop()
-        self.post_message(StoryOpened(event.key))
+        self.query_one(StoryList).show(lines, empty=empty)
 
 
 def _line(view: StoryView, place: int, widths: tuple[int, int]) -> Line:
