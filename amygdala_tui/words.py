@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from amygdala_tui.mirror import Mirror
@@ -21,6 +22,8 @@ SIGNS: dict[str, tuple[str, str]] = {
 }
 """A story's state as a sign, a word and a colour: never a colour alone."""
 
+TAIL = 5
+"""Characters kept of the end of a name that is cut."""
 BAR = "▇"
 LEVELS = "▁▂▃▄▅▆▇█"
 
@@ -90,6 +93,13 @@ def title(path: str) -> str:
     """A story's short name: scenario and concept."""
     parts = PurePosixPath(path)
     return parts.stem if parts.parts[0] == "stories" else f"{parts.parent.name} / {parts.stem}"
+
+
+def fit(name: str, width: int) -> str:
+    """A name in a width, cut in its middle: scenarios that begin alike differ at the end."""
+    if cell_len(name) <= width or width < 2 * TAIL:
+        return name
+    return name[: width - TAIL - 1] + "…" + name[-TAIL:]
 
 
 def bar(value: float, width: int, top: float = 1.0) -> str:

@@ -6,10 +6,11 @@ from rich.text import Text
 from textual.widgets import Static
 
 from amygdala_tui.mirror import Mirror
-from amygdala_tui.words import bar, number, plain, title
+from amygdala_tui.words import bar, fit, number, plain, title
 from engine.triage import Thresholds
 
 BAR_WIDTH = 9
+NAME_WIDTH = 26
 SHOWN_STORIES = 12
 
 
@@ -60,7 +61,7 @@ def summary(mirror: Mirror, concept: str | None, path: str | None) -> Text:
         sign = "!" if story.misread else ("x" if story.state in ("error", "empty", "duplicate") else " ")
         style = "reverse" if story.path == path else "not bold"
         name = title(story.path).rpartition(" / ")[0] or "stories"
-        text.append("\n").append(f"{sign} {number(story.alignment):>5} {plain(name)}", style=style)
+        text.append("\n").append(f"{sign} {number(story.alignment):>5} {fit(plain(name), NAME_WIDTH)}", style=style)
     if len(stories) > SHOWN_STORIES:
         text.append(f"\n  and {len(stories) - SHOWN_STORIES} more (4)", style="dim")
     text.no_wrap = True

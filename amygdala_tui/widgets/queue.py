@@ -12,10 +12,8 @@ from textual.widgets import Static
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.widgets.lines import Line
 from amygdala_tui.widgets.story_list import StoryList
-from amygdala_tui.words import plain
+from amygdala_tui.words import fit, number, plain
 from engine.protocol import StoryView
-
-LONGEST_SCENARIO = 22
 
 
 class QueuePane(Vertical):
@@ -44,32 +42,30 @@ class QueuePane(Vertical):
                 (f"; {len(rest)} more are the least aligned of their concept", "dim"),
             )
         )
-        widths = (
-            max((len(view.concept or "") for view in queue), default=0),
-            min(max((len(view.scenario or "stories") for view in queue), default=0), LONGEST_SCENARIO),
-        )
-        lines = [_line(view, place, widths) for place, view in enumerate(misread, 1)]
+        width = max((len(view.concept or "") for view in queue), default=0)
+        lines = [_line(view, place, width) for place, view in enumerate(misread, 1)]
         if rest:
             lines.append(Line("", _draw_divider, is_heading=True))
-            lines += [_line(view, place, widths) for place, view in enumerate(rest, len(misread) + 1)]
+            lines += [_line(view, place, width) for place, view in enumerate(rest, len(misread) + 1)]
         empty = "no numbers yet: the engine is not done" if mirror.revision == 0 else "nothing in the queue"
         self.query_one(StoryList).show(lines, empty=empty)
 
 
-def _line(view: StoryView, place: int, widths: tuple[int, int]) -> Line:
-    return Line(view.path, partial(_draw, view, place, widths))
+def _line(view: StoryView, place: int, concept_width: int) -> Line:
+    return Line(view.path, partial(_draw, view, place, concept_width))
 
 
-def _draw(view: StoryView, place: int, widths: tuple[int, int], _width: int) -> Text:
-    concept = Text(plain(view.concept or ""), style="bold")
-    concept.truncate(widths[0], pad=True)
-    where = Text(plain(view.scenario or "stories"), style="dim")
-    where.truncate(widths[1], overflow="ellipsis", pad=True)
+def _draw(view: StoryView, place: int, concept_width: int, width: int) -> Text:
     sign = ("!", "bold yellow") if view.misread else ("·", "dim")
-    return Text.assemble(
-        (f"{place:>4} ", "dim"), sign, " ", concept, "  ", where, "  ",
-        (plain(view.reason), "" if view.misread else "dim"),
-    )  # fmt: skip
+    text = Text.assemble(
+        (f"{place:>4} ", "dim"), sign, " ", (f"{plain(view.concept or ''):<{concept_width}}  ", "bold")
+    )
+    if view.misread:
+        text.append(f"{number(view.own):>5} → {plain(view.rival or ''):<{concept_width}} {number(view.rival_score)}")
+    else:
+        text.append(plain(view.reason), style="dim")
+    room = max(1, width - text.cell_len - 2)
+    return text.append(f"  {fit(plain(view.scenario or 'stories'), room)}", style="dim")
 
 
 def _draw_divider(width: int) -> Text:

@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.widgets.lines import Line, LineList
-from amygdala_tui.words import plain, state_sign
+from amygdala_tui.words import fit, plain, state_sign
 from engine.protocol import StoryView
 
 BRANCH = "branch:"
@@ -159,8 +159,8 @@ def _branch(
 
 def _draw_branch(name: str, depth: int, opened: bool, count: int, troubled: int, width: int) -> Text:
     right = Text(f"!{troubled} " if troubled and not opened else "", style="yellow").append(str(count), style="dim")
-    left = Text("  " * depth + ("▾ " if opened else "▸ ") + name, style="bold")
-    return _justify(left, right, width)
+    indent = "  " * depth + ("▾ " if opened else "▸ ")
+    return _justify(indent, Text(name, style="bold"), right, width)
 
 
 def _leaf(view: StoryView, depth: int, name: str) -> Line:
@@ -168,11 +168,12 @@ def _leaf(view: StoryView, depth: int, name: str) -> Line:
 
 
 def _draw_leaf(view: StoryView, depth: int, name: str, width: int) -> Text:
-    return _justify(Text("  " * (depth + 1) + name), state_sign(view), width)
+    return _justify("  " * (depth + 1), Text(name), state_sign(view), width)
 
 
-def _justify(left: Text, right: Text, width: int) -> Text:
-    """Both on one line; where there is no room, the name on the left gives way."""
-    room = max(1, width - right.cell_len - 1)
+def _justify(indent: str, name: Text, right: Text, width: int) -> Text:
+    """Name and state on one line; where there is no room, the name gives way."""
+    room = max(1, width - len(indent) - right.cell_len - 1)
+    left = Text(fit(name.plain, room), style=name.style)
     left.truncate(room, overflow="ellipsis", pad=True)
-    return Text.assemble(left, " ", right)
+    return Text.assemble(indent, left, " ", right)

@@ -54,6 +54,11 @@ def test_titles(path: str, expected: str) -> None:
     assert words.title(path) == expected
 
 
+def test_a_long_name_is_cut_in_its_middle() -> None:
+    assert words.fit("a-person-waits-for-a-train-s1", 16) == "a-person-w…in-s1"
+    assert words.fit("night-bus", 16) == "night-bus"
+
+
 def test_bars_and_sparklines_stay_in_their_width() -> None:
     assert words.bar(0.5, 10) == words.BAR * 5
     assert words.bar(7.0, 10) == words.BAR * 10
