@@ -88,6 +88,8 @@ class Connection:
                 message = protocol.decode_from_server(line)
                 if isinstance(message, protocol.Event):
                     self._events.put_nowait(message)
+                elif isinstance(message, protocol.Failure) and message.id is None:
+                    self._fail_all(AmygdalaError(message.message))
                 elif isinstance(message, protocol.Reply):
                     waiting = self._replies.get(message.id or 0)
                     if waiting is not None and not waiting.done():
@@ -96,9 +98,12 @@ class Connection:
             pass
         finally:
             self._events.put_nowait(None)
-            for waiting in self._replies.values():
-                if not waiting.done():
-                    waiting.set_exception(NoEngine("the engine has gone"))
+            self._fail_all(NoEngine("the engine has gone"))
+
+    def _fail_all(self, error: AmygdalaError) -> None:
+        for waiting in self._replies.values():
+            if not waiting.done():
+                waiting.set_exception(error)
 
 
 async def connect(socket: Path) -> Connection:
@@ -174,7 +179,7 @@ def start(socket: Path) -> subprocess.Popen[bytes]:
             )
     except OSError as error:
         raise AmygdalaError(f"cannot start an engine (log {log}): {error.strerror}") from error
-    _started.append(process)
+    _started[:] = [other for other in _started if other.poll() is None] + [process]
     return process
 
 

@@ -15,6 +15,11 @@ MAX_SOCKET_PATH = 103
 """Bytes a Unix socket's path may take: 108 on Linux, 104 on macOS, less the final NUL."""
 
 
+def expand(path: str | os.PathLike[str]) -> Path:
+    """`~` and `~user` replaced; an unknown user's is left alone (`Path.expanduser` would raise)."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111
+
+
 def socket_path(explicit: str | os.PathLike[str] | None = None) -> Path:
     """The engine's socket: `explicit`, else `$AMYGDALA_SOCKET`, else `engine.sock` in the user's runtime directory.
 
@@ -22,7 +27,7 @@ def socket_path(explicit: str | os.PathLike[str] | None = None) -> Path:
         AmygdalaError: the path is too long for a Unix socket.
     """
     chosen = explicit or os.environ.get("AMYGDALA_SOCKET")
-    path = Path(chosen).expanduser().absolute() if chosen else runtime_dir() / "engine.sock"
+    path = expand(chosen).absolute() if chosen else runtime_dir() / "engine.sock"
     if len(os.fsencode(path)) > MAX_SOCKET_PATH:
         raise AmygdalaError(
             f"the socket path is longer than {MAX_SOCKET_PATH} bytes: {path}\n"
@@ -63,7 +68,7 @@ def private_dir(path: Path) -> Path:
 def cache_dir() -> Path:
     """Activations, by content: safe to delete, costs a recomputation."""
     override = os.environ.get("AMYGDALA_CACHE")
-    return Path(override).expanduser() if override else platformdirs.user_cache_path(APP)
+    return expand(override) if override else platformdirs.user_cache_path(APP)
 
 
 def log_path() -> Path:

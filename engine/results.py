@@ -87,7 +87,9 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     without_vector: dict[str, str]
     """Concepts that get no vector, each with the reason."""
     truncated: list[str]
-    """Ids of texts longer than `max_length` tokens."""
+    """Ids of texts longer than `max_tokens`."""
+    max_tokens: int
+    """Tokens read of a text: `max_length`, or what the model takes if that is less."""
     work: Work
 
     @property

@@ -16,9 +16,12 @@ import msgspec
 from msgspec import Meta
 
 from engine.errors import UsageError
+from engine.paths import expand
 from engine.triage import Thresholds
 
 FILE_NAME = "amygdala.toml"
+EMBEDDED = "embedded"
+"""The name of the packaged model; a folder called so is `./embedded`."""
 
 Positive = Annotated[int, Meta(ge=1)]
 Ratio = Annotated[float, Meta(ge=-1, le=1)]
@@ -29,7 +32,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     model: Annotated[
         str, Meta(description="a model's folder, a hub id, or 'embedded' (all-MiniLM-L6-v2, packaged)")
-    ] = "embedded"
+    ] = EMBEDDED
     target_layers: Annotated[
         str | None,
         Meta(
@@ -54,7 +57,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     pool_from: Annotated[
         int, Meta(ge=0, description="with mean pooling, the first token counted (0-based); skips an attention sink")
     ] = 0
-    max_length: Annotated[Positive, Meta(description="tokens read of a story; longer ones are cut, and say so")] = 512
+    max_length: Annotated[int, Meta(ge=3, description="tokens read of a story; longer ones are cut, and say so")] = 512
     dtype: Annotated[
         Literal["bf16", "fp16", "fp32"] | None,
         Meta(description="the model's number format; on a GPU bf16, on a CPU fp32"),
@@ -87,6 +90,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         return Thresholds(**{field.name: getattr(self, field.name) for field in names})
 
 
+EXAMPLES: dict[str, str | int] = {
+    "target_layers": "50%,67%",
+    "subspace_k": 16,
+    "pooling": "mean",
+    "dtype": "fp32",
+    "batch_size": 8,
+}
+"""What the settings that have no fixed default may look like, for the template."""
 HINTS: dict[str, Any] = get_type_hints(Settings, include_extras=True)
 
 
@@ -106,7 +117,10 @@ def load(corpus: Path, overrides: dict[str, Any]) -> Settings:
 def _anchor(values: dict[str, Any], folder: Path) -> None:
     """Make a model's folder absolute: the engine runs in another directory than the person who named it."""
     model = values.get("model")
-    if isinstance(model, str) and (found := folder / Path(model).expanduser()).is_dir():
+    if not isinstance(model, str) or model == EMBEDDED:
+        return
+    found = folder / expand(model)
+    if found.is_dir():
         values["model"] = str(found.resolve())
 
 
@@ -211,7 +225,9 @@ def template(given: dict[str, Any]) -> str:
         if field.name in given:
             lines.append(f"{field.name} = {_toml(given[field.name])}")
         elif field.default is None:
-            lines.append(f"# {field.name} = ...")
+            lines.append(
+                f"# {field.name} = {_toml(EXAMPLES[field.name])}  # an example: by default it is decided by use"
+            )
         else:
             lines.append(f"# {field.name} = {_toml(field.default)}")
         lines.append("")

@@ -52,7 +52,7 @@ def export(arguments: argparse.Namespace) -> int:
         )
     for story in corpus.stories:
         if story.text_id in results.truncated:
-            diagnostics.print(f"warning: {story.path}: only its first {live.extractor.max_length} tokens are read")
+            diagnostics.print(f"warning: {story.path}: only its first {results.max_tokens} tokens are read")
     verdicts = {quality.concept: judge(quality, results.middle, chosen.thresholds) for quality in results.concepts}
     run = readout.provenance(
         msgspec.to_builtins(chosen),

@@ -38,7 +38,11 @@ def dissect(model: nn.Module) -> Anatomy:
         AmygdalaError: no list of modules looks like the blocks.
     """
     config = text_config(model)
-    count = int(config.num_hidden_layers)
+    count, hidden = getattr(config, "num_hidden_layers", None), getattr(config, "hidden_size", None)
+    if count is None or hidden is None:
+        raise AmygdalaError(
+            f"{type(model).__name__}: its config has no num_hidden_layers or no hidden_size, so it is no model of text"
+        )
     lists = {name: module for name, module in model.named_modules() if isinstance(module, nn.ModuleList)}
     fitting = [
         name
@@ -52,7 +56,7 @@ def dissect(model: nn.Module) -> Anatomy:
             f"Looked for a list of {count} modules; lists found: {seen}."
         )
     outermost = min(fitting, key=lambda name: (name.count("."), name))
-    return Anatomy(blocks=list(lists[outermost]), hidden_size=int(config.hidden_size))
+    return Anatomy(blocks=list(lists[outermost]), hidden_size=int(hidden))
 
 
 def down_projection(block: nn.Module, hidden: int) -> Tensor | None:

@@ -14,14 +14,14 @@ from engine.compute.anatomy import unit_columns
 from engine.compute.fits import leave_one_out, rivals
 from engine.compute.forward import Extractor
 from engine.compute.layers import parse_layers
-from engine.compute.models import EMBEDDED, LoadedModel
+from engine.compute.models import LoadedModel
 from engine.compute.quality import alignments, concept_qualities, variance_ratios
 from engine.compute.rows import Rows
 from engine.compute.source import Progress, Source, silent
 from engine.compute.store import Store
 from engine.errors import AmygdalaError
 from engine.results import ConceptQuality, Results, StoryFit, Work, middle_layer
-from engine.settings import Settings, require_supported
+from engine.settings import EMBEDDED, Settings, require_supported
 from engine.work import Placement
 
 EMBEDDED_LAYERS = "1,2,3"
@@ -134,6 +134,7 @@ class LiveCorpus:
             fits=self._fits(names, sorted(used)),
             without_vector=without,
             truncated=sorted(self._truncated),
+            max_tokens=self._extractor.max_length,
             work=Work(
                 texts_run=fetched.n_run,
                 texts_cached=fetched.n_cached,

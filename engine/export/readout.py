@@ -92,6 +92,8 @@ def verify(folder: Path) -> list[str]:
             wrong.append(f"{file} is missing")
         elif hashlib.sha256(file.read_bytes()).hexdigest() != expected:
             wrong.append(f"{file} is not of the same run as {VECTORS}")
+    if f"sha256:{QUALITY}" not in metadata and (folder / QUALITY).exists():
+        wrong.append(f"{folder / QUALITY} is of an older run than {VECTORS}")
     return wrong
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from engine.corpus import Change, Corpus, Layout, Scanner, Story, diff
+from engine.corpus import Change, Corpus, Layout, Problem, Scanner, Story, diff
 from engine.corpus.watch import changes
 from engine.errors import AmygdalaError
 from engine.protocol import (
@@ -57,6 +57,7 @@ class HostedCorpus:
         self._applied: dict[str, Story] = {}
         self._results: Results | None = None
         self._stories: dict[str, StoryView] = {}
+        self._told_problems: tuple[Problem, ...] = ()
         self._concepts: list[ConceptView] = []
         self._moved: Moved | None = None
         self._settled: views.State | None = None
@@ -256,12 +257,12 @@ class HostedCorpus:
     def _show(self, computing: Collection[str]) -> None:
         """Publish stories' states where they changed, at the same revision."""
         stories = views.story_views(self._disk, self._applied, self._results, computing)
-        if stories != self._stories:
+        if stories != self._stories or self._disk.problems != self._told_problems:
             self._tell(stories, base=self.revision)
 
     def _tell(self, stories: dict[str, StoryView], base: int) -> None:
         different, removed = views.differing(self._stories, stories)
-        self._stories = stories
+        self._stories, self._told_problems = stories, self._disk.problems
         self._publish(
             Changed(
                 corpus=str(self.path),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+import stat
 import struct
 from pathlib import Path
 from types import TracebackType
@@ -43,7 +44,7 @@ class Ownership:
             self.listener = self._bind()
         except OSError as error:
             os.close(self._lock)
-            raise AmygdalaError(f"cannot serve at {path}: {error.strerror}") from error
+            raise AmygdalaError(f"cannot serve at {path}: {error.strerror or error}") from error
         info = path.stat()
         self._identity = info.st_dev, info.st_ino
 
@@ -71,14 +72,19 @@ class Ownership:
         self.release()
 
     def _bind(self) -> socket.socket:
+        if os.path.lexists(self.path) and not stat.S_ISSOCK(self.path.lstat().st_mode):
+            raise OSError("there is something else of that name, and it is no socket")
         self.path.unlink(missing_ok=True)  # left by an engine that was killed: nobody serves there, we hold the lock
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         mask = os.umask(0o177)
         try:
             listener.bind(str(self.path))
+            listener.listen(64)
+        except OSError:
+            listener.close()
+            raise
         finally:
             os.umask(mask)
-        listener.listen(64)
         listener.setblocking(False)
         return listener
 

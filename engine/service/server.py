@@ -87,6 +87,8 @@ class Server:
         self._unwatched: dict[str, float] = {}
         self._pinned: set[str] = set()
         self._workers = WorkerPool()
+        self._opening = asyncio.Lock()
+        """Held while a corpus is opened or closed, so that two clients who meet in it leave one state, not two."""
         self._stopping = asyncio.Event()
         self._started = time.monotonic()
         self._last_active = time.monotonic()
@@ -181,7 +183,8 @@ class Server:
     async def _answer(self, client: Client, request: protocol.Request) -> None:
         match request:
             case protocol.Open():
-                await self._join(client, request)
+                async with self._opening:
+                    await self._join(client, request)
                 return
             case protocol.GetStatus(id=number):
                 client.send(self._status(number))
@@ -191,7 +194,8 @@ class Server:
             case protocol.SetLive(corpus=path, live=live):
                 self._hosted(path).set_live(live)
             case protocol.Close(corpus=path):
-                await self._close(self._hosted(path), "it was closed on request")
+                async with self._opening:
+                    await self._close(self._hosted(path), "it was closed on request")
             case protocol.Stop():
                 log.info("asked to stop")
                 self.stop()
@@ -228,6 +232,8 @@ class Server:
     def _open(self, path: Path, chosen: Settings) -> HostedCorpus:
         Layout.of(path)
         real = path.resolve()
+        if not str(real).isprintable():
+            raise AmygdalaError(f"{str(real)!r}: a corpus's path must be printable UTF-8; rename the folder")
         hosted = HostedCorpus(real, chosen, self._workers.get(chosen), self._publish)
         self._corpora[str(real)] = hosted
         hosted.start()
@@ -286,8 +292,9 @@ class Server:
             for name, hosted in list(self._corpora.items()):
                 if self._watchers(name) or name in self._pinned or hosted.is_busy:
                     self._unwatched.pop(name, None)
-                elif now - self._unwatched.setdefault(name, now) > UNWATCHED_CLOSE:
-                    await self._close(hosted, "nobody was looking at it")
+                elif now - self._unwatched.setdefault(name, now) > UNWATCHED_CLOSE and not self._opening.locked():
+                    async with self._opening:
+                        await self._close(hosted, "nobody was looking at it")
             await self._workers.close_unused([hosted.worker for hosted in self._corpora.values()], IDLE_UNLOAD)
             if self._clients or any(hosted.is_busy for hosted in self._corpora.values()):
                 self._last_active = now

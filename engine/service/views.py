@@ -72,7 +72,7 @@ def _add_scores(views: dict[str, StoryView], applied: Mapping[str, Story], resul
         is_misread = outlier is not None and outlier.misread
         reasons = [view.reason] if view.reason else [outlier.reason] if outlier is not None else []
         if story.text_id in truncated:
-            reasons.append("too long: its end is not read (max_length)")
+            reasons.append(f"only its first {results.max_tokens} tokens are read")
         views[path] = msgspec.structs.replace(
             view,
             state="outlier" if is_misread and view.state == "ok" else view.state,

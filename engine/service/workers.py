@@ -53,6 +53,7 @@ class Worker:
         self._stderr: deque[str] = deque(maxlen=60)
         self._faults = 0
         self._load_failure = ""
+        """Why this process will not do, where starting it again would not help."""
         self._starting = asyncio.Lock()
 
     @property
@@ -191,17 +192,22 @@ class Worker:
         """Hand answers to those who wait for them; when the pipe ends, tell them all."""
         assert process.stdout is not None
         decoder = msgspec.json.Decoder(work.FromWorker)
-        async for line in process.stdout:
-            self._answer(decoder.decode(line))
+        try:
+            async for line in process.stdout:
+                self._answer(decoder.decode(line))
+        except (msgspec.DecodeError, ValueError) as error:  # a line that is too long is a ValueError
+            log.exception("the worker of %s gave an answer that cannot be read", self.settings.model)
+            self._load_failure = f"the model's process gave an answer that cannot be read: {error}"
+            process.kill()
         code = await process.wait()
         if self._process is process:
             self._process, self._loaded = None, None
         await asyncio.sleep(0)  # let the last words of its standard error arrive
         words = self._load_failure or "\n".join(self._stderr) or f"it ended with code {code} and said nothing"
-        error = AmygdalaError(self._load_failure) if self._load_failure else WorkerDied(words)
+        ending = AmygdalaError(self._load_failure) if self._load_failure else WorkerDied(words)
         for future, _ in list(self._jobs.values()):
             if not future.done():
-                future.set_exception(error)
+                future.set_exception(ending)
 
     def _answer(self, message: work.FromWorker) -> None:
         match message:

@@ -14,7 +14,7 @@ def story(path: str, **fields: object) -> StoryView:
     parts = path.removesuffix(".txt").split("/")
     concept = None if parts[-1] == "baseline" else parts[-1]
     scenario = parts[1] if parts[0] == "paired" else None
-    return StoryView(path=path, concept=concept, scenario=scenario, **({"state": "ok"} | fields))  # type: ignore[arg-type]
+    return StoryView(path=path, concept=concept, scenario=scenario, **({"state": "ok"} | fields))
 
 
 def misread(path: str, rival: str, rank: int = 0) -> StoryView:

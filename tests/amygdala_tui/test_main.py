@@ -29,7 +29,7 @@ def test_bad_usage_exits_with_2(
     try:
         code = __main__.main(arguments)
     except SystemExit as exit_:  # argparse's way
-        code = exit_.code  # type: ignore[assignment]
+        code = exit_.code
     assert code == 2
     assert capsys.readouterr().err
 

@@ -21,7 +21,7 @@ def moved(revision: int) -> Moved:
 
 def changed(base: int, revision: int, **fields: object) -> Changed:
     empty = {"layers": [2], "stories": [], "removed": [], "concepts": [], "problems": [], "moved": None}
-    return Changed(corpus="/c", base=base, revision=revision, **(empty | fields))  # type: ignore[arg-type]
+    return Changed(corpus="/c", base=base, revision=revision, **(empty | fields))
 
 
 def test_before_any_engine_the_stories_on_disk_are_there() -> None:

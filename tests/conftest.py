@@ -1,0 +1,86 @@
+"""What all tests share: the golden data, directories of their own, and models loaded once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models; many processes
+
+if TYPE_CHECKING:
+    from engine.compute.models import LoadedModel
+
+ROOT = Path(__file__).resolve().parent.parent
+GOLDEN = Path(__file__).parent / "golden"
+MODELS = ("llama", "qwen3", "qwen3_5_hybrid", "gpt2")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_places() -> Iterator[None]:
+    """No test touches the user's engine, cache or log; child processes import the package from this checkout."""
+    home = Path(tempfile.mkdtemp(prefix="am", dir="/tmp"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AMYGDALA_CACHE", str(home / "cache"))
+        patch.setenv("XDG_STATE_HOME", str(home / "state"))
+        patch.setenv("XDG_RUNTIME_DIR", str(home))
+        patch.setenv("PYTHONPATH", str(ROOT))
+        patch.delenv("AMYGDALA_SOCKET", raising=False)
+        yield
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    """The golden folder."""
+    return GOLDEN
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """A copy of the golden corpus that a test may change."""
+    return Path(shutil.copytree(GOLDEN / "corpus", tmp_path / "corpus"))
+
+
+@pytest.fixture
+def short_dir() -> Iterator[Path]:
+    """A directory with a short path: a Unix socket's has at most about a hundred bytes."""
+    folder = Path(tempfile.mkdtemp(prefix="am", dir="/tmp"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty activation cache for this test alone."""
+    monkeypatch.setenv("AMYGDALA_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture(scope="session")
+def load_model() -> Callable[[str], LoadedModel]:
+    """Load a golden model, or `embedded`, on the CPU; each is loaded once for all tests, so leave it as it is."""
+    loaded: dict[str, LoadedModel] = {}
+
+    def load(name: str) -> LoadedModel:
+        from engine.compute import models
+        from engine.settings import Settings
+
+        if name not in loaded:
+            model = name if name == "embedded" else str(GOLDEN / "models" / name)
+            loaded[name] = models.load(Settings(model=model, device="cpu"))
+        return loaded[name]
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def llama(load_model: Callable[[str], LoadedModel]) -> LoadedModel:
+    """The tiny llama."""
+    return load_model("llama")

@@ -1,0 +1,61 @@
+"""Whether two sets of results say the same, to floating-point noise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.results import Results
+
+RANKINGS = {"top5_neurons", "top_contributors", "nearest_concepts", "outliers"}
+
+
+def assert_same(one: Results, other: Results, tolerance: float = 1e-6) -> None:
+    """Equal in all but what the computation cost; entries of rankings may swap where their values tie."""
+    _same(_plain(one), _plain(other), tolerance, "results")
+
+
+def _plain(results: Results) -> dict[str, Any]:
+    plain: dict[str, Any] = msgspec.to_builtins(results, str_keys=True)
+    del plain["work"]
+    return plain
+
+
+def _same(one: Any, other: Any, tolerance: float, where: str) -> None:
+    key = where.rpartition(".")[2]
+    if key in RANKINGS:
+        _same_ranking(one, other, tolerance, where)
+    elif isinstance(one, dict) and "rival" in one:
+        _same_fit(one, other, tolerance, where)
+    elif isinstance(one, dict):
+        assert one.keys() == other.keys(), where
+        for name in one:
+            if name not in ("best_neuron_idx", "best_neuron_cosine"):  # the first of top5_neurons
+                _same(one[name], other[name], tolerance, f"{where}.{name}")
+    elif isinstance(one, list):
+        assert len(one) == len(other), where
+        for i, (a, b) in enumerate(zip(one, other, strict=True)):
+            _same(a, b, tolerance, f"{where}[{i}]")
+    elif isinstance(one, float):
+        assert one == pytest.approx(other, rel=tolerance, abs=tolerance), where
+    else:
+        assert one == other, where
+
+
+def _same_fit(one: dict[str, Any], other: dict[str, Any], tolerance: float, where: str) -> None:
+    for name in ("text_id", "concept", "alignment", "own", "rival_score"):
+        _same(one[name], other[name], tolerance, f"{where}.{name}")
+    assert (one["rival"] is None) == (other["rival"] is None), where
+
+
+def _same_ranking(one: list[Any], other: list[Any], tolerance: float, where: str) -> None:
+    sizes = [sorted((abs(value) for _, value in ranking), reverse=True) for ranking in (one, other)]
+    assert sizes[0] == pytest.approx(sizes[1], rel=tolerance, abs=tolerance), where
+    theirs = dict(map(tuple, other))
+    for name, value in one:
+        if name in theirs:
+            assert value == pytest.approx(theirs[name], rel=tolerance, abs=tolerance), where
+        else:  # it can only have been left out there because it ties with the last
+            assert abs(value) == pytest.approx(sizes[1][-1], rel=tolerance, abs=tolerance), where

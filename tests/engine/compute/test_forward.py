@@ -1,0 +1,177 @@
+"""A text's activations depend on the text alone: not on its batch, nor on how a tokenizer likes to pad."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+import torch
+
+from engine.compute.forward import Activation, Extractor
+from engine.compute.models import LoadedModel, locate
+from engine.errors import AmygdalaError
+from tests import oracle
+from tests.conftest import MODELS
+
+TEXTS = [
+    "Rain.",
+    "She waited at the door until the light went out, and then a little longer, in case it came back.",
+    "Nobody had told him. He read the letter twice and laughed, and then he sat down on the stairs.",
+    "The dog slept.",
+]
+LAYERS = [0, 2, 4]
+Loader = Callable[[str], LoadedModel]
+
+
+def extract(extractor: Extractor, texts: Sequence[str]) -> list[Activation]:
+    found = {i: activation for batch in extractor.run(texts) for i, activation in batch}
+    return [found[i] for i in range(len(texts))]
+
+
+@pytest.fixture(params=["left", "right"])
+def padding(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.mark.parametrize("pooling", ["last", "mean"])
+@pytest.mark.parametrize("name", MODELS)
+def test_alone_or_in_a_batch_is_the_same(
+    load_model: Loader, monkeypatch: pytest.MonkeyPatch, name: str, pooling: Literal["last", "mean"], padding: str
+) -> None:
+    model = load_model(name)
+    monkeypatch.setattr(model.tokenizer, "padding_side", padding)
+    together = extract(Extractor(model, LAYERS, pooling=pooling), TEXTS)
+    alone = extract(Extractor(model, LAYERS, pooling=pooling, batch_size=1), TEXTS)
+    for one, other in zip(together, alone, strict=True):
+        torch.testing.assert_close(one.x, other.x, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("pooling", ["last", "mean"])
+@pytest.mark.parametrize("name", MODELS)
+def test_activations_are_the_oracles(
+    load_model: Loader, golden: Path, name: str, pooling: Literal["last", "mean"]
+) -> None:
+    ours = extract(Extractor(load_model(name), LAYERS, pooling=pooling), TEXTS)
+    expected = oracle.activations(golden / "models" / name, TEXTS, LAYERS, pooling=pooling)
+    for mine, theirs in zip(ours, expected, strict=True):
+        assert mine.x.dtype == torch.float32
+        np.testing.assert_allclose(mine.x.double().numpy(), theirs, atol=1e-4, rtol=1e-4)
+
+
+def test_embedded_models_activations_are_the_oracles(load_model: Loader) -> None:
+    ours = extract(Extractor(load_model("embedded"), [1, 3], pooling="mean"), TEXTS)
+    expected = oracle.activations(locate("embedded"), TEXTS, [1, 3], pooling="mean")
+    for mine, theirs in zip(ours, expected, strict=True):
+        np.testing.assert_allclose(mine.x.double().numpy(), theirs, atol=1e-4, rtol=1e-4)
+
+
+def test_last_block_is_read_before_the_final_norm(llama: LoadedModel) -> None:
+    (ours,) = extract(Extractor(llama, [4], pooling="last"), [TEXTS[1]])
+    ids = torch.tensor([llama.tokenizer(TEXTS[1])["input_ids"]])
+    normed = llama.module(input_ids=ids).last_hidden_state[0, -1]
+    assert not torch.allclose(ours.x[0], normed, atol=1e-2)
+    torch.testing.assert_close(llama.module.norm(ours.x[0]), normed, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("pool_from", [1, 3, 10_000])
+def test_mean_pooling_starts_where_it_is_told(llama: LoadedModel, golden: Path, pool_from: int) -> None:
+    ours = extract(Extractor(llama, [2], pooling="mean", pool_from=pool_from), TEXTS)
+    expected = oracle.activations(golden / "models" / "llama", TEXTS, [2], pooling="mean", pool_from=pool_from)
+    for mine, theirs in zip(ours, expected, strict=True):
+        np.testing.assert_allclose(mine.x.double().numpy(), theirs, atol=1e-4, rtol=1e-4)
+
+
+def test_layers_come_in_the_order_asked_for(llama: LoadedModel) -> None:
+    (forwards,) = extract(Extractor(llama, [1, 3], pooling="last"), TEXTS[:1])
+    (backwards,) = extract(Extractor(llama, [3, 1], pooling="last"), TEXTS[:1])
+    torch.testing.assert_close(forwards.x, backwards.x.flip(0))
+
+
+def test_long_text_is_cut_and_says_so(llama: LoadedModel, golden: Path) -> None:
+    ours = extract(Extractor(llama, [2], pooling="last", max_length=8), TEXTS)
+    expected = oracle.activations(golden / "models" / "llama", TEXTS, [2], max_length=8)
+    lengths = [len(llama.tokenizer(text)["input_ids"]) for text in TEXTS]
+    assert [activation.truncated for activation in ours] == [length > 8 for length in lengths]
+    assert {True, False} == {activation.truncated for activation in ours}
+    for mine, theirs in zip(ours, expected, strict=True):
+        np.testing.assert_allclose(mine.x.double().numpy(), theirs, atol=1e-4, rtol=1e-4)
+
+
+def test_model_sets_a_limit_of_its_own(load_model: Loader) -> None:
+    model = load_model("embedded")
+    extractor = Extractor(model, [1], pooling="mean", max_length=100_000)
+    assert extractor.max_length == 512
+    (activation,) = extract(extractor, ["word " * 3000])
+    assert activation.truncated
+
+
+def test_blocks_above_the_last_target_do_not_run(llama: LoadedModel) -> None:
+    ran = []
+    hook = llama.anatomy.blocks[3].register_forward_pre_hook(lambda *_: ran.append(3))
+    try:
+        extract(Extractor(llama, [0, 2], pooling="last"), TEXTS)
+    finally:
+        hook.remove()
+    assert not ran
+
+
+def test_no_hook_is_left_behind(llama: LoadedModel) -> None:
+    extract(Extractor(llama, [0, 2], pooling="last"), TEXTS)
+    assert not any(block._forward_hooks for block in llama.anatomy.blocks)
+
+
+def test_batches_stay_within_their_size(llama: LoadedModel) -> None:
+    extractor = Extractor(llama, [1], pooling="last", batch_size=3)
+    assert [len(batch) for batch in extractor.run(TEXTS * 2)] == [3, 3, 2]
+
+
+def test_no_texts_make_no_batches(llama: LoadedModel) -> None:
+    assert list(Extractor(llama, [1], pooling="last").run([])) == []
+
+
+def run_out_of_memory(extractor: Extractor, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    """Make every batch of more than `most` texts fail."""
+    forward = extractor._forward
+
+    def limited(sequences: list[list[int]]) -> Any:
+        if len(sequences) > most:
+            raise torch.OutOfMemoryError("too much")
+        return forward(sequences)
+
+    monkeypatch.setattr(extractor, "_forward", limited)
+
+
+def test_out_of_memory_halves_the_batch_and_goes_on(llama: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = extract(Extractor(llama, [1], pooling="last"), TEXTS)
+    extractor = Extractor(llama, [1], pooling="last")
+    run_out_of_memory(extractor, monkeypatch, most=1)
+    ours = extract(extractor, TEXTS)
+    for mine, theirs in zip(ours, expected, strict=True):
+        torch.testing.assert_close(mine.x, theirs.x, atol=1e-4, rtol=1e-4)
+
+
+def test_out_of_memory_with_one_text_says_what_to_do(llama: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    extractor = Extractor(llama, [1], pooling="last")
+    run_out_of_memory(extractor, monkeypatch, most=0)
+    with pytest.raises(AmygdalaError, match="--max-length"):
+        extract(extractor, TEXTS)
+
+
+def test_activation_that_is_not_finite_is_refused(llama: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    extractor = Extractor(llama, [1], pooling="last")
+    monkeypatch.setattr(extractor, "_forward", lambda sequences: torch.full((1, len(sequences), 64), torch.inf))
+    with pytest.raises(AmygdalaError, match="not finite"):
+        extract(extractor, TEXTS)
+
+
+def test_nan_at_a_padded_position_stays_there() -> None:
+    from engine.compute.forward import _read_block
+
+    weights = torch.tensor([[0.5, 0.5, 0.0]])
+    residual = torch.tensor([[[1.0, 2.0], [3.0, 4.0], [torch.nan, torch.inf]]])
+    taken: dict[int, torch.Tensor] = {}
+    _read_block(0, weights, taken, wanted=2)(torch.nn.Identity(), (), residual)
+    assert taken[0].tolist() == [[2.0, 3.0]]

@@ -1,0 +1,49 @@
+"""Corpora as values: digests, and how two differ."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.corpus import Change, Corpus, Story, diff, text_id
+
+TREES = st.dictionaries(st.sampled_from([f"stories/{name}.txt" for name in "abcdef"]), st.sampled_from("xyz"))
+
+
+def stories(tree: dict[str, str]) -> tuple[Story, ...]:
+    return tuple(
+        Story(path=path, concept=path[8:-4], scenario=None, text=text, text_id=text_id(text))
+        for path, text in sorted(tree.items())
+    )
+
+
+def test_changes_are_named_by_kind_and_sorted() -> None:
+    before = stories({"stories/a.txt": "x", "stories/b.txt": "x", "stories/c.txt": "x"})
+    after = stories({"stories/b.txt": "y", "stories/c.txt": "x", "stories/d.txt": "x"})
+    assert diff(before, after) == [
+        Change(path="stories/a.txt", kind="removed"),
+        Change(path="stories/b.txt", kind="edited"),
+        Change(path="stories/d.txt", kind="added"),
+    ]
+
+
+@given(TREES, TREES)
+def test_applying_a_diff_leads_from_one_to_the_other(before: dict[str, str], after: dict[str, str]) -> None:
+    made = dict(before)
+    for change in diff(stories(before), stories(after)):
+        if change.kind == "removed":
+            del made[change.path]
+        else:
+            assert (change.path in before) == (change.kind == "edited")
+            made[change.path] = after[change.path]
+    assert made == after
+
+
+@given(TREES, TREES)
+def test_digest_tells_corpora_apart(one: dict[str, str], other: dict[str, str]) -> None:
+    digests = [Corpus(stories=stories(tree), problems=()).digest for tree in (one, other)]
+    assert (digests[0] == digests[1]) == (one == other)
+
+
+@given(st.text(), st.text())
+def test_text_id_is_of_the_text_alone(one: str, other: str) -> None:
+    assert (text_id(one) == text_id(other)) == (one == other)
+    assert len(text_id(one)) == 32

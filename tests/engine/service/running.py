@@ -1,0 +1,119 @@
+"""A real engine process and a client that waits for what it tells."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from engine import client, protocol
+from engine.settings import Settings
+from tests.conftest import GOLDEN
+from tests.waiting import eventually
+
+WITHIN = 60.0
+SETTINGS = Settings(model=str(GOLDEN / "models" / "llama"), device="cpu", target_layers="1,2,4")
+E = TypeVar("E")
+
+
+class Engine:
+    """`engine serve` at a socket."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.socket = folder / "e.sock"
+        self.log = folder / "log"
+        with self.log.open("ab") as log:
+            command = [sys.executable, "-m", "engine", "serve", "--socket", str(self.socket), *arguments]
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        eventually(lambda: self.process.poll() is not None or b"serving at" in self.log.read_bytes())
+        assert self.process.poll() is None, self.log.read_text()
+
+    def end(self) -> int:
+        """Terminate it and return its exit code."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            return self.process.wait(WITHIN)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+
+
+class Talk:
+    """One client's conversation about one corpus."""
+
+    def __init__(self, connection: client.Connection, corpus: Path) -> None:
+        self.connection = connection
+        self.corpus = corpus
+        self._events = connection.events()
+
+    @classmethod
+    async def to(cls, socket: Path, corpus: Path, settings: Settings | None = SETTINGS) -> Talk:
+        """Connect and open the corpus."""
+        talk = cls(await client.connect(socket), corpus)
+        opened = await talk.ask(protocol.Open, settings=settings)
+        assert isinstance(opened, protocol.Opened)
+        return talk
+
+    async def ask(self, kind: type[protocol.Request], **fields: Any) -> protocol.Reply:
+        """Send a request about the corpus and await its reply."""
+        if "corpus" in kind.__struct_fields__:
+            fields.setdefault("corpus", str(self.corpus))
+        return await asyncio.wait_for(self.connection.request(kind, **fields), WITHIN)
+
+    async def event(self, kind: type[E], condition: Callable[[E], object] = lambda _: True) -> E:
+        """The next event of a kind that meets a condition; others are passed over."""
+
+        async def wait() -> E:
+            async for event in self._events:
+                if isinstance(event, kind) and condition(event):
+                    return event
+            raise AssertionError("the connection ended")
+
+        return await asyncio.wait_for(wait(), WITHIN)
+
+    async def revision(self, number: int | None = None) -> protocol.Changed:
+        """The next change to a new revision (to `number`, if given), with none left out before it."""
+        changed = await self.event(protocol.Changed, lambda event: event.base != event.revision)
+        assert number is None or changed.revision == number
+        return changed
+
+    async def ready(self) -> protocol.Snapshot:
+        """The corpus's snapshot once its first numbers are there."""
+        snapshot = await self.event(protocol.Snapshot)
+        if snapshot.revision:
+            return snapshot
+        await self.revision(1)
+        await self.ask(protocol.Open)
+        return await self.event(protocol.Snapshot, lambda event: event.revision > 0)
+
+    async def status(self) -> protocol.Status:
+        found = await self.ask(protocol.GetStatus)
+        assert isinstance(found, protocol.Status)
+        return found
+
+    async def close(self) -> None:
+        await self.connection.close()
+
+
+def write(file: Path, text: str) -> None:
+    """Save a story as editors do: a new file beside it, then a rename."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}.swp")
+    temporary.write_text(text, "utf-8")
+    temporary.replace(file)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs (and is no zombie)."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{pid}/stat")
+    return not (stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z")

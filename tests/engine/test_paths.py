@@ -1,0 +1,92 @@
+"""Where things lie, and where the socket is refused."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from engine import paths
+from engine.errors import AmygdalaError
+
+
+def test_private_dir_is_made_for_the_user_alone(tmp_path: Path) -> None:
+    made = paths.private_dir(tmp_path / "a" / "b")
+    assert stat.S_IMODE(made.stat().st_mode) == 0o700
+    assert paths.private_dir(made) == made
+
+
+@pytest.mark.parametrize("mode", [0o720, 0o702, 0o777, 0o1777])
+def test_directory_that_others_may_write_to_is_refused(tmp_path: Path, mode: int) -> None:
+    folder = tmp_path / "open"
+    folder.mkdir()
+    folder.chmod(mode)
+    with pytest.raises(AmygdalaError, match=r"others may write to .*open; run: chmod 700"):
+        paths.private_dir(folder)
+
+
+def test_link_to_a_directory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir(mode=0o700)
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with pytest.raises(AmygdalaError, match="link is not a directory of yours"):
+        paths.private_dir(tmp_path / "link")
+
+
+def test_another_users_directory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "theirs").mkdir(mode=0o700)
+    monkeypatch.setattr(os, "getuid", lambda: 4242)
+    with pytest.raises(AmygdalaError, match="theirs is not a directory of yours"):
+        paths.private_dir(tmp_path / "theirs")
+
+
+@pytest.mark.parametrize("name", ["file", "file/below", "dangling"])
+def test_what_is_no_directory_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "dangling").symlink_to("nosuch")
+    with pytest.raises(AmygdalaError, match=name):
+        paths.private_dir(tmp_path / name)
+
+
+def test_socket_is_the_one_named_then_the_environments_then_the_users(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    assert paths.socket_path() == tmp_path / "amygdala" / "engine.sock"
+    monkeypatch.setenv("AMYGDALA_SOCKET", "/tmp/other.sock")
+    assert paths.socket_path() == Path("/tmp/other.sock")
+    assert paths.socket_path("/tmp/named.sock") == Path("/tmp/named.sock")
+
+
+def test_relative_socket_is_made_absolute(short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(short_dir)
+    assert paths.socket_path("s") == short_dir / "s"
+
+
+@pytest.mark.parametrize("base", [None, "", "/nosuch"])
+def test_without_a_runtime_directory_it_is_one_of_the_users_in_tmp(
+    monkeypatch: pytest.MonkeyPatch, base: str | None
+) -> None:
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    if base is not None:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", base)
+    assert paths.runtime_dir() == Path(f"/tmp/amygdala-{os.getuid()}")
+
+
+def test_socket_path_too_long_for_the_system_is_refused() -> None:
+    longest = "/tmp/" + "x" * (paths.MAX_SOCKET_PATH - 5)
+    assert str(paths.socket_path(longest)) == longest
+    with pytest.raises(AmygdalaError, match="--socket"):
+        paths.socket_path(longest + "x")
+    with pytest.raises(AmygdalaError, match="--socket"):
+        paths.socket_path("/tmp/" + "ü" * 60)
+
+
+def test_cache_is_where_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AMYGDALA_CACHE", str(tmp_path))
+    assert paths.cache_dir() == tmp_path
+    monkeypatch.delenv("AMYGDALA_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert paths.cache_dir() == tmp_path / "xdg" / "amygdala"
+    assert not (tmp_path / "xdg").exists()

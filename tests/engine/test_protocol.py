@@ -1,0 +1,194 @@
+"""Every message survives the wire; whatever else comes is a ProtocolError and nothing worse."""
+
+from __future__ import annotations
+
+import json
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine import protocol
+from engine.corpus import Change, Problem
+from engine.protocol import ProtocolError
+from engine.results import ConceptQuality, LayerQuality, LinearCombination, Work
+from engine.settings import Settings
+from engine.triage import Bucket, Verdict
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+NUMBER = st.floats(allow_nan=False, allow_infinity=False)
+COUNT = st.integers(0, 2**53)
+
+
+PAIR = st.tuples(st.none() | NUMBER, st.none() | NUMBER)
+WORDS = st.tuples(st.none() | TEXT, st.none() | TEXT)
+RANKED = st.lists(st.tuples(TEXT, NUMBER), max_size=2)
+WORK = st.builds(Work, texts_run=COUNT, texts_cached=COUNT, seconds_forward=NUMBER, seconds_statistics=NUMBER)
+LAYER = st.builds(
+    LayerQuality,
+    first_pc_variance_ratio=NUMBER,
+    top3_variance_ratios=st.lists(NUMBER, max_size=3),
+    story_projection_mean=NUMBER,
+    story_projection_std=st.none() | NUMBER,
+    story_projection_min=NUMBER,
+    story_projection_max=NUMBER,
+    story_alignment_mean=NUMBER,
+    story_alignment_std=NUMBER,
+    best_neuron_idx=st.none() | COUNT,
+    best_neuron_cosine=st.none() | NUMBER,
+    top5_neurons=st.lists(st.tuples(COUNT, NUMBER), max_size=2),
+)
+COMBINATION = st.builds(LinearCombination, r_squared=NUMBER, residual_norm=NUMBER, top_contributors=RANKED)
+QUALITY = st.builds(
+    ConceptQuality,
+    concept=TEXT,
+    n_positive_stories=COUNT,
+    per_layer=st.dictionaries(COUNT, LAYER, max_size=2),
+    linear_combination=st.dictionaries(COUNT, COMBINATION, max_size=2),
+    nearest_concepts=RANKED,
+    outliers=RANKED,
+)
+VERDICT = st.builds(
+    Verdict, bucket=st.sampled_from(Bucket), redundant=st.booleans(), thin=st.booleans(), reasons=st.lists(TEXT)
+)
+STORY = st.builds(
+    protocol.StoryView,
+    path=TEXT,
+    concept=st.none() | TEXT,
+    scenario=st.none() | TEXT,
+    state=st.sampled_from(get_args(protocol.StoryState)),
+    own=st.none() | NUMBER,
+    rank=st.none() | COUNT,
+    reason=TEXT,
+)
+CONCEPT = st.builds(
+    protocol.ConceptView, name=TEXT, quality=st.none() | QUALITY, verdict=st.none() | VERDICT, reason=TEXT
+)
+CHANGE = st.builds(Change, path=TEXT, kind=st.sampled_from(["added", "edited", "removed"]))
+PROBLEM = st.builds(
+    Problem, path=TEXT, severity=st.sampled_from(["warning", "error"]), code=st.just("empty"), message=TEXT
+)
+MOVED = st.builds(
+    protocol.Moved,
+    revision=COUNT,
+    changes=st.lists(CHANGE, max_size=2),
+    work=WORK,
+    seconds=NUMBER,
+    concepts=st.lists(
+        st.builds(
+            protocol.ConceptMove, concept=TEXT, affected=st.booleans(), bucket=WORDS, first_pc=PAIR, nearest=PAIR,
+            r_squared=PAIR,
+        ),
+        max_size=2,
+    ),
+    stories=st.lists(st.builds(protocol.StoryMove, path=TEXT, own=PAIR, rival=WORDS, rival_score=PAIR), max_size=2),
+    queue=st.tuples(COUNT, COUNT),
+)  # fmt: skip
+DOING = st.builds(
+    protocol.Doing,
+    state=st.sampled_from(get_args(protocol.CorpusState)),
+    detail=TEXT,
+    live=st.booleans(),
+    done=COUNT,
+    rate=NUMBER,
+)
+SETTINGS = st.builds(Settings, model=TEXT, max_length=st.integers(3, 9999), redundant_r2=st.floats(-1, 1))
+PARTS = {
+    "layers": st.lists(COUNT, max_size=3),
+    "stories": st.lists(STORY, max_size=2),
+    "concepts": st.lists(CONCEPT, max_size=2),
+    "problems": st.lists(PROBLEM, max_size=2),
+    "moved": st.none() | MOVED,
+}
+CORPUS_STATUS = st.builds(
+    protocol.CorpusStatus, corpus=TEXT, revision=COUNT, stories=COUNT, concepts=COUNT, clients=COUNT, model=TEXT,
+    doing=DOING,
+)  # fmt: skip
+MODEL_STATUS = st.builds(
+    protocol.ModelStatus, model=TEXT, device=TEXT, state=st.just("idle"), pid=st.none() | COUNT, bytes=COUNT,
+    restarts=COUNT,
+)  # fmt: skip
+REQUESTS = {
+    protocol.Open: st.builds(
+        protocol.Open, id=COUNT, corpus=TEXT, settings=st.none() | SETTINGS, insist=st.booleans()
+    ),
+    protocol.Retrain: st.builds(
+        protocol.Retrain, id=COUNT, corpus=TEXT, concepts=st.lists(TEXT), paths=st.lists(TEXT)
+    ),
+    protocol.SetLive: st.builds(protocol.SetLive, id=COUNT, corpus=TEXT, live=st.booleans()),
+    protocol.Close: st.builds(protocol.Close, id=COUNT, corpus=TEXT),
+    protocol.GetStatus: st.builds(protocol.GetStatus, id=COUNT),
+    protocol.Stop: st.builds(protocol.Stop, id=COUNT),
+}  # fmt: skip
+ANSWERS = {
+    protocol.Welcome: st.builds(protocol.Welcome, protocol=COUNT, version=TEXT, pid=COUNT),
+    protocol.Refused: st.builds(protocol.Refused, message=TEXT),
+    protocol.Opened: st.builds(protocol.Opened, id=COUNT, corpus=TEXT),
+    protocol.Conflict: st.builds(
+        protocol.Conflict, id=COUNT, corpus=TEXT,
+        differences=st.dictionaries(TEXT, st.tuples(TEXT, TEXT), max_size=2),
+    ),
+    protocol.Status: st.builds(
+        protocol.Status, id=COUNT, version=TEXT, pid=COUNT, uptime=NUMBER, socket=TEXT, log=TEXT, clients=COUNT,
+        corpora=st.lists(CORPUS_STATUS, max_size=2), models=st.lists(MODEL_STATUS, max_size=2),
+    ),
+    protocol.Done: st.builds(protocol.Done, id=COUNT),
+    protocol.Failure: st.builds(protocol.Failure, id=st.none() | COUNT, message=TEXT),
+    protocol.Snapshot: st.builds(
+        protocol.Snapshot, corpus=TEXT, revision=COUNT, settings=SETTINGS, doing=DOING, **PARTS
+    ),
+    protocol.Changed: st.builds(
+        protocol.Changed, corpus=TEXT, base=COUNT, revision=COUNT, removed=st.lists(TEXT), **PARTS
+    ),
+    protocol.Progressed: st.builds(protocol.Progressed, corpus=TEXT, doing=DOING),
+    protocol.Resync: st.builds(protocol.Resync),
+    protocol.Closed: st.builds(protocol.Closed, corpus=TEXT, reason=TEXT),
+}  # fmt: skip
+
+
+def test_no_message_is_left_out() -> None:
+    assert set(REQUESTS) == set(get_args(protocol.Request))
+    assert set(ANSWERS) == set(get_args(protocol.FromServer))
+
+
+@given(st.one_of(*REQUESTS.values()))
+def test_request_survives_the_wire(message: protocol.Request) -> None:
+    line = protocol.encode(message)
+    assert protocol.decode_request(line) == message
+    assert line.endswith(b"\n")
+    assert line.count(b"\n") == 1
+    assert protocol.request_id(line) == message.id
+
+
+@given(st.one_of(*ANSWERS.values()))
+def test_answer_survives_the_wire(message: protocol.FromServer) -> None:
+    line = protocol.encode(message)
+    assert protocol.decode_from_server(line) == message
+    assert line.count(b"\n") == 1
+    assert json.loads(line)["type"] == type(message).__name__
+
+
+def test_hello_survives_the_wire() -> None:
+    hello = protocol.Hello(protocol=3, version="x")
+    assert protocol.decode_hello(protocol.encode(hello)) == hello
+
+
+@pytest.mark.parametrize("decode", [protocol.decode_hello, protocol.decode_request, protocol.decode_from_server])
+@given(line=st.binary(max_size=60) | st.text(max_size=40).map(str.encode) | st.just(b"[" * 100_000))
+def test_garbage_is_a_protocol_error(decode: object, line: bytes) -> None:
+    with pytest.raises(ProtocolError, match="not a message"):
+        decode(line)  # type: ignore[operator]
+
+
+@given(line=st.binary(max_size=60))
+def test_id_of_garbage_is_none(line: bytes) -> None:
+    found = protocol.request_id(line)
+    assert found is None or isinstance(found, int)
+
+
+def test_kinds_of_message_are_not_mixed_up() -> None:
+    with pytest.raises(ProtocolError):
+        protocol.decode_request(protocol.encode(protocol.Done(id=1)))
+    with pytest.raises(ProtocolError):
+        protocol.decode_from_server(protocol.encode(protocol.Stop(id=1)))

@@ -1,0 +1,38 @@
+"""Torch stays in its room: what a process imports is looked at in a fresh one."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "transformers")
+
+
+def loaded_after(code: str, *names: str) -> list[str]:
+    """Those of `names` that are in `sys.modules` once `code` has run in a new process."""
+    check = f"import sys\n{code}\nprint([name for name in {names!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, timeout=120, check=True)
+    found: list[str] = eval(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "engine.service.server", "engine.service.host", "engine.service.workers", "engine.service.views",
+        "engine.client", "engine.cli", "engine.cli.serve", "engine.cli.remote", "engine.cli.init", "engine.cli.export",
+        "engine.corpus", "engine.corpus.watch", "engine.protocol", "engine.settings", "engine.triage", "engine.work",
+        "engine.paths",
+    ],
+)  # fmt: skip
+def test_torch_is_not_imported_by(module: str) -> None:
+    assert loaded_after(f"import {module}", *HEAVY) == []
+
+
+@pytest.mark.parametrize("module", ["engine.client", "engine.service.server", "engine.cli"])
+def test_nothing_that_draws_is_imported_by(module: str) -> None:
+    assert loaded_after(f"import {module}", "textual", "rich", "watchfiles") == []
+
+
+def test_torch_is_noticed_where_it_is_imported() -> None:
+    assert loaded_after("import engine.compute.live", *HEAVY) == ["torch"]
