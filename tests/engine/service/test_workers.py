@@ -21,7 +21,8 @@ import json, sys
 def say(**message): print(json.dumps(message), flush=True)
 """
 RESULTS = {
-    "layers": [1], "hidden_size": 1, "concepts": [], "fits": [], "without_vector": {}, "truncated": [], "max_tokens": 512,
+    "layers": [1], "hidden_size": 1, "concepts": [], "fits": [], "without_vector": {}, "truncated": [],
+    "max_tokens": 512,
     "work": {"texts_run": 0, "texts_cached": 0, "seconds_forward": 0.0, "seconds_statistics": 0.0},
 }  # fmt: skip
 ANSWER = (
