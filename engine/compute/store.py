@@ -43,7 +43,7 @@ class Store:
 
     def get(self, keys: Iterable[str]) -> dict[str, Activation]:
         """The stored activations among `keys`; a damaged one is dropped, as if it had never been there."""
-        found = {}
+        found, damaged = {}, []
         for key in keys:
             file = self._file(key)
             try:
@@ -51,8 +51,10 @@ class Store:
             except FileNotFoundError:
                 continue
             except (safetensors.SafetensorError, OSError, KeyError, ValueError) as error:
-                log.warning("dropped a damaged activation: %s: %s", file, error)
+                damaged.append(f"{file}: {error}")
                 _remove(file)
+        if damaged:
+            log.warning("dropped damaged activations (%d), to be computed again: %s", len(damaged), damaged[0])
         self._touch(found)
         return found
 
