@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from engine.compute.fits import leave_one_out, rivals
 from engine.compute.forward import Extractor
 from engine.compute.layers import parse_layers
 from engine.compute.models import LoadedModel
-from engine.compute.quality import alignments, concept_qualities, variance_ratios
+from engine.compute.quality import concept_qualities, measure, variance_ratios
 from engine.compute.rows import Rows
 from engine.compute.source import Progress, Source, silent
 from engine.compute.store import Store
@@ -126,12 +127,12 @@ class LiveCorpus:
         self._regroup(positives, fresh)
         without = self._without_vector(positives, len(used))
         names = [name for name in sorted(positives) if name not in without]
-        concepts = self._evaluate(names, sorted(used))
+        concepts, fits = self._evaluate(names, sorted(used))
         return Results(
             layers=self.layers,
             hidden_size=self.hidden_size,
             concepts=concepts,
-            fits=self._fits(names, sorted(used)),
+            fits=fits,
             without_vector=without,
             truncated=sorted(self._truncated),
             max_tokens=self._extractor.max_length,
@@ -181,52 +182,56 @@ class LiveCorpus:
                 reasons[name] = "nothing to contrast it with: there is no other concept and no baseline"
         return reasons
 
-    def _evaluate(self, names: list[str], all_ids: list[str]) -> list[ConceptQuality]:
+    def _evaluate(self, names: list[str], all_ids: list[str]) -> tuple[list[ConceptQuality], list[StoryFit]]:
+        """Directions, and from them every number, of the concepts that have a vector."""
         self._names = names
         if not names:
             self._directions = self._directions[:, :0]
-            return []
+            return [], []
         groups = [self._groups[name] for name in names]
-        total = dirs.row_sum(self._rows.take(all_ids))
-        sums = dirs.contrast([g.sums for g in groups], [len(g.text_ids) for g in groups], total, len(all_ids))
+        rows = self._rows.take(all_ids)
+        sums = dirs.contrast(
+            [g.sums for g in groups], [len(g.text_ids) for g in groups], dirs.row_sum(rows), len(all_ids)
+        )
         self._directions = dirs.shipped(dirs.pooled(sums))
-        return concept_qualities(
+        measures = [measure(self._rows.take(g.text_ids), self._directions[:, c]) for c, g in enumerate(groups)]
+        qualities = concept_qualities(
             names,
             self.layers,
-            [self._rows.take(group.text_ids) for group in groups],
+            measures,
             [group.text_ids for group in groups],
             self._directions,
             [group.ratios for group in groups],
             self._columns,
         )
-
-    def _fits(self, names: list[str], all_ids: list[str]) -> list[StoryFit]:
-        """Every (text, concept) pair's alignment and leave-one-out scores, at the middle layer."""
-        if not names:
-            return []
         middle = self.layers.index(middle_layer(self.layers))
+        alignments = [found.alignments[middle].tolist() for found in measures]
+        return qualities, self._fits(names, all_ids, rows[middle], alignments)
+
+    def _fits(
+        self, names: list[str], all_ids: list[str], rows: Tensor, alignments: list[list[float]]
+    ) -> list[StoryFit]:
+        """Every (text, concept) pair's alignment and leave-one-out scores, at the middle layer (`rows`: `[M, H]`)."""
         position = {text_id: i for i, text_id in enumerate(all_ids)}
-        rows = self._rows.take(all_ids)[middle]
         member = torch.zeros(len(all_ids), len(names), dtype=torch.bool)
         for c, name in enumerate(names):
             member[[position[text_id] for text_id in self._groups[name].text_ids], c] = True
         member = member.to(rows.device)
         scores = leave_one_out(rows, member)
         best = rivals(scores, member, names)
-        own = scores.cpu()
+        own = scores.cpu().numpy()
         found = []
         for c, name in enumerate(names):
-            text_ids = self._groups[name].text_ids
-            aligned = alignments(self._rows.take(text_ids)[middle], self._directions[middle, c])
-            for text_id, alignment in zip(text_ids, aligned.tolist(), strict=True):
-                score = float(own[position[text_id], c])
-                rival, rival_score = best[position[text_id]]
+            for text_id, alignment in zip(self._groups[name].text_ids, alignments[c], strict=True):
+                place = position[text_id]
+                score = float(own[place, c])
+                rival, rival_score = best[place]
                 found.append(
                     StoryFit(
                         text_id=text_id,
                         concept=name,
                         alignment=alignment,
-                        own=None if score != score else score,
+                        own=None if math.isnan(score) else score,
                         rival=rival,
                         rival_score=rival_score,
                     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -31,12 +32,25 @@ def variance_ratios(rows: Tensor) -> list[float]:
     return ratios
 
 
-def alignments(rows: Tensor, direction: Tensor) -> Tensor:
-    """Cosine of each centred row of `[n, H]` with `direction`: `[n]`, fp64; zeros for one story."""
-    centred = rows.double() - rows.double().mean(0)
-    if len(rows) == 1:
-        return torch.zeros(1, dtype=torch.float64, device=rows.device)
-    return normalise(centred) @ normalise(direction)
+@dataclass(frozen=True)
+class StoryMeasures:
+    """A concept's stories against its direction: `[L, n]`, fp64, on the CPU."""
+
+    projections: Tensor
+    """`x_i . d`."""
+    alignments: Tensor
+    """Cosine of `x_i - mean(P_c)` with `d`; zeros for one story."""
+
+
+def measure(rows: Tensor, directions: Tensor) -> StoryMeasures:
+    """One concept's activations `[L, n, H]` against its directions `[L, H]`."""
+    x = rows.double()
+    d = directions[:, :, None]  # (L, H, 1)
+    centred = x - x.mean(1, keepdim=True)  # formed before any division: a difference of cosines would cancel
+    aligned = (normalise(centred) @ normalise(directions)[:, :, None]).squeeze(2)
+    if rows.shape[1] == 1:
+        aligned = torch.zeros_like(aligned)
+    return StoryMeasures((x @ d).squeeze(2).cpu(), aligned.cpu())
 
 
 def top_neurons(directions: Tensor, columns: Tensor | None) -> list[list[tuple[int, float]]]:
@@ -86,12 +100,10 @@ def nearest(directions: Tensor, names: Sequence[str]) -> list[list[Ranked]]:
 
 
 def layer_quality(
-    rows: Tensor, direction: Tensor, ratios: list[float], neurons: list[tuple[int, float]]
+    projections: Tensor, aligned: Tensor, ratios: list[float], neurons: list[tuple[int, float]]
 ) -> LayerQuality:
-    """One concept at one layer: its stories' activations `[n, H]` against its direction `[H]` as shipped."""
-    projections = rows.double() @ direction
-    aligned = alignments(rows, direction)
-    single = len(rows) == 1
+    """One concept at one layer, from its stories' projections and alignments `[n]`."""
+    single = len(projections) == 1
     return LayerQuality(
         first_pc_variance_ratio=ratios[0],
         top3_variance_ratios=ratios,
@@ -110,7 +122,7 @@ def layer_quality(
 def concept_qualities(
     names: Sequence[str],
     layers: list[int],
-    rows: Sequence[Tensor],
+    measures: Sequence[StoryMeasures],
     text_ids: Sequence[Sequence[str]],
     directions: Tensor,
     ratios: Sequence[list[list[float]]],
@@ -121,7 +133,7 @@ def concept_qualities(
     Args:
         names: the C concepts.
         layers: the L target layers.
-        rows: per concept, its texts' activations `[L, n_c, H]`.
+        measures: per concept, its stories against its directions.
         text_ids: per concept, the ids of those texts.
         directions: `[L, C, H]`, as shipped.
         ratios: per concept and layer, `variance_ratios`.
@@ -134,14 +146,14 @@ def concept_qualities(
     return [
         ConceptQuality(
             concept=name,
-            n_positive_stories=rows[c].shape[1],
+            n_positive_stories=len(text_ids[c]),
             per_layer={
-                layer: layer_quality(rows[c][i], directions[i, c], ratios[c][i], neurons[i][c])
+                layer: layer_quality(measures[c].projections[i], measures[c].alignments[i], ratios[c][i], neurons[i][c])
                 for i, layer in enumerate(layers)
             },
             linear_combination={layer: combinations[i][c] for i, layer in enumerate(layers)},
             nearest_concepts=neighbours[c],
-            outliers=lowest(alignments(rows[c][middle], directions[middle, c]), text_ids[c]),
+            outliers=lowest(measures[c].alignments[middle], text_ids[c]),
         )
         for c, name in enumerate(names)
     ]
