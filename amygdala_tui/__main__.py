@@ -10,6 +10,7 @@ from pathlib import Path
 from engine import __version__, paths, settings
 from engine.corpus import Layout
 from engine.errors import AmygdalaError, UsageError
+from engine.plain import plain
 from engine.settings import Settings
 
 EPILOG = """amygdala demo [DIR] copies a sample corpus to DIR (./amygdala-demo) and opens it with the embedded model.
@@ -24,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _demo(arguments[1:])
         return _studio(arguments)
     except AmygdalaError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(plain(f"error: {error}"), file=sys.stderr)
         return error.exit_code
 
 

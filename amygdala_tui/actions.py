@@ -72,7 +72,12 @@ def load_keymap() -> tuple[dict[str, str], str]:
         return {}, ""
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         return {}, f"{path}: {error}"
-    known = {action.id for action in ACTIONS}
-    unknown = sorted(set(keys) - known)
-    words = f"{path}: no such action: {', '.join(unknown)}" if unknown else ""
-    return {name: key for name, key in keys.items() if name in known and isinstance(key, str)}, words
+    if not isinstance(keys, dict):
+        return {}, f'{path}: [keys] is to be a table of lines like edit = "E"'
+    known = {action.id: action.key for action in ACTIONS}
+    right = {name: key for name, key in keys.items() if name in known and isinstance(key, str)}
+    taken = known | right
+    twice = {key for key in taken.values() if list(taken.values()).count(key) > 1}
+    wrong = [f"{name}: no such action, or no key" for name in sorted(set(keys) - set(right))]
+    wrong += [f"{key} is the key of two actions" for key in sorted(twice)]
+    return right, f"{path}: {'; '.join(wrong)}" if wrong else ""

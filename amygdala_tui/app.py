@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -51,12 +51,14 @@ class Studio(App[None]):
         self._mirror = Mirror()
         self._away = ""
         self._following: Worker[None] | None = None
+        self.keys: Mapping[str, str] = {}
 
     def get_default_screen(self) -> Screen[None]:
         return self._studio
 
     def on_mount(self) -> None:
         keys, trouble = load_keymap()
+        self.keys = keys
         self.set_keymap(keys)
         if trouble:
             self.notify(trouble, title="your keys", severity="warning", markup=False)
@@ -85,15 +87,12 @@ class Studio(App[None]):
 
     @on(CorpusFound)
     def _corpus_found(self, event: CorpusFound) -> None:
-        if not self._mirror.stories:  # the engine may have been faster
-            self._draw(event.mirror)
+        if self._link.seed(event.mirror):
+            self._draw(self._link.mirror)
 
     @on(EngineSaid)
     def _engine_said(self, event: EngineSaid) -> None:
         self._away = ""
-        known = event.mirror.stories or self._mirror.stories
-        if known is not event.mirror.stories:
-            event.mirror = Mirror(**{**vars(event.mirror), "stories": known})
         self._draw(event.mirror)
 
     @on(EngineAway)
@@ -122,6 +121,9 @@ class Studio(App[None]):
         command = find_editor()
         if path is None:
             self.notify("choose a story first", timeout=3)
+            return
+        if not (self.corpus / path).is_file():
+            self.notify("the file is not there under this name; look at it in a terminal", severity="error")
             return
         if command is None:
             self.notify("no editor found: set $EDITOR, for example to nano", severity="error")

@@ -15,7 +15,10 @@ def find_editor() -> list[str] | None:
     """The command of `$VISUAL`, else `$EDITOR`, else a common editor that is installed; None if there is none."""
     for variable in ("VISUAL", "EDITOR"):
         if words := os.environ.get(variable, "").strip():
-            return shlex.split(words)
+            try:
+                return shlex.split(words)
+            except ValueError:  # an unclosed quotation mark: taken as it is, it fails by name when it is started
+                return [words]
     found = next((name for name in FALLBACKS if shutil.which(name)), None)
     return [found] if found else None
 

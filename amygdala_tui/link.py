@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +38,10 @@ class Link:
         self._socket = socket
         self._corpus = str(corpus.resolve())
         self._settings = settings
+        """What to ask for: the writer's flags, then what was last in force, so that a new engine has it too."""
         self._insist = False
+        self._engine: int | None = None
+        """The process id of the engine last talked to."""
         self._post = post
         self._connection: client.Connection | None = None
         self._again = asyncio.Event()
@@ -47,6 +52,10 @@ class Link:
         while True:
             try:
                 self._connection = await client.connect_or_start(self._socket)
+                if not await self._open(self._connection):
+                    await self._wait(None)
+                    continue
+                await self._pause_again(self._connection)
                 failures = 0
                 ended = await self._follow(self._connection)
             except AmygdalaError as error:
@@ -57,6 +66,13 @@ class Link:
                     await self._connection.close()
                     self._connection = None
             await self._pause(ended, failures)
+
+    def seed(self, mirror: Mirror) -> bool:
+        """Start from what a scan found; whether that was news (the engine may have been faster)."""
+        if self.mirror.stories or self.mirror.revision:
+            return False
+        self.mirror = replace(self.mirror, stories=mirror.stories, problems=mirror.problems)
+        return True
 
     async def request(self, kind: type[protocol.Request], **fields: Any) -> None:
         """Send a request about this corpus.
@@ -80,17 +96,13 @@ class Link:
         self._again.set()
 
     async def _follow(self, connection: client.Connection) -> str | None:
-        """Open the corpus and pass on what the engine says; why it ended, None for a lost connection."""
-        if not await self._open(connection):
-            await self._again.wait()
-            self._again.clear()
-            if not await self._open(connection):
-                return None
+        """Pass on what the engine says; why it ended, None for a lost connection."""
         async for event in connection.events():
             match event:
                 case protocol.Snapshot() | protocol.Changed() | protocol.Progressed():
                     try:
                         self.mirror = follow(self.mirror, event)
+                        self._settings = self.mirror.settings or self._settings
                     except OutOfStep:
                         await self._open(connection)
                     else:
@@ -108,9 +120,14 @@ class Link:
         if isinstance(reply, protocol.Conflict):
             self._post(SettingsDiffer(reply.differences))
             return False
-        # once it is open as asked, a reconnection joins whatever others have made of it since
-        self._settings, self._insist = None, False
+        self._insist = False
         return True
+
+    async def _pause_again(self, connection: client.Connection) -> None:
+        """A new engine follows every save: where the writer had paused the last one, pause this one too."""
+        is_new, self._engine = self._engine not in (None, connection.welcome.pid), connection.welcome.pid
+        if is_new and self.mirror.doing is not None and not self.mirror.doing.live:
+            await connection.request(protocol.SetLive, corpus=self._corpus, live=False)
 
     async def _pause(self, ended: str | None, failures: int) -> None:
         """Wait before the next try: a moment after a loss, for the writer's word after it was closed on purpose."""
@@ -126,8 +143,7 @@ class Link:
             await self._wait(None)
 
     async def _wait(self, seconds: float | None) -> None:
-        try:
-            await asyncio.wait_for(self._again.wait(), seconds)
-        except TimeoutError:
-            return
+        """Wait for the writer's word, at most so long; a word given before the wait does not count."""
         self._again.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._again.wait(), seconds)

@@ -71,8 +71,8 @@ def follow(mirror: Mirror, event: Snapshot | Changed | Progressed) -> Mirror:
         case Progressed(doing=doing):
             return replace(mirror, doing=doing)
         case Snapshot():
-            # an engine that has not scanned yet knows less than the disk does
-            known = {view.path: view for view in event.stories} if event.stories or event.revision else mirror.stories
+            scanned = event.doing.state != "scanning"  # before that, the engine knows less than the disk does
+            known = {view.path: view for view in event.stories} if scanned else mirror.stories
             return replace(
                 mirror,
                 stories=known,

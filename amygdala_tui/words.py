@@ -67,20 +67,6 @@ MEANINGS: dict[str, Sequence[tuple[str, str]]] = {
 }  # fmt: skip
 
 
-def plain(text: str) -> str:
-    """Story text made safe for a terminal: line breaks kept, every other control character shown, not sent."""
-    return "".join(char if char == "\n" or char.isprintable() else _visible(char) for char in text)
-
-
-def _visible(char: str) -> str:
-    code = ord(char)
-    if char == "\t":
-        return "    "
-    if code < 0x20:
-        return chr(0x2400 + code)
-    return " " if char.isspace() else "\N{REPLACEMENT CHARACTER}"
-
-
 def state_sign(view: StoryView) -> Text:
     """A story's state; an outlier also names what it reads as."""
     sign, style = SIGNS[view.state]
@@ -159,10 +145,14 @@ def moved_line(moved: Moved) -> Text:
     for story in moved.stories[:3]:
         if words := _story_words(story):
             text.append(" · ").append_text(words)
-    for concept in sorted(moved.concepts, key=lambda move: move.bucket[0] == move.bucket[1]):
-        text.append(" · ").append_text(concept_words(concept))
     if moved.queue[0] != moved.queue[1]:
-        text.append(f" · misread {moved.queue[0]} → {moved.queue[1]}")
+        text.append(f" · misread {moved.queue[0]} → {moved.queue[1]}", style="bold")
+    for concept in sorted(moved.concepts, key=lambda move: move.bucket[0] == move.bucket[1]):
+        words = concept_words(concept)
+        if words.plain != concept.concept:  # it moved, but by less than two digits show
+            text.append(" · ").append_text(words)
+    if not moved.concepts and moved.revision > 1:
+        text.append(" · no concept moved")
     return text
 
 

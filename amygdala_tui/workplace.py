@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +14,8 @@ class Workplace(Protocol):
 
     corpus: Path
     socket: Path
+    keys: Mapping[str, str]
+    """The writer's own keys, by action id."""
 
     def edit(self, path: str | None) -> None:
         """Open a story in the writer's editor."""

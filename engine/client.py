@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import os
 import subprocess
 import sys
 import time
@@ -17,8 +18,8 @@ from engine.errors import AmygdalaError
 
 START_WITHIN = 15.0
 """Seconds a new engine has to answer; it does so before it loads any model."""
-RACE_WITHIN = 2.0
-"""Seconds after a new engine's early end in which another one, that won the race, has to answer."""
+RACE_WITHIN = 5.0
+"""Seconds after a new engine's early end in which another one has to answer: an engine stops within about three."""
 MAX_LOG = 5 << 20
 """Bytes of log kept before it is set aside."""
 IDLE_EXIT_MINUTES = 60
@@ -119,6 +120,12 @@ async def connect(socket: Path) -> Connection:
         raise NoEngine(f"no engine is running at {socket}") from error
     except OSError as error:
         raise AmygdalaError(f"cannot connect to {socket}: {error.strerror}") from error
+    if paths.peer_uid(writer.get_extra_info("socket")) not in (None, os.getuid()):
+        writer.close()
+        raise AmygdalaError(
+            f"what serves at {socket} belongs to another user and will not be talked to.\n"
+            "Choose another place with --socket or AMYGDALA_SOCKET."
+        )
     writer.write(protocol.encode(protocol.Hello(protocol=protocol.PROTOCOL, version=__version__)))
     try:
         line = await asyncio.wait_for(reader.readline(), START_WITHIN)
@@ -147,9 +154,13 @@ async def connect_or_start(socket: Path) -> Connection:
     while time.monotonic() < deadline:
         with contextlib.suppress(NoEngine):
             return await connect(socket)
-        if not ended and process.poll() is not None:
-            # it lost a race, and the winner answers in a moment; or it failed
-            ended, deadline = True, time.monotonic() + RACE_WITHIN
+        if process.poll() is not None:
+            # it lost a race, and the winner answers in a moment; or an engine that is stopping still held the lock
+            # and is gone by the next try; or it failed, and does so again
+            deadline = deadline if ended else time.monotonic() + RACE_WITHIN
+            ended = True
+            await asyncio.sleep(0.5)
+            process = start(socket)
         await asyncio.sleep(0.05)
     log = paths.log_path()
     raise AmygdalaError(f"no engine could be started; the end of its log, {log}:\n{_tail(log)}")

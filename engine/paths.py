@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
+import struct
 from pathlib import Path
 
 import platformdirs
@@ -63,6 +65,15 @@ def private_dir(path: Path) -> Path:
     if info.st_mode & 0o022:
         raise AmygdalaError(f"others may write to {path}; run: chmod 700 {path}")
     return path
+
+
+def peer_uid(connection: socket.socket) -> int | None:
+    """The user on the other end of a Unix socket; None where the system does not tell."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return None
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _pid, uid, _gid = struct.unpack("3i", credentials)
+    return int(uid)
 
 
 def cache_dir() -> Path:

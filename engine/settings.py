@@ -151,10 +151,14 @@ def require_supported(settings: Settings) -> None:
 def differences(mine: Settings, theirs: Settings) -> dict[str, tuple[str, str]]:
     """Fields in which two settings differ: name -> (mine, theirs), as words."""
     return {
-        name: (str(getattr(mine, name)), str(getattr(theirs, name)))
+        name: (_shown(getattr(mine, name)), _shown(getattr(theirs, name)))
         for name in Settings.__struct_fields__
         if getattr(mine, name) != getattr(theirs, name)
     }
+
+
+def _shown(value: object) -> str:
+    return "the default for the model" if value is None else str(value)
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -188,6 +192,8 @@ def _explain(error: msgspec.ValidationError) -> str:
     words = str(error)
     if found := re.search(r"`\$\.(\w+)`", words):
         key = found.group(1)
+        if choices := _flag_type(HINTS[key])[1]:
+            return f"{key}: one of {', '.join(choices)} is expected"
         what = words.split(" - at ")[0]
         return f"{key}: {what[0].lower()}{what[1:]}"
     if found := re.search(r"unknown field `(\w+)`", words):

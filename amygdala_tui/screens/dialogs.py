@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from rich.text import Text
@@ -49,13 +50,15 @@ class Help(ModalScreen[None]):
 
     Args:
         view: the id of the view.
+        keys: the writer's own keys, by action id.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,enter", "dismiss", "back")]
 
-    def __init__(self, view: str) -> None:
+    def __init__(self, view: str, keys: Mapping[str, str]) -> None:
         super().__init__()
         self._view = view
+        self._keys = keys
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="dialog", classes="large"):
@@ -71,7 +74,8 @@ class Help(ModalScreen[None]):
         text.append("\nKeys\n", style="bold")
         text.append("\n↑↓ or k j move · ← → or h l close and open · Enter open · Tab next pane", style="not bold")
         for action in ACTIONS:
-            key = {"slash": "/", "question_mark": "?"}.get(action.key, action.key)
+            own = self._keys.get(action.id, action.key)
+            key = {"slash": "/", "question_mark": "?"}.get(own, own)
             text.append(f"\n{key:>4}  ", style="bold").append(action.help, style="not bold")
         text.append("\n  ^p  Every action, by name.", style="not bold")
         return text.append("\n\nesc goes back", style="dim")

@@ -25,8 +25,9 @@ from amygdala_tui.widgets.queue import QueuePane
 from amygdala_tui.widgets.story import StoryPane
 from amygdala_tui.widgets.tree import BRANCH, CorpusTree
 from amygdala_tui.widgets.triage import TriagePane
-from amygdala_tui.words import engine_state, moved_line, plain
+from amygdala_tui.words import engine_state, moved_line
 from amygdala_tui.workplace import Workplace
+from engine.plain import plain
 
 VIEWS = {"story": "1 Story", "triage": "2 Triage", "queue": "3 Queue", "concept": "4 Concept", "engine": "8 Engine"}
 WIDE = 100
@@ -95,8 +96,10 @@ class StudioScreen(Screen[None]):
         if away == was_away and before.doing != mirror.doing and replace(before, doing=mirror.doing) == mirror:
             self._draw_progress()
             return
-        if self.path is not None and self.path not in mirror.stories:
+        if self.path not in mirror.stories:
             self.path = None
+        if self.concept not in mirror.concepts and not mirror.stories_of(self.concept or ""):
+            self.concept = None
         self.query_one(CorpusTree).show_mirror(mirror)
         self._draw_status()
         self._draw_moved()
@@ -105,6 +108,7 @@ class StudioScreen(Screen[None]):
     def _draw_progress(self) -> None:
         """Only what shows the engine's progress: it comes four times a second, and must not repaint the rest."""
         self._draw_status()
+        self._draw_moved()
         if self.view == "engine":
             self._draw_view()
 
@@ -128,7 +132,13 @@ class StudioScreen(Screen[None]):
 
     def _draw_moved(self) -> None:
         moves = self.mirror.moves
-        line = moved_line(moves[0]) if moves else Text("nothing has moved yet", style="dim")
+        doing = self.mirror.doing
+        if self.away:
+            line = Text(plain(self.away), style="bold red")
+        elif doing is not None and doing.state == "failed":
+            line = Text(f"failed: {plain(doing.detail)}", style="bold red").append("  (8: more)", style="not bold")
+        else:
+            line = moved_line(moves[0]) if moves else Text("nothing has moved yet", style="dim")
         self.query_one("#moved", Static).update(line, layout=False)
 
     def _draw_view(self) -> None:
@@ -239,7 +249,7 @@ class StudioScreen(Screen[None]):
             self.query_one(TriagePane).sort_next()
 
     def action_help(self) -> None:
-        self.app.push_screen(Help(self.view))
+        self.app.push_screen(Help(self.view, self._place.keys))
 
     # The tree
 

@@ -12,7 +12,8 @@ from textual.widgets import Static
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.widgets.lines import Line
 from amygdala_tui.widgets.story_list import StoryList
-from amygdala_tui.words import bar, number, plain, sparkline, state_sign
+from amygdala_tui.words import bar, number, sparkline, state_sign
+from engine.plain import plain
 from engine.protocol import ConceptView, StoryView
 from engine.results import ConceptQuality
 

@@ -10,8 +10,9 @@ from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from amygdala_tui.mirror import Mirror
-from amygdala_tui.words import bar, engine_state, moved_line, plain, progress
+from amygdala_tui.words import bar, engine_state, moved_line, progress
 from engine import paths
+from engine.plain import plain
 from engine.settings import Settings
 
 BAR_WIDTH = 40

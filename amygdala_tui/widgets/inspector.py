@@ -6,7 +6,8 @@ from rich.text import Text
 from textual.widgets import Static
 
 from amygdala_tui.mirror import Mirror
-from amygdala_tui.words import bar, fit, number, plain, title
+from amygdala_tui.words import bar, fit, number, title
+from engine.plain import plain
 from engine.triage import Thresholds
 
 BAR_WIDTH = 9

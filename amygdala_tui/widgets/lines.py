@@ -88,6 +88,7 @@ class LineList(ScrollView, can_focus=True):
             self.virtual_size = size
         self.set_reactive(LineList.cursor, self._landing(self._places.get(key or "", self.cursor)))
         self.refresh()
+        self._redraw(self.cursor, self.cursor)
 
     def select(self, key: str) -> None:
         """Put the cursor on a row without telling anyone; nothing if there is no such row."""

@@ -12,7 +12,8 @@ from textual.widgets import Static
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.widgets.lines import Line
 from amygdala_tui.widgets.story_list import StoryList
-from amygdala_tui.words import fit, number, plain
+from amygdala_tui.words import fit, number
+from engine.plain import plain
 from engine.protocol import StoryView
 
 
@@ -47,7 +48,7 @@ class QueuePane(Vertical):
         if rest:
             lines.append(Line("", _draw_divider, is_heading=True))
             lines += [_line(view, place, width) for place, view in enumerate(rest, len(misread) + 1)]
-        empty = "no numbers yet: the engine is not done" if mirror.revision == 0 else "nothing in the queue"
+        empty = "no numbers yet (8 shows what the engine is doing)" if mirror.revision == 0 else "nothing in the queue"
         self.query_one(StoryList).show(lines, empty=empty)
 
 

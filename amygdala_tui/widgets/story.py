@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 from rich.text import Text
@@ -10,7 +12,8 @@ from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Static
 
 from amygdala_tui.mirror import Mirror
-from amygdala_tui.words import bar, number, plain, state_sign, title
+from amygdala_tui.words import bar, number, state_sign, title
+from engine.plain import plain
 from engine.protocol import StoryView
 
 SHOWN = 1 << 16
@@ -34,7 +37,9 @@ class StoryPane(Vertical):
             self.query_one("#story-text", Static).update("")
             return
         self.query_one("#story-head", Static).update(head(view))
-        self.query_one("#story-text", Static).update(read(corpus / view.path))
+        # what the engine refuses to read (a link out of the corpus, say) is not shown either
+        text = Text("(not read)", style="dim") if view.state == "error" else read(corpus / view.path)
+        self.query_one("#story-text", Static).update(text)
 
 
 def head(view: StoryView) -> Text:
@@ -59,7 +64,10 @@ def head(view: StoryView) -> Text:
 def read(file: Path) -> Text:
     """A story's text, safe to show; or what is wrong with the file."""
     try:
-        with file.open("rb") as stream:
+        # not blocking: a pipe or a terminal of a story's name must not hold up the studio
+        with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                return Text("(not a regular file)", style="red")
             data = stream.read(SHOWN)
     except OSError as error:
         return Text(f"(cannot be read: {error.strerror})", style="red")

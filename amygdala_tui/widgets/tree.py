@@ -12,7 +12,8 @@ from textual.binding import Binding, BindingType
 
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.widgets.lines import Line, LineList
-from amygdala_tui.words import fit, plain, state_sign
+from amygdala_tui.words import fit, state_sign
+from engine.plain import plain
 from engine.protocol import StoryView
 
 BRANCH = "branch:"

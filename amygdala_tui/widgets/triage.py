@@ -37,7 +37,7 @@ class TriagePane(Vertical):
 
     def compose(self) -> ComposeResult:
         yield Static(id="triage-head", markup=False)
-        yield LineList(id="triage-list", empty="no numbers yet: the engine is not done")
+        yield LineList(id="triage-list", empty="no numbers yet (8 shows what the engine is doing)")
 
     def show(self, mirror: Mirror) -> None:
         """Draw this state."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from engine import __version__, settings
 from engine.errors import AmygdalaError
+from engine.plain import plain
 
 DESCRIPTION = "Readout vectors from stories: computes them, keeps them current, exports them."
 
@@ -19,7 +20,7 @@ def run(argv: Sequence[str]) -> int:
     try:
         code: int = arguments.command(arguments)
     except AmygdalaError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(plain(f"error: {error}"), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
@@ -28,7 +29,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="engine", description=DESCRIPTION)
+    parser = argparse.ArgumentParser(prog="python -m engine", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"amygdala-studio {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 

@@ -27,10 +27,12 @@ def status(arguments: argparse.Namespace) -> int:
     if arguments.json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
         return 0
-    output.print(f"engine {found.version}, pid {found.pid}, up {found.uptime:.0f} s, {found.clients} clients")
+    others = found.clients - 1  # this command is one
+    output.print(f"engine {found.version}, pid {found.pid}, up {found.uptime:.0f} s, {_count(others, 'client')}")
     output.print(f"socket {found.socket}\nlog    {found.log}")
     for corpus in found.corpora:
-        counts = f"{corpus.stories} stories, {corpus.concepts} concepts, {corpus.clients} clients"
+        stories = f"{corpus.stories} {'story' if corpus.stories == 1 else 'stories'}"
+        counts = f"{stories}, {_count(corpus.concepts, 'concept')}, {_count(corpus.clients, 'client')}"
         output.print(f"corpus {corpus.corpus}: {_doing(corpus.doing)}, revision {corpus.revision}; {counts}")
     for model in found.models:
         where = f" on {model.device}, {model.bytes / 1e6:.0f} MB" if model.device else ""
@@ -57,6 +59,10 @@ def stop(arguments: argparse.Namespace) -> int:
         raise AmygdalaError(f"the engine was asked to stop but {socket} is still there after {STOP_WITHIN:.0f} s")
     print("stopped", file=sys.stderr)
     return 0
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _doing(doing: protocol.Doing) -> str:

@@ -28,7 +28,7 @@ def serve(arguments: argparse.Namespace) -> int:
     try:
         owner = Ownership(paths.socket_path(arguments.socket))
     except AlreadyRunning as error:
-        print(f"error: {error}; `engine status` shows what it does", file=sys.stderr)
+        print(f"error: {error}; `python -m engine status` shows what it does", file=sys.stderr)
         return 1
     with owner:
         asyncio.run(_serve(Server(owner, idle), corpora))

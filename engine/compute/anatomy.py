@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from engine.errors import AmygdalaError
 
+NOT_THE_MLP = ("attn", "attention", "mamba", "ssm", "per_layer", "laurel")
+"""Parts of a block that write into the residual stream besides the MLP: token mixers, and Gemma 3n's side streams."""
 OTHER_TOWERS = ("vision", "visual", "audio", "image", "encoder_attn")
 
 
@@ -65,9 +67,11 @@ def down_projection(block: nn.Module, hidden: int) -> Tensor | None:
     Linear layers keep their weight as `[out, in]`; GPT-2's `Conv1D` keeps it transposed.
     """
     found = None
+    if any("expert" in name for name, _ in block.named_modules()):
+        return None
     for name, module in block.named_modules():
         weight = getattr(module, "weight", None)
-        if "attn" in name or "attention" in name or not isinstance(weight, Tensor) or weight.ndim != 2:
+        if any(part in name for part in NOT_THE_MLP) or not isinstance(weight, Tensor) or weight.ndim != 2:
             continue
         if isinstance(module, nn.Linear) and weight.shape[0] == hidden:
             found = weight

@@ -54,9 +54,12 @@ def contrast(sums: Sequence[Tensor], counts: Sequence[int], total: Tensor, n_tex
     )
 
 
-def pooled(groups: Contrast) -> Tensor:
-    """Contrastive activation addition (Rimsky et al. 2024): `normalise(mean(P_c) - mean(N_c))`, `[L, C, H]` fp64."""
-    return normalise(groups.positive_means - groups.negative_means)
+def difference(groups: Contrast) -> Tensor:
+    """`mean(P_c) - mean(N_c)`, `[L, C, H]` fp64: normalised, it is the `pooled` direction.
+
+    Source: contrastive activation addition (Rimsky et al. 2024).
+    """
+    return groups.positive_means - groups.negative_means
 
 
 def normalise(vectors: Tensor) -> Tensor:

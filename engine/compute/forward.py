@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -67,22 +67,30 @@ class Extractor:
         waiting = sorted(range(len(texts)), key=lambda i: len(sequences[i]), reverse=True)
         while waiting:
             batch = self._next_batch(waiting, sequences)
-            try:
-                pooled = self._forward([sequences[i] for i in batch])
-            except torch.OutOfMemoryError as error:
-                if len(batch) == 1:
-                    tokens = len(sequences[batch[0]])
-                    raise AmygdalaError(
-                        f"out of memory on {self.model.device} with a single story of {tokens} tokens; "
-                        "use a smaller --max-length or another --device"
-                    ) from error
-                torch.cuda.empty_cache()
+            pooled = self._try([sequences[i] for i in batch])
+            if pooled is None:
                 self._budget //= 2
                 continue
             waiting = waiting[len(batch) :]
             if not pooled.isfinite().all():
                 raise AmygdalaError(f"{self.model.name} gives activations that are not finite; try --dtype fp32")
             yield [(i, Activation(x, truncated[i])) for i, x in zip(batch, pooled.unbind(1), strict=True)]
+
+    def _try(self, sequences: list[list[int]]) -> Tensor | None:
+        """Run a batch; None if it does not fit into memory, an error if a single text does not."""
+        try:
+            return self._forward(sequences)
+        except RuntimeError as error:
+            if not _is_out_of_memory(error):
+                raise
+            if len(sequences) == 1:
+                raise AmygdalaError(
+                    f"out of memory on {self.model.device} with a single story of {len(sequences[0])} tokens; "
+                    "use a smaller --max-length or another --device"
+                ) from error
+        if self.model.device.type == "cuda":  # here, where the failed pass holds its tensors no more
+            torch.cuda.empty_cache()
+        return None
 
     def _tokenize(self, texts: Sequence[str]) -> tuple[list[list[int]], list[bool]]:
         """Token ids per text, cut to `max_length` by the tokenizer (which keeps its closing token)."""
@@ -108,38 +116,39 @@ class Extractor:
         lengths = torch.tensor([len(ids) for ids in sequences])
         padded = nn.utils.rnn.pad_sequence([torch.tensor(ids) for ids in sequences], batch_first=True)  # (B, T)
         mask = torch.arange(padded.shape[1]) < lengths[:, None]
-        weights = self._pooling_weights(lengths, padded.shape[1]).to(device)
+        lengths = lengths.to(device)
         taken: dict[int, Tensor] = {}
+
+        def read(layer: int, output: Tensor | tuple[Tensor, ...]) -> None:
+            taken[layer] = self._pool(output if isinstance(output, Tensor) else output[0], lengths)
+            if len(taken) == len(self.layers):
+                raise _AllRead
+
         with ExitStack() as hooks:
             for layer in self.layers:
-                hook = _read_block(layer, weights, taken, len(self.layers))
-                hooks.callback(self.model.anatomy.blocks[layer].register_forward_hook(hook).remove)
+                hook = self.model.anatomy.blocks[layer].register_forward_hook(
+                    lambda _module, _inputs, output, layer=layer: read(layer, output)
+                )
+                hooks.callback(hook.remove)
             with suppress(_AllRead):
                 self.model.module(input_ids=padded.to(device), attention_mask=mask.long().to(device))
         return torch.stack([taken[layer] for layer in self.layers]).cpu()
 
-    def _pooling_weights(self, lengths: Tensor, width: int) -> Tensor:
-        """`[B, T]`, each row summing to 1 over the text's own tokens."""
-        position = torch.arange(width)
-        last = lengths[:, None] - 1
+    def _pool(self, residual: Tensor, lengths: Tensor) -> Tensor:
+        """One row per text, `[B, H]` fp32, from `[B, T, H]`; what stands at padded positions never enters."""
+        last = lengths - 1
         if self.pooling == "last":
-            return (position == last).float()
-        first = torch.minimum(torch.tensor(self.pool_from), last)  # a text shorter than pool_from keeps its last token
-        inside = ((position >= first) & (position <= last)).float()
-        return inside / inside.sum(1, keepdim=True)
+            return residual[torch.arange(len(lengths), device=residual.device), last].float()
+        position = torch.arange(residual.shape[1], device=residual.device)
+        first = last.clamp_max(self.pool_from)  # a text shorter than pool_from keeps its last token
+        inside = (position >= first[:, None]) & (position <= last[:, None])  # (B, T)
+        return residual.float().masked_fill(~inside[..., None], 0.0).sum(1) / inside.sum(1, keepdim=True)
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """A GPU has an exception for it; the CPU's allocator has only words."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 class _AllRead(Exception):
     """Every target block has been read: the blocks above are not run."""
-
-
-def _read_block(layer: int, weights: Tensor, taken: dict[int, Tensor], wanted: int) -> Any:
-    def hook(_module: nn.Module, _inputs: object, output: Tensor | tuple[Tensor, ...]) -> None:
-        residual = output if isinstance(output, Tensor) else output[0]  # (B, T, H)
-        # where() keeps whatever a padded position holds, inf or NaN included, out of the sum
-        kept = torch.where(weights[..., None] > 0, residual.float(), 0.0)
-        taken[layer] = torch.einsum("bt,bth->bh", weights, kept)
-        if len(taken) == wanted:
-            raise _AllRead
-
-    return hook

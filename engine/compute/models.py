@@ -25,6 +25,8 @@ TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
     "vocab.txt", "vocab.json", "merges.txt", "tokenizer.model", "spiece.model",
 )  # fmt: skip
+HUB_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+"""What is fetched of a hub model; `original/` holds the same weights in another format."""
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
 Digest = Callable[[Path], str]
@@ -65,7 +67,7 @@ def load(settings: Settings, digest: Digest = file_sha256) -> LoadedModel:
     """
     device = pick_device(settings.device)
     dtype = DTYPES[settings.dtype or ("bf16" if device.type == "cuda" else "fp32")]
-    folder = locate(settings.model)
+    folder = locate(settings.model, trust_remote_code=settings.trust_remote_code)
     check(folder, settings)
     if settings.model == EMBEDDED:
         _verify_embedded(folder)
@@ -103,7 +105,7 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-def locate(model: str) -> Path:
+def locate(model: str, *, trust_remote_code: bool = False) -> Path:
     """The folder that holds a model: the embedded one, a path, or a hub id's snapshot (downloaded if need be).
 
     Raises:
@@ -123,7 +125,8 @@ def locate(model: str) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(model, allow_patterns=["*.json", "*.safetensors", "*.model", "*.txt"]))
+        patterns = [*HUB_FILES, "*.py"] if trust_remote_code else HUB_FILES
+        return Path(snapshot_download(model, allow_patterns=patterns, ignore_patterns=["original/*"]))
     except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise UsageError(
             f"--model {model}: neither a folder here nor a model that the hub gives: {str(error).splitlines()[0]}"

@@ -58,9 +58,20 @@ def top_neurons(directions: Tensor, columns: Tensor | None) -> list[list[tuple[i
     if columns is None:
         return [[] for _ in directions]
     cosines = normalise(directions).to(columns.dtype) @ columns  # (C, I)
-    best = cosines.abs().sort(dim=1, descending=True, stable=True).indices[:, :TOP_NEURONS]
+    best = _top(cosines.abs(), TOP_NEURONS)
     values = cosines.gather(1, best)
     return [list(zip(i, v, strict=True)) for i, v in zip(best.tolist(), values.tolist(), strict=True)]
+
+
+def _top(values: Tensor, count: int) -> Tensor:
+    """Indices of each row's `count` largest values, ties by index: as a stable sort gives, for much less."""
+    count = min(count, values.shape[1])
+    least = values.topk(count, dim=1).values[:, -1:]
+    rows = []
+    for row, lowest_kept in zip(values, least, strict=True):
+        candidates = (row >= lowest_kept).nonzero().squeeze(1)  # in order of index; more than `count` only in a tie
+        rows.append(candidates[row[candidates].sort(descending=True, stable=True).indices[:count]])
+    return torch.stack(rows)
 
 
 def linear_combinations(directions: Tensor, names: Sequence[str]) -> list[LinearCombination]:

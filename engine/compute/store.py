@@ -78,6 +78,7 @@ class Store:
         path = str(file.resolve())
         info = file.stat()
         signature = info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino
+        row = None
         with self._index() as index:
             row = index.execute(
                 "SELECT bytes, mtime_ns, ctime_ns, inode, sha256 FROM digests WHERE path = ?", [path]
@@ -133,6 +134,8 @@ class Store:
                 yield connection
         except sqlite3.Error as error:
             log.warning("the index of %s failed: %s", self.root, error)
+            if not isinstance(error, sqlite3.OperationalError):
+                _remove(self.root / "index.sqlite")  # damaged: the next use begins it anew
         finally:
             connection.close()
 

@@ -45,6 +45,8 @@ class Worker:
                 except Exception as error:
                     log.exception("job %d on %s failed", request.job, request.corpus)
                     self._fail(request, f"the engine met an error it did not expect: {error}\n{traceback.format_exc()}")
+                    if self._model.device.type == "cuda":
+                        raise SystemExit(1) from error  # a CUDA fault spoils the context: only a new process recovers
             case work.Forget(corpus=corpus):
                 self._corpora.pop(corpus, None)
 
@@ -55,7 +57,7 @@ class Worker:
         def progress(done: int, total: int) -> None:
             send(self._out, work.Advanced(corpus=request.corpus, job=request.job, done=done, total=total))
 
-        results = live.apply(request.placements, texts, fresh=request.fresh, progress=progress)
+        results = live.apply(request.placements, texts, fresh=set(request.fresh), progress=progress)
         used = {placement.text_id for placement in request.placements}
         kept = {text_id: text for text_id, text in texts.items() if text_id in used}
         self._corpora[request.corpus] = settings, live, kept

@@ -12,6 +12,9 @@ import msgspec
 BASELINE = "baseline"
 """The reserved stem inside a scenario: the scenario told neutrally."""
 
+NAMED = 3
+"""Copies of a text that a message names: a refusal pasted into a thousand files must not make a million names."""
+
 Severity = Literal["warning", "error"]
 
 
@@ -108,8 +111,9 @@ def _duplicates(by_text: dict[str, list[Story]]) -> list[Problem]:
         if len({story.concept for story in copies}) < 2:
             continue
         for story in copies:
-            others = ", ".join(other.path for other in copies if other.concept != story.concept)
-            message = f"the same text is also {others}; each copy pulls the two vectors together"
+            others = [other.path for other in copies if other.concept != story.concept]
+            named = ", ".join(others[:NAMED]) + (f" and {len(others) - NAMED} more" if len(others) > NAMED else "")
+            message = f"the same text is also {named}; each copy pulls the two vectors together"
             problems.append(Problem(path=story.path, severity="error", code="duplicate", message=message))
     return problems
 

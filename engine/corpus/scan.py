@@ -24,6 +24,8 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
 
     stories: Path | None
     paired: Path | None
+    root: Path | None = None
+    """The folder that links may lead into; None allows each of the two only itself."""
 
     @classmethod
     def of(cls, corpus: Path) -> Layout:
@@ -34,7 +36,7 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
         """
         if not corpus.is_dir():
             raise UsageError(f"{corpus}: no such folder")
-        layout = cls(stories=corpus / "stories", paired=corpus / "paired")
+        layout = cls(stories=corpus / "stories", paired=corpus / "paired", root=corpus)
         if not any(folder and folder.is_dir() for folder in (layout.stories, layout.paired)):
             raise UsageError(
                 f"{corpus}: not a corpus: it has neither stories/ nor paired/\n"
@@ -119,10 +121,11 @@ class Scanner:
         return Story(path=path, concept=name, scenario=scenario, text=text, text_id=text_id(text))
 
     def _inside(self, file: Path) -> bool:
-        """Whether the file, links followed, lies below the folder that holds the corpus."""
-        roots = [folder.parent for folder in (self._layout.stories, self._layout.paired) if folder is not None]
+        """Whether the file, links followed, lies in the corpus."""
+        layout = self._layout
+        roots = [layout.root] if layout.root is not None else [layout.stories, layout.paired]
         real = file.resolve()
-        return any(real.is_relative_to(root.resolve()) for root in roots)
+        return any(real.is_relative_to(root.resolve()) for root in roots if root is not None)
 
 
 def _problem(path: str, severity: Severity, code: str, message: str) -> Problem:

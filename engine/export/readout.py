@@ -54,7 +54,12 @@ def write(
         "hidden_size": readout.hidden_size,
         "dtype": "float16",
     }
-    documents = {MANIFEST: _json(manifest), RUN: _json(run)}
+    documents = {MANIFEST: _json(manifest)}
+    run = dict(run) | {
+        "norms": {layer: dict(zip(readout.concepts, norms, strict=True)) for layer, norms in readout.norms.items()},
+        f"sha256:{MANIFEST}": hashlib.sha256(documents[MANIFEST]).hexdigest(),
+    }
+    documents[RUN] = _json(run)
     if quality is not None:
         documents[QUALITY] = _json(quality)
     hashes = {f"sha256:{name}": hashlib.sha256(data).hexdigest() for name, data in documents.items()}

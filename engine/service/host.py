@@ -61,6 +61,7 @@ class HostedCorpus:
         self._concepts: list[ConceptView] = []
         self._moved: Moved | None = None
         self._settled: views.State | None = None
+        self._has_scanned = False
         self._retrains: list[Retrain] = []
         self._wake = asyncio.Event()
         self._wake.set()
@@ -125,11 +126,14 @@ class HostedCorpus:
         for path in request.paths:
             if path not in self._stories:
                 raise AmygdalaError(f"no story {path} in {self.path}")
+            if self._stories[path].state in ("empty", "error"):
+                raise AmygdalaError(f"{path} cannot be computed: {self._stories[path].reason}")
         self._retrains.append(request)
         self._wake.set()
 
     def set_live(self, live: bool) -> None:
         """Follow changes as they come, or leave changed stories stale."""
+        self._noticed = time.perf_counter()
         self._say(msgspec.structs.replace(self.doing, live=live))
         self._wake.set()
 
@@ -150,16 +154,21 @@ class HostedCorpus:
                 await self._catch_up()
             except AmygdalaError as error:
                 log.error("%s: %s", self.path, error)
-                self._say(msgspec.structs.replace(self.doing, state="failed", detail=str(error), done=0, total=0))
-                self._show(computing=())
+                self._fail(str(error))
             except Exception as error:
                 log.exception("%s: unexpected error", self.path)
-                self._say(msgspec.structs.replace(self.doing, state="failed", detail=f"unexpected error: {error!r}"))
+                self._fail(f"unexpected error: {error!r}")
+
+    def _fail(self, words: str) -> None:
+        self._say(msgspec.structs.replace(self.doing, state="failed", detail=words, done=0, total=0, rate=0.0))
+        self._show(computing=())
 
     async def _catch_up(self) -> None:
         """Scan, and where the stories to be computed differ from those that were, compute."""
+        began = time.perf_counter()
         self._disk = await asyncio.to_thread(self._scanner.scan)
         retrains, self._retrains = self._retrains, []
+        since = self._noticed if self.doing.live and not retrains else began
         wanted, fresh = self._plan(retrains)
         changed = diff(self._applied.values(), wanted.values())
         if self._results is not None and not changed and not fresh:
@@ -173,7 +182,7 @@ class HostedCorpus:
                 "or paired/<scenario>/<concept>.txt"
             )
         rerun = [path for path, story in wanted.items() if story.text_id in fresh]
-        await self._compute(wanted, fresh, changed, {change.path for change in changed} | set(rerun))
+        await self._compute(wanted, fresh, changed, {change.path for change in changed} | set(rerun), since)
 
     def _plan(self, retrains: list[Retrain]) -> tuple[dict[str, Story], set[str]]:
         """The stories that the numbers shall be of, by path, and the ids of texts that go through the model again."""
@@ -193,9 +202,13 @@ class HostedCorpus:
         return wanted, fresh
 
     async def _compute(
-        self, wanted: dict[str, Story], fresh: set[str], changed: list[Change], computing: Collection[str]
+        self,
+        wanted: dict[str, Story],
+        fresh: set[str],
+        changed: list[Change],
+        computing: Collection[str],
+        since: float,
     ) -> None:
-        noticed = self._noticed if changed else time.perf_counter()
         loading = not self.worker.is_loaded
         self._say(
             msgspec.structs.replace(
@@ -223,7 +236,7 @@ class HostedCorpus:
             changed if self.revision else [],
             {name for name in affected if name is not None},
             results,
-            time.perf_counter() - noticed,
+            time.perf_counter() - since,
         )
         self.revision += 1
         self._tell(stories, base=self.revision - 1)
@@ -263,6 +276,10 @@ class HostedCorpus:
     def _tell(self, stories: dict[str, StoryView], base: int) -> None:
         different, removed = views.differing(self._stories, stories)
         self._stories, self._told_problems = stories, self._disk.problems
+        if not self._has_scanned:  # until now clients may show stories that an earlier engine, or they, had found
+            self._has_scanned = True
+            self._publish(self.snapshot())
+            return
         self._publish(
             Changed(
                 corpus=str(self.path),

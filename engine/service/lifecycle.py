@@ -6,7 +6,6 @@ import fcntl
 import os
 import socket
 import stat
-import struct
 from pathlib import Path
 from types import TracebackType
 
@@ -87,12 +86,3 @@ class Ownership:
             os.umask(mask)
         listener.setblocking(False)
         return listener
-
-
-def peer_uid(connection: socket.socket) -> int | None:
-    """The user on the other end of a Unix socket; None where the system does not tell."""
-    if not hasattr(socket, "SO_PEERCRED"):
-        return None
-    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    _pid, uid, _gid = struct.unpack("3i", credentials)
-    return int(uid)

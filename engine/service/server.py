@@ -15,7 +15,7 @@ from engine import __version__, paths, protocol, settings
 from engine.corpus import Layout
 from engine.errors import AmygdalaError
 from engine.service.host import HostedCorpus
-from engine.service.lifecycle import Ownership, peer_uid
+from engine.service.lifecycle import Ownership
 from engine.service.workers import WorkerPool
 from engine.settings import Settings
 
@@ -47,7 +47,8 @@ class Client:
         if is_event and self._waiting + len(line) > OUTBOX_BYTES and self._outbox:
             self._outbox = deque((kept, False) for kept, was_event in self._outbox if not was_event)
             self._waiting = sum(len(kept) for kept, _ in self._outbox)
-            line = protocol.encode(protocol.Resync())
+            if not isinstance(message, protocol.Snapshot):  # which is what a resync asks for, so it must get through
+                line = protocol.encode(protocol.Resync())
         self._outbox.append((line, is_event))
         self._waiting += len(line)
         self._ready.set()
@@ -123,7 +124,7 @@ class Server:
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = writer.get_extra_info("socket")
-        if peer_uid(connection) not in (None, os.getuid()):
+        if paths.peer_uid(connection) not in (None, os.getuid()):
             log.warning("refused a connection of another user")
             writer.close()
             return
@@ -206,23 +207,26 @@ class Server:
         if not path.is_absolute():
             raise AmygdalaError(f"{path}: a corpus is named by its absolute path")
         hosted = self._corpora.get(str(path.resolve()))
-        if hosted is not None and request.settings is not None and request.settings != hosted.settings:
-            if not request.insist:
+        wanted = request.settings
+        if hosted is not None and wanted is not None and wanted != hosted.settings:
+            name = str(hosted.path)
+            if not request.insist and (self._watchers(name) or name in self._pinned):
                 client.send(
                     protocol.Conflict(
                         id=request.id,
                         corpus=str(hosted.path),
-                        differences=settings.differences(request.settings, hosted.settings),
+                        differences=settings.differences(wanted, hosted.settings),
                     )
                 )
                 return
-            showing = [other for other in self._clients if str(hosted.path) in other.corpora]
+            Layout.of(path)
+            showing = [other for other in self._clients if name in other.corpora]
             await self._close(hosted, "it is being reopened with other settings", keep_clients=True)
-            hosted = self._open(path, request.settings)
+            hosted = self._open(path, wanted)
             for other in showing:
                 other.send(hosted.snapshot())
         elif hosted is None:
-            hosted = self._open(path, request.settings or settings.load(path.resolve(), {}))
+            hosted = self._open(path, wanted or settings.load(path.resolve(), {}))
         client.corpora.add(str(hosted.path))
         client.send(protocol.Opened(id=request.id, corpus=str(hosted.path)))
         client.send(hosted.snapshot())

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 MAX_RESTARTS = 5
 """In a row, without a finished job between them."""
+ENDING = 1.0
+"""Seconds a process has to end by itself, and then again when told to."""
 BACK_OFF = 0.5
 """Seconds before the first restart; doubled each time."""
 
@@ -52,6 +54,7 @@ class Worker:
         self._readers: list[asyncio.Task[None]] = []
         self._stderr: deque[str] = deque(maxlen=60)
         self._faults = 0
+        """Deaths in a row, without a finished job between them; one death is one, however many jobs it cost."""
         self._load_failure = ""
         """Why this process will not do, where starting it again would not help."""
         self._starting = asyncio.Lock()
@@ -96,20 +99,13 @@ class Worker:
         """
         while True:
             try:
-                results = await self._attempt(corpus, settings, stories, fresh, advance)
+                return await self._attempt(corpus, settings, stories, fresh, advance)
             except WorkerDied as error:
-                self._faults += 1
                 if self._faults > MAX_RESTARTS:
-                    self._faults = 0
-                    raise AmygdalaError(
-                        f"the model's process died {MAX_RESTARTS + 1} times in a row:\n{error}"
-                    ) from error
+                    raise AmygdalaError(f"the model's process died {self._faults} times in a row:\n{error}") from error
                 pause = BACK_OFF * 2 ** (self._faults - 1)
                 log.warning("the worker of %s died; restarting it in %.1f s", self.settings.model, pause)
                 await asyncio.sleep(pause)
-            else:
-                self._faults = 0
-                return results
 
     def forget(self, corpus: str) -> None:
         """Let the worker drop a corpus's state."""
@@ -118,18 +114,22 @@ class Worker:
             self._write(work.Forget(corpus=corpus))
 
     async def close(self) -> None:
-        """End the process: its pipe closes, and it exits when its batch is done; killed if that takes too long."""
+        """End the process: it exits when its pipe closes, or is told to if it is in the middle of a job.
+
+        What it has computed is stored batch by batch, so that nothing but the batch at hand is lost.
+        """
         process, self._process, self._loaded = self._process, None, None
         if process is None:
             return
         if process.stdin is not None:
             process.stdin.close()
-        try:
-            await asyncio.wait_for(process.wait(), 5)
-        except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+        for end in (process.terminate, process.kill):
+            try:
+                await asyncio.wait_for(process.wait(), ENDING)
+            except TimeoutError:
+                with contextlib.suppress(ProcessLookupError):
+                    end()
+        await process.wait()
         for reader in self._readers:
             reader.cancel()
         await asyncio.gather(*self._readers, return_exceptions=True)
@@ -202,6 +202,7 @@ class Worker:
         code = await process.wait()
         if self._process is process:
             self._process, self._loaded = None, None
+            self._faults += 1
         await asyncio.sleep(0)  # let the last words of its standard error arrive
         words = self._load_failure or "\n".join(self._stderr) or f"it ended with code {code} and said nothing"
         ending = AmygdalaError(self._load_failure) if self._load_failure else WorkerDied(words)
@@ -217,6 +218,7 @@ class Worker:
                 if job in self._jobs:
                     self._jobs[job][1](done, total)
             case work.Applied(job=job, results=results):
+                self._faults = 0
                 if job in self._jobs and not self._jobs[job][0].done():
                     self._jobs[job][0].set_result(results)
             case work.Failed(corpus="", message=words):
@@ -250,11 +252,16 @@ class WorkerPool:
 
     async def close_unused(self, in_use: Collection[Worker], idle: float) -> None:
         """End workers that no corpus uses and that have been idle for so many seconds."""
-        for key, worker in list(self._workers.items()):
-            if worker not in in_use and not worker.is_busy and time.monotonic() - worker.last_used > idle:
-                log.info("unloading %s", worker.settings.model)
-                del self._workers[key]
-                await worker.close()
+        unused = {
+            key: worker
+            for key, worker in self._workers.items()
+            if worker not in in_use and not worker.is_busy and time.monotonic() - worker.last_used > idle
+        }
+        for key in unused:  # all at once: while one closes, another could be handed out
+            del self._workers[key]
+        for worker in unused.values():
+            log.info("unloading %s", worker.settings.model)
+            await worker.close()
 
     async def close(self) -> None:
         """End all."""

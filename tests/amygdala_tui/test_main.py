@@ -78,6 +78,10 @@ def test_a_writers_own_keys_are_read_and_unknown_ones_named(tmp_path: Path, monk
     keys, trouble = actions.load_keymap()
     assert keys == {"edit": "E"}
     assert "fly" in trouble
+    actions.keymap_path().write_text('[keys]\nedit = "q"\n')
+    assert "q is the key of two actions" in actions.load_keymap()[1]
+    actions.keymap_path().write_text("keys = 3\n")
+    assert actions.load_keymap()[0] == {}
     actions.keymap_path().write_text("[keys\n")
     assert "keys.toml" in actions.load_keymap()[1]
 
@@ -86,6 +90,8 @@ def test_the_editor_is_the_writers_own(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setenv("EDITOR", "vi")
     monkeypatch.setenv("VISUAL", "code --wait")
     assert find_editor() == ["code", "--wait"]
+    monkeypatch.setenv("VISUAL", "vi 'x")
+    assert find_editor() == ["vi 'x"]
     monkeypatch.delenv("VISUAL")
     assert find_editor() == ["vi"]
     monkeypatch.delenv("EDITOR")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,7 +37,9 @@ def test_before_any_engine_the_stories_on_disk_are_there() -> None:
 
 def test_an_engine_that_has_not_scanned_yet_does_not_empty_the_tree() -> None:
     known = mirror([story("stories/joy.txt")], revision=0)
-    assert follow(known, snapshot([], revision=0)).stories == known.stories
+    unscanned = msgspec.structs.replace(snapshot([], revision=0), doing=Doing(state="scanning"))
+    assert follow(known, unscanned).stories == known.stories
+    assert follow(known, snapshot([], revision=0)).stories == {}
 
 
 def test_a_change_replaces_adds_and_removes() -> None:

@@ -15,6 +15,7 @@ from amygdala_tui.app import Studio
 from amygdala_tui.screens.dialogs import Choice, Help
 from amygdala_tui.screens.studio import StudioScreen
 from amygdala_tui.widgets.lines import LineList
+from amygdala_tui.widgets.story import read
 from engine.settings import Settings
 from tests.engine.service.running import SETTINGS, WITHIN, Engine
 from tests.waiting import eventually_async
@@ -187,16 +188,24 @@ async def test_paused_changes_are_stale_until_retrained(corpus: Path, engine: En
         await shows(app, "#status", "live")
 
 
-async def test_an_engine_that_dies_is_a_state_and_a_new_one_is_joined(corpus: Path, short_dir: Path) -> None:
+async def test_an_engine_that_dies_is_a_state_and_a_new_one_takes_over(corpus: Path, short_dir: Path) -> None:
     first = Engine(short_dir)
-    async with studio(corpus, first.socket) as (app, _):
+    async with studio(corpus, first.socket) as (app, pilot):
+        await pilot.press("L")
+        await shows(app, "#status", "PAUSED")
         os.kill(first.process.pid, 9)
         first.process.wait()
         await shows(app, "#status", "no engine")
+        await shows(app, "#moved", "reconnecting")
         assert len(screen(app).mirror.stories) == 46
-        # the studio starts one itself
+        (corpus / "stories/joyful.txt").unlink()
+        # the studio starts one itself, with the settings that were in force, paused as the last one was
         await eventually_async(lambda: screen(app).away == "" and state(app) == "ready")
-        assert screen(app).mirror.revision == 1
+        mirror = screen(app).mirror
+        assert mirror.settings == SETTINGS
+        assert "stories/joyful.txt" not in mirror.stories
+        assert len(mirror.stories) == 45
+        await shows(app, "#status", "PAUSED")
     await stop(short_dir)
 
 
@@ -292,3 +301,26 @@ async def test_hostile_story_text_is_shown_as_text(corpus: Path, engine: Engine)
         shown = text(app, "#story-text")
         assert "\x1b" not in shown
         assert "[bold]not bold[/bold]" in shown
+
+
+async def test_a_pipe_of_a_storys_name_does_not_hold_up_the_studio(corpus: Path, engine: Engine) -> None:
+    os.mkfifo(corpus / "stories/pipe.txt")
+    async with studio(corpus, engine.socket) as (app, _):
+        await eventually_async(lambda: screen(app).mirror.stories["stories/pipe.txt"].state == "error")
+        screen(app).select_story("stories/pipe.txt")
+        await shows(app, "#story-text", "(not read)")
+    assert "not a regular file" in read(corpus / "stories/pipe.txt").plain
+
+
+async def test_a_failure_is_told_whatever_view_is_shown(corpus: Path, engine: Engine) -> None:
+    async with studio(corpus, engine.socket, settings=Settings(model="/no/such/model"), until="failed") as (app, _):
+        await shows(app, "#moved", "failed: --model /no/such/model: no such folder")
+
+
+async def test_a_concept_whose_last_story_went_is_no_longer_selected(corpus: Path, engine: Engine) -> None:
+    async with studio(corpus, engine.socket) as (app, _):
+        screen(app).select_story("stories/lonely.txt")
+        for file in corpus.rglob("lonely.txt"):
+            file.unlink()
+        await eventually_async(lambda: screen(app).concept is None)
+        await shows(app, "#inspector", "no concept selected")

@@ -11,6 +11,7 @@ from amygdala_tui.actions import ACTIONS
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.screens.studio import VIEWS, StudioScreen
 from engine.corpus import Change
+from engine.plain import plain
 from engine.protocol import ConceptMove, Doing, Moved, StoryMove
 from engine.results import Work
 from tests.amygdala_tui.making import misread, story
@@ -20,16 +21,16 @@ WORK = Work(texts_run=1, texts_cached=0, seconds_forward=0.1, seconds_statistics
 
 @given(st.text())
 def test_no_control_character_of_a_story_reaches_the_terminal(text: str) -> None:
-    assert all(char == "\n" or char.isprintable() for char in words.plain(text))
+    assert all(char == "\n" or char.isprintable() for char in plain(text))
 
 
 @given(st.text(st.characters(categories=["L", "N", "P", "Zs"], max_codepoint=0x7E)))
 def test_ordinary_text_is_left_alone(text: str) -> None:
-    assert words.plain(text) == text
+    assert plain(text) == text
 
 
 def test_an_escape_sequence_is_shown_not_sent() -> None:
-    assert words.plain("\x1b[31mred") == "␛[31mred"
+    assert plain("\x1b[31mred") == "␛[31mred"
 
 
 def test_every_state_has_a_sign_of_its_own_besides_its_colour() -> None:
@@ -90,10 +91,10 @@ def test_what_moved_names_the_story_the_concepts_and_the_buckets() -> None:
     )  # fmt: skip
     line = words.moved_line(moved).plain
     assert line.startswith(
-        "rev 42 · night-bus / lonely edited, 1 text run, 38 ms · story: lonely -0.10 → 0.40, sad 0.10"
+        "rev 42 · night-bus / lonely edited, 1 text run, 38 ms · story: lonely -0.10 → 0.40, sad 0.10 · misread 17 → 16"
     )
     assert "lonely contaminated → mixed first PC 0.40 → 0.50 nearest 0.86 → 0.61 · anxious nearest" in line
-    assert line.endswith("misread 17 → 16")
+    assert line.endswith("anxious nearest 0.86 → 0.61")
 
 
 @pytest.mark.parametrize(

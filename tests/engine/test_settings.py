@@ -57,7 +57,7 @@ def test_every_setting_has_a_flag_with_help(capsys: pytest.CaptureFixture[str]) 
         ('model = "x"\nmax_length = "long"\n', 2, "max_length: expected `int`"),
         ("max_length = 0", 1, "max_length: expected `int` >= 3"),
         ("\n\nredundant_r2 = 1.5", 3, "redundant_r2: expected `float` <= 1"),
-        ('method = "magic"', 1, "method: invalid enum value"),
+        ('method = "magic"', 1, "method: one of pooled, whitened, subspace is expected"),
         ("thin_below = 1.5", 1, "thin_below: expected `int`"),
         ("max_length = true", 1, "max_length: expected `int`"),
         ("[model]\nname = 1", 1, "model: expected `str`"),
@@ -150,7 +150,10 @@ def test_hub_id_stays_as_it_is(tmp_path: Path) -> None:
 
 def test_differences_are_told_in_words() -> None:
     mine, theirs = Settings(max_length=3, pooling="mean"), Settings()
-    assert settings.differences(mine, theirs) == {"max_length": ("3", "512"), "pooling": ("mean", "None")}
+    assert settings.differences(mine, theirs) == {
+        "max_length": ("3", "512"),
+        "pooling": ("mean", "the default for the model"),
+    }
     assert settings.differences(mine, mine) == {}
 
 

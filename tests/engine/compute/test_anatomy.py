@@ -77,3 +77,14 @@ def test_block_without_a_dense_mlp_has_no_down_projection() -> None:
 def test_unit_columns_have_length_one_and_zeros_stay() -> None:
     weight = torch.tensor([[3.0, 0.0], [4.0, 0.0]], dtype=torch.bfloat16)
     assert unit_columns(weight).tolist() == [[pytest.approx(0.6), 0.0], [pytest.approx(0.8), 0.0]]
+
+
+def test_mixture_of_experts_has_no_single_down_projection() -> None:
+    mlp = nn.ModuleDict({"experts": nn.ModuleList([nn.Linear(8, 4)]), "shared_expert": nn.Linear(8, 4)})
+    assert down_projection(nn.ModuleDict({"self_attn": nn.Linear(4, 4), "mlp": mlp}), 4) is None
+
+
+def test_side_streams_and_mixers_are_not_taken_for_the_mlp() -> None:
+    down = nn.Linear(8, 4)
+    block = nn.ModuleDict({"mlp": nn.ModuleDict({"down_proj": down}), "per_layer_projection": nn.Linear(2, 4)})
+    assert down_projection(block, 4) is down.weight

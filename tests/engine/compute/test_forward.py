@@ -167,11 +167,8 @@ def test_activation_that_is_not_finite_is_refused(llama: LoadedModel, monkeypatc
         extract(extractor, TEXTS)
 
 
-def test_nan_at_a_padded_position_stays_there() -> None:
-    from engine.compute.forward import _read_block
-
-    weights = torch.tensor([[0.5, 0.5, 0.0]])
+@pytest.mark.parametrize(("pooling", "expected"), [("mean", [2.0, 3.0]), ("last", [3.0, 4.0])])
+def test_nan_at_a_padded_position_stays_there(llama: LoadedModel, pooling: str, expected: list[float]) -> None:
     residual = torch.tensor([[[1.0, 2.0], [3.0, 4.0], [torch.nan, torch.inf]]])
-    taken: dict[int, torch.Tensor] = {}
-    _read_block(0, weights, taken, wanted=2)(torch.nn.Identity(), (), residual)
-    assert taken[0].tolist() == [[2.0, 3.0]]
+    pooled = Extractor(llama, [0], pooling=pooling)._pool(residual, torch.tensor([2]))
+    assert pooled.tolist() == [expected]

@@ -195,7 +195,7 @@ def test_embedded_model_is_there_whole(load_model: Callable[[str], LoadedModel])
 
 
 def test_tampered_embedded_model_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "locate", lambda _: folder)
+    monkeypatch.setattr(models, "locate", lambda _, **__: folder)
     with pytest.raises(AmygdalaError, match="not the ones that were packaged"):
         load("embedded")
 

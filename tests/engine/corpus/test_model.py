@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.corpus import Change, Corpus, Story, diff, text_id
+from engine.corpus.model import cross_check
 
 TREES = st.dictionaries(st.sampled_from([f"stories/{name}.txt" for name in "abcdef"]), st.sampled_from("xyz"))
 
@@ -47,3 +48,14 @@ def test_digest_tells_corpora_apart(one: dict[str, str], other: dict[str, str]) 
 def test_text_id_is_of_the_text_alone(one: str, other: str) -> None:
     assert (text_id(one) == text_id(other)) == (one == other)
     assert len(text_id(one)) == 32
+
+
+def test_a_text_in_very_many_files_is_told_in_few_words() -> None:
+    copies = [
+        Story(path=f"paired/{n}/c{n}.txt", concept=f"c{n}", scenario=str(n), text="Sorry.", text_id="1")
+        for n in range(500)
+    ]
+    problems = cross_check(copies)
+    assert len(problems) == 500
+    assert all(len(problem.message) < 200 for problem in problems)
+    assert "and 496 more" in problems[0].message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -89,9 +90,10 @@ async def test_folder_of_stories_moved_in(watch: Watch, tmp_path: Path, name: st
 async def test_only_what_may_be_a_story_or_a_folder_counts(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     filters: list[Callable[[watchfiles.Change, str], bool]] = []
 
-    async def awatch(*_: object, **named: Any) -> AsyncIterator[None]:
+    async def awatch(*_: object, **named: Any) -> AsyncIterator[object]:
         filters.append(named["watch_filter"])
-        yield
+        named["stop_event"].set()
+        yield {(watchfiles.Change.modified, "x")}
 
     monkeypatch.setattr(watchfiles, "awatch", awatch)
     assert [None async for _ in changes(corpus, asyncio.Event())] == [None]
@@ -119,3 +121,20 @@ async def test_corpus_that_the_system_cannot_watch_is_looked_at_again_and_again(
     watch = Watch(corpus)
     await eventually_async(lambda: watch.noticed > 3)
     await watch.end()
+
+
+async def test_corpus_that_is_taken_away_and_put_back_is_watched_again(
+    watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch_module, "POLL", 0.05)
+    shutil.copytree(watch.corpus, tmp_path / "kept")
+    await watch.notices(lambda: shutil.rmtree(watch.corpus))
+    await watch.notices(lambda: (tmp_path / "kept").rename(watch.corpus))
+    await watch.notices(lambda: (watch.corpus / "stories" / "joyful.txt").write_text("Bells."))
+
+
+async def test_name_that_is_no_utf8_does_not_end_the_watch(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch_module, "POLL", 0.05)
+    odd = os.fsencode(watch.corpus) + b"/stories/odd\xff.txt"
+    await watch.notices(lambda: os.close(os.open(odd, os.O_CREAT | os.O_WRONLY)))
+    await watch.notices(lambda: (watch.corpus / "stories" / "joyful.txt").write_text("Bells."))

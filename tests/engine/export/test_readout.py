@@ -24,7 +24,9 @@ RUN_DOCUMENT = {"model": "m", "settings": {"max_length": 3}, "n_stories": 2}
 def vectors(seed: int = 0) -> Readout:
     generator = torch.Generator().manual_seed(seed)
     made = {layer: torch.randn(2, 4, generator=generator).half() for layer in (3, 1)}
-    return Readout(concepts=["calm", "sad"], layers=[3, 1], hidden_size=4, vectors=made)
+    return Readout(
+        concepts=["calm", "sad"], layers=[3, 1], hidden_size=4, vectors=made, norms={3: [1.5, 2.0], 1: [0.5, 0.25]}
+    )
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -52,7 +54,7 @@ def test_vectors_are_fp16_rows_per_layer(tmp_path: Path) -> None:
 
 def test_part_of_a_larger_tensor_is_written_whole(tmp_path: Path) -> None:
     large = torch.randn(2, 3, 4).half()
-    write(tmp_path, Readout(["a", "b"], [0], 4, {0: large[:, 1]}), RUN_DOCUMENT)
+    write(tmp_path, Readout(["a", "b"], [0], 4, {0: large[:, 1]}, {0: [1.0, 1.0]}), RUN_DOCUMENT)
     assert torch.equal(load_file(tmp_path / VECTORS)["layer_0.vectors"], large[:, 1])
 
 
@@ -62,7 +64,10 @@ def test_header_says_what_run_says(tmp_path: Path) -> None:
         header = stored.metadata()
     assert header["model"] == "m"
     assert json.loads(header["settings"]) == {"max_length": 3}
-    assert json.loads((tmp_path / RUN).read_text()) == RUN_DOCUMENT
+    run = json.loads((tmp_path / RUN).read_text())
+    assert RUN_DOCUMENT.items() <= run.items()
+    assert run["norms"] == {"3": {"calm": 1.5, "sad": 2.0}, "1": {"calm": 0.5, "sad": 0.25}}
+    assert run[f"sha256:{MANIFEST}"] == header[f"sha256:{MANIFEST}"]
     assert {key for key in header if key.startswith("sha256:")} == {f"sha256:{MANIFEST}", f"sha256:{RUN}"}
 
 
@@ -82,7 +87,11 @@ def test_files_are_as_readable_as_any_other(tmp_path: Path) -> None:
 
 
 def test_names_in_any_script_stay_readable(tmp_path: Path) -> None:
-    write(tmp_path, Readout(["Sehnsucht – müde", "悲しい"], [0], 1, {0: torch.ones(2, 1).half()}), RUN_DOCUMENT)
+    write(
+        tmp_path,
+        Readout(["Sehnsucht – müde", "悲しい"], [0], 1, {0: torch.ones(2, 1).half()}, {0: [1.0, 1.0]}),
+        RUN_DOCUMENT,
+    )
     assert "悲しい" in (tmp_path / MANIFEST).read_text("utf-8")
 
 
@@ -105,7 +114,7 @@ def test_file_of_another_run_is_noticed(tmp_path: Path, name: str) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
     for folder, seed in ((one, 0), (other, 1)):
         folder.mkdir()
-        readout = Readout(["a", f"b{seed}"], [seed], 4, {seed: torch.ones(2, 4).half()})
+        readout = Readout(["a", f"b{seed}"], [seed], 4, {seed: torch.ones(2, 4).half()}, {seed: [1.0, 1.0]})
         write(folder, readout, RUN_DOCUMENT | {"model": f"m{seed}"}, {"calm": {"n": seed}})
     (other / name).replace(one / name)
     assert verify(one) != []
@@ -171,7 +180,7 @@ def test_replacing_that_stops_halfway_leaves_whole_files_and_is_told(
 ) -> None:
     write(tmp_path, vectors(), RUN_DOCUMENT, {"calm": {"n": 1}})
     old = contents(tmp_path)
-    other = Readout(["calm", "weary"], [3, 1], 4, vectors(1).vectors)
+    other = Readout(["calm", "weary"], [3, 1], 4, vectors(1).vectors, vectors(1).norms)
     replace = Refusal(Path.replace, nth)
     monkeypatch.setattr(Path, "replace", lambda *arguments: replace(*arguments))
     with pytest.raises(AmygdalaError, match="cannot write"):

@@ -17,7 +17,8 @@ import pytest
 
 from engine import cli, client, protocol
 from engine.errors import AmygdalaError
-from engine.service.lifecycle import AlreadyRunning, Ownership, peer_uid
+from engine.paths import peer_uid
+from engine.service.lifecycle import AlreadyRunning, Ownership
 from tests.engine.service.running import Engine, alive
 
 

@@ -538,3 +538,30 @@ async def test_progress_is_told_at_most_four_times_a_second(hosted: Hosted, monk
 def test_settings_travel_whole() -> None:
     request = protocol.Open(id=1, corpus="/c", settings=Settings(model="m", pooling="mean", redundant_r2=0.5))
     assert msgspec.structs.asdict(protocol.decode_request(protocol.encode(request))) == msgspec.structs.asdict(request)
+
+
+async def test_a_snapshot_is_sent_however_large_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is what a client asks for that was told to resync: told so again, it would ask for ever."""
+    monkeypatch.setattr(server, "OUTBOX_BYTES", 10)
+    writer = Jammed()
+    client = Client(writer)  # type: ignore[arg-type]
+    client.send(protocol.Opened(id=1, corpus="/c"))
+    client.send(event(100))
+    client.send(
+        protocol.Snapshot(
+            corpus="/c",
+            revision=1,
+            settings=Settings(),
+            doing=protocol.Doing(state="ready"),
+            layers=[],
+            stories=[],
+            concepts=[],
+            problems=[],
+            moved=None,
+        )
+    )
+    delivery = asyncio.create_task(client.deliver())
+    writer.open.set()
+    await eventually_async(lambda: not client._outbox)
+    delivery.cancel()
+    assert writer.kinds == ["Opened", "Snapshot"]

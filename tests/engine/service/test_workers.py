@@ -165,3 +165,10 @@ async def test_worker_that_no_corpus_uses_is_unloaded(play: list[str]) -> None:
     assert not unused.is_loaded
     await pool.close()
     assert pool.status() == []
+
+
+async def test_one_death_counts_once_however_many_corpora_it_cost(worker: Worker, play: list[str]) -> None:
+    play += [PRELUDE + "for _ in range(8): sys.stdin.readline()\nsys.exit(3)", ANSWER]
+    answers = await asyncio.gather(*(apply(worker, f"/{number}") for number in range(8)))
+    assert len(answers) == 8
+    assert worker.status().restarts == 0
