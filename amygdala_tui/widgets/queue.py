@@ -12,7 +12,7 @@ from textual.widgets import Static
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.widgets.lines import Line
 from amygdala_tui.widgets.story_list import StoryList
-from amygdala_tui.words import fit, number
+from amygdala_tui.words import fit, number, state_sign
 from engine.plain import plain
 from engine.protocol import StoryView
 
@@ -64,11 +64,13 @@ def _draw(view: StoryView, place: int, concept_width: int, width: int) -> Text:
     if view.misread:
         text.append(f"{number(view.own):>5} → {plain(view.rival or ''):<{concept_width}} {number(view.rival_score)}")
     else:
-        text.append(plain(view.reason), style="dim")
+        text.append(f"{number(view.alignment):>5}", style="dim")
+        if view.state != "ok":
+            text.append("  ").append_text(state_sign(view))
     room = max(1, width - text.cell_len - 2)
     return text.append(f"  {fit(plain(view.scenario or 'stories'), room)}", style="dim")
 
 
 def _draw_divider(width: int) -> Text:
-    label = "─ least aligned of their concept: look, and often keep "
+    label = "─ the two of each concept that lean least its way: look, and often keep "
     return Text(label + "─" * max(0, width - len(label)), style="dim")
