@@ -104,11 +104,11 @@ class Link:
                         self.mirror = follow(self.mirror, event)
                         self._settings = self.mirror.settings or self._settings
                     except OutOfStep:
-                        await self._open(connection)
+                        await self._join_again(connection)
                     else:
                         self._post(EngineSaid(self.mirror))
                 case protocol.Resync():
-                    await self._open(connection)
+                    await self._join_again(connection)
                 case protocol.Closed(reason=reason):
                     return reason
         return None
@@ -122,6 +122,10 @@ class Link:
             return False
         self._insist = False
         return True
+
+    async def _join_again(self, connection: client.Connection) -> None:
+        """Ask for a fresh snapshot of what is open already, with whatever settings are in force by now."""
+        await connection.request(protocol.Open, corpus=self._corpus, settings=None)
 
     async def _pause_again(self, connection: client.Connection) -> None:
         """A new engine follows every save: where the writer had paused the last one, pause this one too."""

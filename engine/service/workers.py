@@ -202,7 +202,7 @@ class Worker:
         code = await process.wait()
         if self._process is process:
             self._process, self._loaded = None, None
-            self._faults += 1
+            self._faults += not self._load_failure
         await asyncio.sleep(0)  # let the last words of its standard error arrive
         words = self._load_failure or "\n".join(self._stderr) or f"it ended with code {code} and said nothing"
         ending = AmygdalaError(self._load_failure) if self._load_failure else WorkerDied(words)

@@ -234,7 +234,7 @@ async def stop(folder: Path) -> None:
 
 async def test_other_settings_than_those_in_force_are_told_and_either_can_be_had(corpus: Path, engine: Engine) -> None:
     other = Settings(**{field: getattr(SETTINGS, field) for field in Settings.__struct_fields__} | {"min_positives": 3})
-    async with studio(corpus, engine.socket):
+    async with studio(corpus, engine.socket) as (first, _):
         async with studio(corpus, engine.socket, settings=other, until="") as (app, pilot):
             await eventually_async(lambda: isinstance(app.screen, Choice))
             await pilot.press("t")
@@ -246,6 +246,8 @@ async def test_other_settings_than_those_in_force_are_told_and_either_can_be_had
             await eventually_async(lambda: state(app) == "ready" and screen(app).mirror.settings == other)
             await eventually_async(lambda: "content" in screen(app).mirror.concepts)
             assert screen(app).mirror.concepts["content"].verdict is None
+        await eventually_async(lambda: screen(first).mirror.settings == other and state(first) == "ready")
+        assert first.screen is screen(first)  # the others follow, and are not asked
 
 
 async def test_a_model_that_is_not_there_is_shown_in_full(corpus: Path, engine: Engine) -> None:
