@@ -132,7 +132,8 @@ async def connect(socket: Path) -> Connection:
         answer = protocol.decode_from_server(line) if line else None
     except (TimeoutError, ConnectionError, protocol.ProtocolError) as error:
         writer.close()
-        raise AmygdalaError(f"what serves at {socket} does not answer as an engine: {error}") from error
+        words = str(error) or f"nothing came within {START_WITHIN:.0f} s"
+        raise AmygdalaError(f"what serves at {socket} does not answer as an engine: {words}") from error
     if isinstance(answer, protocol.Welcome):
         return Connection(reader, writer, answer)
     writer.close()

@@ -231,9 +231,8 @@ def template(given: dict[str, Any]) -> str:
         if field.name in given:
             lines.append(f"{field.name} = {_toml(given[field.name])}")
         elif field.default is None:
-            lines.append(
-                f"# {field.name} = {_toml(EXAMPLES[field.name])}  # an example: by default it is decided by use"
-            )
+            example = _toml(EXAMPLES[field.name])
+            lines.append(f"# {field.name} = {example}  # an example: by default the model or the device decides")
         else:
             lines.append(f"# {field.name} = {_toml(field.default)}")
         lines.append("")

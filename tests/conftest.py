@@ -33,6 +33,11 @@ def _own_places() -> Iterator[None]:
         patch.setenv("PYTHONPATH", str(ROOT))
         patch.delenv("AMYGDALA_SOCKET", raising=False)
         yield
+    from engine import client
+
+    for process in client._started:
+        process.terminate()
+        process.wait(30)
     shutil.rmtree(home, ignore_errors=True)
 
 

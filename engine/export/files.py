@@ -16,6 +16,8 @@ def prepare(folder: Path) -> None:
     Raises:
         UsageError: the folder cannot be made or written to.
     """
+    if folder.is_file():
+        raise UsageError(f"--output-dir {folder}: this is a file, not a folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
