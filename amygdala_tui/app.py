@@ -48,8 +48,6 @@ class Studio(App[None]):
         self.socket = socket
         self._link = Link(socket, self.corpus, settings, self.post_message)
         self._studio = StudioScreen(self)
-        self._mirror = Mirror()
-        self._away = ""
         self._following: Worker[None] | None = None
         self.keys: Mapping[str, str] = {}
 
@@ -88,17 +86,16 @@ class Studio(App[None]):
     @on(CorpusFound)
     def _corpus_found(self, event: CorpusFound) -> None:
         if self._link.seed(event.mirror):
-            self._draw(self._link.mirror)
+            self._studio.draw(self._link.mirror, self._studio.away)
 
     @on(EngineSaid)
     def _engine_said(self, event: EngineSaid) -> None:
-        self._away = ""
-        self._draw(event.mirror)
+        self._studio.draw(event.mirror, away="")
 
     @on(EngineAway)
     def _engine_away(self, event: EngineAway) -> None:
-        self._away = event.words if event.retrying else f"{event.words}; press S to start it again"
-        self._draw(self._mirror)
+        away = event.words if event.retrying else f"{event.words}; press S to start it again"
+        self._studio.draw(self._studio.mirror, away)
 
     @on(SettingsDiffer)
     def _settings_differ(self, event: SettingsDiffer) -> None:
@@ -111,31 +108,26 @@ class Studio(App[None]):
         }
         self.push_screen(Choice(question, answers), lambda answer: self._link.resolve(take_theirs=answer != "ours"))
 
-    def _draw(self, mirror: Mirror) -> None:
-        self._mirror = mirror
-        self._studio.draw(mirror, self._away)
-
     # What the screen asks for (amygdala_tui.workplace)
 
     def edit(self, path: str | None) -> None:
-        command = find_editor()
         if path is None:
             self.notify("choose a story first", timeout=3)
             return
         if not (self.corpus / path).is_file():
             self.notify("the file is not there under this name; look at it in a terminal", severity="error")
             return
+        command = find_editor()
         if command is None:
             self.notify("no editor found: set $EDITOR, for example to nano", severity="error")
             return
-        trouble = ""
         # updates are held back while the editor has the terminal: queued repaints could block the way back
         with self.suspend(), self.batch_update():
             trouble = run_editor(command, self.corpus / path)
         self.refresh()
         if trouble:
             self.notify(trouble, severity="error", markup=False)
-        self._studio.draw(self._mirror, self._away)
+        self._studio.draw(self._studio.mirror, self._studio.away)
 
     def retrain(self, mirror: Mirror, concept: str | None, path: str | None) -> None:
         answers: dict[str, tuple[str, str]] = {}

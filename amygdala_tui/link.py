@@ -55,7 +55,7 @@ class Link:
                 if not await self._open(self._connection):
                     await self._wait(None)
                     continue
-                await self._pause_again(self._connection)
+                await self._restore_pause(self._connection)
                 failures = 0
                 ended = await self._follow(self._connection)
             except AmygdalaError as error:
@@ -65,7 +65,7 @@ class Link:
                 if self._connection is not None:
                     await self._connection.close()
                     self._connection = None
-            await self._pause(ended, failures)
+            await self._rest(ended, failures)
 
     def seed(self, mirror: Mirror) -> bool:
         """Start from what a scan found; whether that was news (the engine may have been faster)."""
@@ -127,13 +127,13 @@ class Link:
         """Ask for a fresh snapshot of what is open already, with whatever settings are in force by now."""
         await connection.request(protocol.Open, corpus=self._corpus, settings=None)
 
-    async def _pause_again(self, connection: client.Connection) -> None:
+    async def _restore_pause(self, connection: client.Connection) -> None:
         """A new engine follows every save: where the writer had paused the last one, pause this one too."""
         is_new, self._engine = self._engine not in (None, connection.welcome.pid), connection.welcome.pid
         if is_new and self.mirror.doing is not None and not self.mirror.doing.live:
             await connection.request(protocol.SetLive, corpus=self._corpus, live=False)
 
-    async def _pause(self, ended: str | None, failures: int) -> None:
+    async def _rest(self, ended: str | None, failures: int) -> None:
         """Wait before the next try: a moment after a loss, for the writer's word after it was closed on purpose."""
         if ended is None:
             self._post(EngineAway("the connection to the engine was lost; reconnecting", retrying=True))

@@ -88,20 +88,20 @@ def fit(name: str, width: int) -> str:
     return name[: width - TAIL - 1] + "…" + name[-TAIL:]
 
 
-def bar(value: float, width: int, top: float = 1.0) -> str:
-    """A bar for a value between 0 and `top`; the sign is lost, so print the number beside it."""
-    return BAR * round(min(abs(value) / top, 1.0) * width)
+def bar(value: float, width: int) -> str:
+    """A bar for a value between 0 and 1; the sign is lost, so print the number beside it."""
+    return BAR * round(min(abs(value), 1.0) * width)
 
 
-def sparkline(values: Sequence[float], low: float = 0.0, high: float = 1.0) -> str:
-    """One character per value."""
+def sparkline(values: Sequence[float]) -> str:
+    """One character per value between 0 and 1."""
     steps = len(LEVELS) - 1
-    return "".join(LEVELS[round(min(max((value - low) / (high - low), 0.0), 1.0) * steps)] for value in values)
+    return "".join(LEVELS[round(min(max(value, 0.0), 1.0) * steps)] for value in values)
 
 
-def number(value: float | None, digits: int = 2) -> str:
-    """A number, or a dash where there is none."""
-    return "—" if value is None else f"{value:.{digits}f}"
+def number(value: float | None) -> str:
+    """A number with two digits, or a dash where there is none."""
+    return "—" if value is None else f"{value:.2f}"
 
 
 def arrow(pair: tuple[float | None, float | None]) -> str:

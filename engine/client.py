@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import os
 import subprocess
 import sys
 import time
@@ -24,8 +23,6 @@ MAX_LOG = 5 << 20
 """Bytes of log kept before it is set aside."""
 IDLE_EXIT_MINUTES = 60
 """A started engine exits after an hour with no client and no work."""
-
-
 _started: list[subprocess.Popen[bytes]] = []
 """Engines that this process started: kept, so that one that ends is reaped rather than left a zombie."""
 
@@ -120,7 +117,7 @@ async def connect(socket: Path) -> Connection:
         raise NoEngine(f"no engine is running at {socket}") from error
     except OSError as error:
         raise AmygdalaError(f"cannot connect to {socket}: {error.strerror}") from error
-    if paths.peer_uid(writer.get_extra_info("socket")) not in (None, os.getuid()):
+    if not paths.is_mine(writer.get_extra_info("socket")):
         writer.close()
         raise AmygdalaError(
             f"what serves at {socket} belongs to another user and will not be talked to.\n"

@@ -76,6 +76,11 @@ def peer_uid(connection: socket.socket) -> int | None:
     return int(uid)
 
 
+def is_mine(connection: socket.socket) -> bool:
+    """Whether the other end is a process of this user, as far as the system tells."""
+    return peer_uid(connection) in (None, os.getuid())
+
+
 def cache_dir() -> Path:
     """Activations, by content: safe to delete, costs a recomputation."""
     override = os.environ.get("AMYGDALA_CACHE")

@@ -341,14 +341,15 @@ def _decode(decoder: msgspec.json.Decoder[T], line: bytes) -> T:
         raise ProtocolError(f"not a message of protocol {PROTOCOL}: {error}") from error
 
 
+class _OnlyId(msgspec.Struct):
+    id: int | None = None
+
+
 def request_id(line: bytes) -> int | None:
     """The id of a request that could not be read, if that much of it can."""
 
-    class OnlyId(msgspec.Struct):
-        id: int | None = None
-
     try:
-        return msgspec.json.decode(line, type=OnlyId).id
+        return msgspec.json.decode(line, type=_OnlyId).id
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 

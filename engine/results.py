@@ -63,6 +63,11 @@ class ConceptQuality(msgspec.Struct, frozen=True, kw_only=True):
     outliers: list[tuple[str, float]]
     """At the middle target layer: the two lowest alignments, as (text id, alignment); empty for one story."""
 
+    def headline(self, layer: int) -> tuple[float, float | None, float]:
+        """The three numbers that decide a bucket: first-PC ratio, cosine of the nearest concept (if any), R²."""
+        nearest = self.nearest_concepts[0][1] if self.nearest_concepts else None
+        return self.per_layer[layer].first_pc_variance_ratio, nearest, self.linear_combination[layer].r_squared
+
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
     """What a computation cost."""

@@ -30,6 +30,14 @@ from amygdala_tui.workplace import Workplace
 from engine.plain import plain
 
 VIEWS = {"story": "1 Story", "triage": "2 Triage", "queue": "3 Queue", "concept": "4 Concept", "engine": "8 Engine"}
+KEYBOARD = {
+    "story": "#story-scroll",
+    "triage": "#triage-list",
+    "queue": "#queue-list",
+    "concept": "#concept-stories",
+    "engine": "#engine",
+}
+"""What takes the keyboard in each view."""
 WIDE = 100
 """Columns from which tree, view and inspector fit side by side; below, they take turns."""
 LARGE = 160
@@ -211,14 +219,11 @@ class StudioScreen(Screen[None]):
         self.query_one(ContentSwitcher).current = view
         self._draw_status()
         self._draw_view()
-        target = {"story": "#story-scroll", "triage": "#triage-list", "queue": "#queue-list"}
-        self.query_one(target.get(view, "#concept-stories" if view == "concept" else "#engine")).focus()
-        if view == "triage" and self.concept is not None:
-            self.query_one(TriagePane).select(self.concept)
-        if view == "queue" and self.path is not None:
-            self.query_one("#queue-list", LineList).select(self.path)
-        if view == "concept" and self.path is not None:
-            self.query_one("#concept-stories", LineList).select(self.path)
+        target = self.query_one(KEYBOARD[view])
+        target.focus()
+        selected = self.concept if view == "triage" else self.path
+        if isinstance(target, LineList) and selected is not None:
+            target.select(selected)
 
     def action_show_story(self) -> None:
         self.show_view("story")

@@ -44,11 +44,10 @@ def summary(mirror: Mirror, concept: str | None, path: str | None) -> Text:
     else:
         quality = view.quality
         limits = mirror.settings.thresholds if mirror.settings else Thresholds()
-        at = quality.per_layer[mirror.middle]
-        r_squared = quality.linear_combination[mirror.middle].r_squared
+        first_pc, _, r_squared = quality.headline(mirror.middle)
         text.append(f"\n{view.verdict.label}", style="bold yellow")
         text.append(
-            f"\nfirst PC {_placed(at.first_pc_variance_ratio, limits.fragmented_first_pc, limits.clean_first_pc)}"
+            f"\nfirst PC {_placed(first_pc, limits.fragmented_first_pc, limits.clean_first_pc)}"
             f"\nR²       {_placed(r_squared, None, limits.redundant_r2)}",
             style="not bold",
         )

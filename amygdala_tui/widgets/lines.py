@@ -108,10 +108,9 @@ class LineList(ScrollView, can_focus=True):
             text = Text("")
         else:
             text = self._lines[place].draw(width).copy()
-            text.truncate(width, overflow="ellipsis", pad=True)
-            if place == self.cursor:
-                text.stylize(Style(reverse=True) if self.has_focus else Style(bold=True, underline=True))
         text.truncate(width, overflow="ellipsis", pad=True)
+        if self._lines and place == self.cursor:
+            text.stylize(Style(reverse=True) if self.has_focus else Style(bold=True, underline=True))
         return Strip(text.render(self.app.console), width).apply_style(base)
 
     def on_resize(self, event: events.Resize) -> None:

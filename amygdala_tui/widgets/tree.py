@@ -91,11 +91,7 @@ class CorpusTree(LineList):
             return
         view = self._mirror.stories.get(key)
         above = _branches(view, self._by_concept)[-1] if view else branch.rpartition("/")[0]
-        if above:
-            self._move_to_key(BRANCH + above)
-
-    def _move_to_key(self, key: str) -> None:
-        place = self._places.get(key)
+        place = self._places.get(BRANCH + above)
         if place is not None:
             self._move_to(place)
 

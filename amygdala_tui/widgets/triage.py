@@ -14,7 +14,6 @@ from amygdala_tui.mirror import Mirror
 from amygdala_tui.widgets.lines import Line, LineList
 from amygdala_tui.words import number
 from engine.protocol import ConceptView
-from engine.results import ConceptQuality
 from engine.triage import Bucket, Thresholds
 
 STYLES = {
@@ -50,10 +49,6 @@ class TriagePane(Vertical):
         """Sort by the next column."""
         self._sort = (self._sort + 1) % len(SORTS)
         self._rebuild()
-
-    def select(self, concept: str) -> None:
-        """Put the cursor on a concept."""
-        self.query_one(LineList).select(concept)
 
     def on_line_list_highlighted(self, event: LineList.Highlighted) -> None:
         event.stop()
@@ -105,7 +100,7 @@ def _lines(mirror: Mirror, sort: str) -> list[Line]:
 def _order(view: ConceptView, middle: int | None, sort: str) -> tuple[float, str]:
     if view.quality is None or view.verdict is None or middle is None:
         return 99.0, view.name
-    first_pc, nearest, r_squared = columns(view.quality, middle)
+    first_pc, nearest, r_squared = view.quality.headline(middle)
     value = {
         "bucket": float(list(Bucket).index(view.verdict.bucket)),
         "first PC": first_pc,
@@ -115,16 +110,6 @@ def _order(view: ConceptView, middle: int | None, sort: str) -> tuple[float, str
         "name": 0.0,
     }[sort]
     return value, view.name
-
-
-def columns(quality: ConceptQuality, middle: int) -> tuple[float, float | None, float]:
-    """First-PC ratio, nearest cosine, R², at the middle layer."""
-    nearest = quality.nearest_concepts[0][1] if quality.nearest_concepts else None
-    return (
-        quality.per_layer[middle].first_pc_variance_ratio,
-        nearest,
-        quality.linear_combination[middle].r_squared,
-    )
 
 
 def _draw_heading(_width: int) -> Text:
@@ -144,7 +129,7 @@ def _line(view: ConceptView, middle: int | None) -> Line:
 def _draw_concept(view: ConceptView, middle: int | None, _width: int) -> Text:
     if view.quality is None or view.verdict is None or middle is None:
         return Text(f"  {view.name:<16}").append(view.reason, style="dim")
-    first_pc, nearest, r_squared = columns(view.quality, middle)
+    first_pc, nearest, r_squared = view.quality.headline(middle)
     bucket = view.verdict.bucket
     deciding = {Bucket.CONTAMINATED: "nearest", Bucket.MIXED: ""}.get(bucket, "first PC")
     style = STYLES[bucket]

@@ -80,16 +80,15 @@ class ForwardProgress:
 def summary(results: Results, verdicts: Mapping[str, Verdict], outliers: list[Outlier], corpus: Corpus) -> None:
     """The triage: buckets with the numbers that decided, then the stories to look at, worst first."""
     counts = {quality.concept: quality.n_positive_stories for quality in results.concepts}
-    widths = [
-        max(map(len, column)) for column in ([v.label for v in verdicts.values()] or [""], list(verdicts) or [""])
-    ]
+    label_width = max((len(verdict.label) for verdict in verdicts.values()), default=0)
+    name_width = max(map(len, verdicts), default=0)
     output.print(f"Triage at block {results.middle}")
     for bucket, names in by_bucket(verdicts.items()).items():
         for name in names:
             if bucket not in ("redundant", "thin"):
                 label, reasons = verdicts[name].label, "; ".join(verdicts[name].reasons)
                 stories = f"{counts[name]} {'story' if counts[name] == 1 else 'stories'}"
-                output.print(f"  {label:<{widths[0]}}  {name:<{widths[1]}}  {stories:>11}  {reasons}")
+                output.print(f"  {label:<{label_width}}  {name:<{name_width}}  {stories:>11}  {reasons}")
     for name, reason in results.without_vector.items():
         output.print(f"no vector for {name}: {reason}")
     misread = [outlier for outlier in outliers if outlier.misread]

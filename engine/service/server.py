@@ -123,8 +123,7 @@ class Server:
     # Conversations
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection = writer.get_extra_info("socket")
-        if paths.peer_uid(connection) not in (None, os.getuid()):
+        if not paths.is_mine(writer.get_extra_info("socket")):
             log.warning("refused a connection of another user")
             writer.close()
             return

@@ -10,7 +10,7 @@ import msgspec
 
 from engine.corpus import BASELINE, Change, Corpus, Problem, Story
 from engine.protocol import ConceptMove, ConceptView, Moved, StoryMove, StoryState, StoryView
-from engine.results import LayerQuality, Results
+from engine.results import Results
 from engine.settings import Settings
 from engine.triage import judge, outliers
 
@@ -170,13 +170,8 @@ def _concept_move(name: str, affected: bool, before: State, after: State) -> Con
 def _numbers(view: ConceptView | None, middle: int | None) -> tuple[float | None, float | None, float | None]:
     if view is None or view.quality is None or middle is None:
         return None, None, None
-    at: LayerQuality = view.quality.per_layer[middle]
-    nearest = view.quality.nearest_concepts[0][1] if view.quality.nearest_concepts else None
-    return (
-        round(at.first_pc_variance_ratio, DIGITS),
-        _rounded(nearest),
-        round(view.quality.linear_combination[middle].r_squared, DIGITS),
-    )
+    first_pc, nearest, r_squared = view.quality.headline(middle)
+    return _rounded(first_pc), _rounded(nearest), _rounded(r_squared)
 
 
 def _label(view: ConceptView | None) -> str | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from amygdala_tui.app import Studio
 from amygdala_tui.demo import copy_sample
+from amygdala_tui.screens.studio import StudioScreen
 from engine import client, protocol
 from engine.settings import Settings
 from tests.waiting import eventually_async
@@ -24,7 +25,9 @@ async def take(folder: Path, sizes: list[tuple[int, int]]) -> None:
     for width, height in sizes:
         app = Studio(home / "stories-2026", home / "e.sock", Settings(model="embedded"))
         async with app.run_test(size=(width, height)) as pilot:
-            await eventually_async(lambda app=app: app._mirror.doing is not None and app._mirror.doing.state == "ready")
+            studio = app.screen
+            assert isinstance(studio, StudioScreen)
+            await eventually_async(lambda shown=studio: shown.mirror.doing and shown.mirror.doing.state == "ready")
             for key, view in (("n", "story"), ("2", "triage"), ("3", "queue"), ("4", "concept"), ("8", "engine")):
                 await pilot.press(key)
                 await pilot.pause()
