@@ -1,18 +1,56 @@
-"""Where a model keeps its blocks and, in each, its MLP's down projection: read off the model itself."""
+"""Where a model keeps its blocks and, in each, the attention's output projection and the MLP's down projection.
+
+Read off the model itself: by shape (what writes into the residual stream), by role, and by the names the field uses.
+Whatever this gets wrong can be named by hand (`Parts`).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-import torch
 from torch import Tensor, nn
 
 from engine.errors import AmygdalaError
+from engine.settings import Settings
 
-NOT_THE_MLP = ("attn", "attention", "mamba", "ssm", "per_layer", "laurel")
-"""Parts of a block that write into the residual stream besides the MLP: token mixers, and Gemma 3n's side streams."""
-OTHER_TOWERS = ("vision", "visual", "audio", "image", "encoder_attn")
+MIXERS = ("attn", "attention", "mixer", "mamba", "ssm")
+"""Names of the parts of a block that move information between tokens."""
+NOT_THE_MLP = (*MIXERS, "per_layer", "laurel", "router")
+"""Parts of a block that write into the residual stream besides the MLP: mixers, and Gemma 3n's side streams."""
+OUTPUT_NAMES = ("o_proj", "out_proj", "dense", "c_proj", "wo", "o", "out_lin", "proj")
+"""What attention's output projection is called; inputs (q, k, v) may have the same shape, so shape does not tell."""
+HEAD_SIZES = ("v_head_dim", "head_v_dim", "head_dim", "attention_head_size", "head_size")
+"""Attributes under which attention modules keep the width of a head's output; that of values where it differs."""
+OTHER_TOWERS = ("vision", "visual", "audio", "image", "multi_modal", "encoder_attn", "crossattention")
+"""Parts that text does not pass, or not on its way through the blocks."""
+AFTER_THE_BLOCKS = (
+    "norm", "ln_f", "norm_f", "ln_out", "layer_norm", "final_norm", "final_layer_norm", "final_layernorm",
+    "project_out", "pooler",
+)  # fmt: skip
+"""Neighbours of the blocks that run after the last of them."""
+HOW_TO_NAME = (
+    "Name it in amygdala.toml, as a dotted path in the model (blocks) or in a block (the others):\n"
+    '  blocks = "model.layers"\n  attention_output = "self_attn.o_proj"\n  down_projection = "mlp.down_proj"'
+)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Parts named by hand, as dotted paths; None where the model itself is asked."""
+
+    blocks: str | None = None
+    attention_output: str | None = None
+    down_projection: str | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> Parts:
+        """Those that settings name."""
+        return cls(settings.blocks, settings.attention_output, settings.down_projection)
+
+
+UNNAMED = Parts()
+"""The model itself is asked for everything."""
 
 
 @dataclass(frozen=True)
@@ -20,11 +58,45 @@ class Anatomy:
     """The parts of a model that are read."""
 
     blocks: list[nn.Module]
+    """Those that are loaded: the first ones."""
+    n_blocks: int
+    """How many the checkpoint has."""
     hidden_size: int
+    n_heads: int | None
+    """Attention heads by the config; used where a mixer does not tell the width of its heads."""
+    parts: Parts = UNNAMED
 
-    def down_projection(self, layer: int) -> Tensor | None:
-        """Block `layer`'s MLP down projection as `[H, I]`, column i what neuron i writes; None without a dense one."""
-        return down_projection(self.blocks[layer], self.hidden_size)
+    def attention_output(self, layer: int) -> nn.Module | None:
+        """Block `layer`'s attention (or linear attention) output projection; None where there is none to be found."""
+        block = self.blocks[layer]
+        if self.parts.attention_output is not None:
+            return _named(block, self.parts.attention_output, "attention_output")
+        return _attention_output(block, self.hidden_size)
+
+    def head_width(self, layer: int) -> int:
+        """How wide the input of `attention_output(layer)` is, all heads together; 0 without one."""
+        projection = self.attention_output(layer)
+        return 0 if projection is None else _shape(projection)[1]
+
+    def head_dim(self, layer: int) -> int:
+        """How wide one head is in the input of `attention_output(layer)`; 0 without one."""
+        width = self.head_width(layer)
+        for _, mixer in _mixers(self.blocks[layer]):
+            sizes = [getattr(mixer, name, None) for name in HEAD_SIZES]
+            fitting = [size for size in sizes if isinstance(size, int) and size > 0 and width % size == 0]
+            if fitting:
+                return fitting[0]
+        return width // self.n_heads if self.n_heads and width % self.n_heads == 0 else width
+
+    def down_projections(self, layer: int) -> list[Tensor]:
+        """What block `layer`'s neurons write, as matrices `[H, I]`, one column a neuron.
+
+        One for a dense MLP; with experts one for each in order, then those all tokens share; none if not to be found.
+        """
+        block = self.blocks[layer]
+        if self.parts.down_projection is not None:
+            return _columns(_named(block, self.parts.down_projection, "down_projection"), self.hidden_size)
+        return _down_projections(block, self.hidden_size)
 
 
 def text_config(model: nn.Module) -> Any:
@@ -33,53 +105,160 @@ def text_config(model: nn.Module) -> Any:
     return config.get_text_config()
 
 
-def dissect(model: nn.Module) -> Anatomy:
-    """Find the list of text blocks: the module list as long as the text config's number of layers.
+def dissect(model: nn.Module, parts: Parts = UNNAMED, n_blocks: int | None = None) -> Anatomy:
+    """Find the parts of a model.
+
+    Args:
+        model: the model, whole or cut off above some block.
+        parts: what is named by hand.
+        n_blocks: blocks of the whole model, where this one is cut off.
+
+    Raises:
+        AmygdalaError: no list of modules looks like the blocks; says what was looked for.
+    """
+    name = find_blocks(model, parts)
+    config = text_config(model)
+    blocks = list(cast(nn.ModuleList, model.get_submodule(name)))
+    return Anatomy(
+        blocks=blocks,
+        n_blocks=n_blocks or len(blocks),
+        hidden_size=_hidden_size(model),
+        n_heads=getattr(config, "num_attention_heads", None),
+        parts=parts,
+    )
+
+
+def find_blocks(model: nn.Module, parts: Parts = UNNAMED) -> str:
+    """The path of the list of text blocks: the module list as long as the text config's number of layers.
 
     Raises:
         AmygdalaError: no list of modules looks like the blocks.
     """
-    config = text_config(model)
-    count, hidden = getattr(config, "num_hidden_layers", None), getattr(config, "hidden_size", None)
-    if count is None or hidden is None:
-        raise AmygdalaError(
-            f"{type(model).__name__}: its config has no num_hidden_layers or no hidden_size, so it is no model of text"
-        )
-    lists = {name: module for name, module in model.named_modules() if isinstance(module, nn.ModuleList)}
-    fitting = [
+    lists: dict[str, nn.ModuleList] = {
+        name: module for name, module in model.named_modules() if isinstance(module, nn.ModuleList)
+    }
+    if parts.blocks is not None:
+        if parts.blocks not in lists:
+            raise AmygdalaError(
+                f"blocks = {parts.blocks!r}: {type(model).__name__} has no such list of modules; "
+                f"its lists: {_seen(lists)}"
+            )
+        return parts.blocks
+    count = getattr(text_config(model), "num_hidden_layers", None)
+    fitting: list[str] = [
         name
         for name, module in lists.items()
         if len(module) == count and not any(tower in name for tower in OTHER_TOWERS)
     ]
     if not fitting:
-        seen = ", ".join(f"{name} ({len(module)})" for name, module in lists.items()) or "none"
+        wanted = f"a list of {count} modules" if count else "num_hidden_layers in its config, which is not there"
         raise AmygdalaError(
-            f"{type(model).__name__}: cannot tell which modules are its {count} blocks.\n"
-            f"Looked for a list of {count} modules; lists found: {seen}."
+            f"{type(model).__name__}: cannot tell which modules are its blocks.\n"
+            f"Looked for {wanted}; lists found: {_seen(lists)}.\n{HOW_TO_NAME}"
         )
-    outermost = min(fitting, key=lambda name: (name.count("."), name))
-    return Anatomy(blocks=list(lists[outermost]), hidden_size=int(hidden))
+    return min(fitting, key=lambda name: (name.count("."), name))
 
 
-def down_projection(block: nn.Module, hidden: int) -> Tensor | None:
-    """The last matrix of a block that writes into the residual stream and is not attention's: `[hidden, I]` or None.
-
-    Linear layers keep their weight as `[out, in]`; GPT-2's `Conv1D` keeps it transposed.
-    """
-    found = None
-    if any("expert" in name for name, _ in block.named_modules()):
-        return None
-    for name, module in block.named_modules():
-        weight = getattr(module, "weight", None)
-        if any(part in name for part in NOT_THE_MLP) or not isinstance(weight, Tensor) or weight.ndim != 2:
-            continue
-        if isinstance(module, nn.Linear) and weight.shape[0] == hidden:
-            found = weight
-        elif type(module).__name__ == "Conv1D" and weight.shape[1] == hidden:
-            found = weight.T
+def unread(model: nn.Module, blocks: str) -> list[str]:
+    """Paths of the modules that no text passes on its way to the last block: other towers, and what runs after it."""
+    ancestors = {""} | {blocks.rsplit(".", depth)[0] for depth in range(blocks.count(".") + 1)}
+    found = []
+    for path in ancestors:
+        for name, _ in model.get_submodule(path).named_children():
+            child = f"{path}.{name}" if path else name
+            on_the_way = child in ancestors or child == blocks
+            if not on_the_way and (name in AFTER_THE_BLOCKS or any(tower in name for tower in OTHER_TOWERS)):
+                found.append(child)
     return found
 
 
-def unit_columns(weight: Tensor) -> Tensor:
-    """A matrix `[H, I]` in fp32 with each column of length 1 (columns of zeros stay zero)."""
-    return torch.nn.functional.normalize(weight.float(), dim=0)
+def _seen(lists: dict[str, nn.ModuleList]) -> str:
+    return ", ".join(f"{name} ({len(module)})" for name, module in lists.items()) or "none"
+
+
+def _hidden_size(model: Any) -> int:
+    hidden = getattr(text_config(model), "hidden_size", None)
+    if hidden is None:
+        try:
+            hidden = model.get_input_embeddings().weight.shape[1]
+        except (AttributeError, NotImplementedError):
+            raise AmygdalaError(
+                f"{type(model).__name__}: neither its config nor an embedding tells the width of its residual stream, "
+                "so it is no model of text"
+            ) from None
+    return int(hidden)
+
+
+def _named(block: nn.Module, path: str, setting: str) -> nn.Module:
+    try:
+        return block.get_submodule(path)
+    except AttributeError:
+        names = ", ".join(name for name, module in block.named_modules() if name and _shape(module) != (0, 0))
+        raise AmygdalaError(f"{setting} = {path!r}: a block has no such part; it has: {names}") from None
+
+
+def _shape(module: nn.Module) -> tuple[int, int]:
+    """(out, in) of a module that is one matrix, else (0, 0). GPT-2's `Conv1D` keeps its weight transposed."""
+    weight = getattr(module, "weight", None)
+    if not isinstance(weight, Tensor) or weight.ndim != 2 or isinstance(module, nn.Embedding):
+        return 0, 0
+    rows, columns = weight.shape
+    return (columns, rows) if type(module).__name__ == "Conv1D" else (rows, columns)
+
+
+def _mixers(block: nn.Module) -> list[tuple[str, nn.Module]]:
+    """All modules within the block's token mixer."""
+    return [
+        (name, module)
+        for name, module in block.named_modules()
+        if any(mixer in name for mixer in MIXERS) and not any(tower in name for tower in OTHER_TOWERS)
+    ]
+
+
+def _attention_output(block: nn.Module, hidden: int) -> nn.Module | None:
+    writing = {name: module for name, module in _mixers(block) if _shape(module)[0] == hidden}
+    for wanted in OUTPUT_NAMES:
+        for name, module in writing.items():
+            if name.rpartition(".")[2].lower() == wanted:
+                return module
+    return None
+
+
+def _down_projections(block: nn.Module, hidden: int) -> list[Tensor]:
+    routed: list[Tensor] = []
+    shared: list[Tensor] = []
+    dense: list[Tensor] = []
+    for name, module in block.named_modules():
+        if any(part in name for part in NOT_THE_MLP):
+            continue
+        leaf = name.rpartition(".")[2]
+        if "shared_expert" in name:
+            shared = _columns(module, hidden) or shared
+        elif "expert" in name and not any(part in leaf for part in ("gate", "up", "w1", "w3")):
+            routed += _columns(module, hidden)
+        elif "expert" not in name and "gate" not in leaf:
+            dense = _columns(module, hidden) or dense  # the last matrix that writes into the stream is the MLP's
+    return routed + shared + dense if routed else dense
+
+
+def _columns(module: nn.Module, hidden: int) -> list[Tensor]:
+    """The matrices `[hidden, I]` of one module: a linear layer's, or those of experts fused into one parameter."""
+    for name, weight in module.named_parameters(recurse=False):
+        if "down" in name and weight.ndim == 3:
+            # (E, H, I), or (E, I, H) where the module says so or the shape leaves no doubt
+            turned = getattr(module, "is_transposed", False) or weight.shape[1] != hidden
+            return list((_held(module, name).mT if turned else _held(module, name)).unbind(0))
+    if _shape(module)[0] != hidden:
+        return []
+    matrix = _held(module, "weight")
+    return [matrix.T if type(module).__name__ == "Conv1D" else matrix]
+
+
+def _held(module: nn.Module, name: str) -> Tensor:
+    """A module's weight; a copy on the CPU of one that lies on disk or is brought to a GPU only when it is used."""
+    if module.get_parameter(name).device.type != "meta":
+        return module.get_parameter(name)
+    from accelerate.utils import align_module_device
+
+    with align_module_device(module, "cpu"):
+        return module.get_parameter(name).clone()

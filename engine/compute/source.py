@@ -3,77 +3,119 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from engine.compute.forward import EXTRACTOR_VERSION, Activation, Extractor
-from engine.compute.store import Store
+from engine.compute.forward import Activation, Extraction
+from engine.compute.store import Entry, Store
 
 Progress = Callable[[int, int], None]
 """Told (texts done, texts to do) as a computation goes on."""
+READ_AT_ONCE = 64
+"""Texts taken from the store at a time, so that their tokens are never all in memory."""
 
 
 def silent(_done: int, _total: int) -> None:
     """Progress that nobody wants to hear of."""
 
 
-@dataclass(frozen=True)
-class Fetched:
-    """Activations by text id, and where they came from."""
+@dataclass
+class Tally:
+    """What fetching has cost so far."""
 
-    activations: dict[str, Activation]
-    n_run: int
-    n_cached: int
-    seconds: float
+    n_run: int = 0
+    n_cached: int = 0
+    seconds: float = 0.0
 
 
 class Source:
-    """One model, read one way."""
+    """One model, read one way.
 
-    def __init__(self, extractor: Extractor, store: Store) -> None:
-        self.extractor = extractor
+    Args:
+        extraction: what runs texts through a model.
+        store: what has been computed before.
+        keep_tokens: give the residuals of all tokens too; they are stored apart, being much larger.
+    """
+
+    def __init__(self, extraction: Extraction, store: Store, *, keep_tokens: bool = False) -> None:
+        self._extraction = extraction
         self._store = store
-        self._recipe = _recipe(extractor)
+        self._keep_tokens = keep_tokens
 
-    def fetch(self, texts: Mapping[str, str], fresh: Collection[str], progress: Progress) -> Fetched:
-        """Activations of `texts` (by text id).
+    def fetch(
+        self, texts: Mapping[str, str], fresh: Collection[str], progress: Progress, tally: Tally
+    ) -> Iterator[tuple[str, Activation]]:
+        """Give the activation of each of `texts` (by text id), as it comes; `tally` counts what that took.
 
         Those in `fresh` go through the model whatever the store has. What the model gives is stored batch by batch,
         so that a crash loses at most one batch.
         """
-        started = time.perf_counter()
-        keys = {text_id: self._key(text_id) for text_id in texts}
-        stored = self._store.get(key for text_id, key in keys.items() if text_id not in fresh)
-        found = {text_id: stored[key] for text_id, key in keys.items() if key in stored}
-        missing = [text_id for text_id in texts if text_id not in found]
-        n_cached = len(found)
+        missing = []
+        waiting = iter(texts)
+        while some := list(itertools.islice(waiting, READ_AT_ONCE)):
+            started = time.perf_counter()
+            stored = self._stored(text_id for text_id in some if text_id not in fresh)
+            missing += [text_id for text_id in some if text_id not in stored]
+            tally.n_cached += len(stored)
+            tally.seconds += time.perf_counter() - started
+            yield from stored.items()
         if missing:
-            progress(0, len(missing))
-        for batch in self.extractor.run([texts[text_id] for text_id in missing]):
-            done = {missing[i]: activation for i, activation in batch}
-            found |= done
-            self._store.put({keys[text_id]: activation for text_id, activation in done.items()})
-            progress(len(found) - n_cached, len(missing))
-        return Fetched(found, len(missing), n_cached, time.perf_counter() - started)
+            yield from self._run(missing, texts, progress, tally)
 
-    def _key(self, text_id: str) -> str:
-        return hashlib.sha256(f"{self._recipe}\n{text_id}".encode()).hexdigest()
+    def _run(
+        self, text_ids: list[str], texts: Mapping[str, str], progress: Progress, tally: Tally
+    ) -> Iterator[tuple[str, Activation]]:
+        progress(0, len(text_ids))
+        batches = self._extraction.run([texts[text_id] for text_id in text_ids])
+        done = 0
+        while True:
+            started = time.perf_counter()
+            batch = next(batches, None)
+            if batch is None:
+                break
+            self._keep({text_ids[i]: activation for i, activation in batch})
+            tally.seconds += time.perf_counter() - started
+            tally.n_run += len(batch)
+            for i, activation in batch:
+                yield text_ids[i], activation
+            done += len(batch)
+            progress(done, len(text_ids))
+
+    def _stored(self, text_ids: Iterable[str]) -> dict[str, Activation]:
+        keys = {text_id: self._key(text_id) for text_id in text_ids}
+        entries = self._store.get(keys.values())
+        found = {text_id: entries[key] for text_id, key in keys.items() if key in entries}
+        if not self._keep_tokens:
+            return {text_id: _activation(entry) for text_id, entry in found.items()}
+        tokens = self._store.get(self._key(text_id, "tokens") for text_id in found)
+        return {
+            text_id: _activation(entry, tokens[key])
+            for text_id, entry in found.items()
+            if (key := self._key(text_id, "tokens")) in tokens
+        }
+
+    def _keep(self, activations: Mapping[str, Activation]) -> None:
+        entries = {}
+        for text_id, activation in activations.items():
+            heads = {f"heads.{i}": part for i, part in enumerate(activation.heads) if part is not None}
+            entries[self._key(text_id)] = Entry(
+                {"x": activation.x, **heads},
+                {"truncated": str(int(activation.truncated)), "layers": str(len(activation.heads))},
+            )
+            if activation.tokens is not None:
+                entries[self._key(text_id, "tokens")] = Entry({"tokens": activation.tokens.cpu()})
+        self._store.put(entries)
+
+    def _key(self, text_id: str, kind: str = "pooled") -> str:
+        return hashlib.sha256(f"{self._extraction.recipe}\n{kind}\n{text_id}".encode()).hexdigest()
 
 
-def _recipe(extractor: Extractor) -> str:
-    """All that decides a text's activation besides the text."""
-    model = extractor.model
-    return "\n".join(
-        str(part)
-        for part in (
-            EXTRACTOR_VERSION,
-            model.model_hash,
-            model.tokenizer_hash,
-            extractor.layers,
-            extractor.pooling,
-            extractor.pool_from,
-            extractor.max_length,
-            model.dtype,
-        )
+def _activation(entry: Entry, tokens: Entry | None = None) -> Activation:
+    return Activation(
+        x=entry.tensors["x"],
+        truncated=entry.notes["truncated"] == "1",
+        heads=tuple(entry.tensors.get(f"heads.{i}") for i in range(int(entry.notes["layers"]))),
+        tokens=tokens.tensors["tokens"] if tokens is not None else None,
     )

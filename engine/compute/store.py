@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import logging
 import os
 import sqlite3
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import safetensors
 import safetensors.torch
+import torch
+from torch import Tensor
 
-from engine.compute.forward import Activation
-from engine.compute.models import file_sha256
+from engine.compute.checkpoint import file_sha256
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +37,15 @@ CREATE TABLE IF NOT EXISTS digests (
 """
 
 
+@dataclass(frozen=True)
+class Entry:
+    """What is kept under one key."""
+
+    tensors: dict[str, Tensor]
+    """On the CPU."""
+    notes: dict[str, str] = field(default_factory=dict)
+
+
 class Store:
     """A content-addressed cache of activations, shared by every process of the user."""
 
@@ -41,8 +53,8 @@ class Store:
         self.root = root
         self._max_bytes = max_bytes
 
-    def get(self, keys: Iterable[str]) -> dict[str, Activation]:
-        """The stored activations among `keys`; a damaged one is dropped, as if it had never been there."""
+    def get(self, keys: Iterable[str]) -> dict[str, Entry]:
+        """The stored entries among `keys`; a damaged one is dropped, as if it had never been there."""
         found, damaged = {}, []
         for key in keys:
             file = self._file(key)
@@ -58,12 +70,12 @@ class Store:
         self._touch(found)
         return found
 
-    def put(self, activations: Mapping[str, Activation]) -> None:
+    def put(self, entries: Mapping[str, Entry]) -> None:
         """Keep these; where the disk refuses, say so and go on without."""
         sizes: dict[str, int] = {}
         try:
-            for key, activation in activations.items():
-                sizes[key] = self._write(self._file(key), activation)
+            for key, entry in entries.items():
+                sizes[key] = self._write(self._file(key), entry)
         except OSError as error:
             log.warning("activations are not being cached: %s: %s", self.root, error.strerror)
         with self._index() as index:
@@ -93,8 +105,8 @@ class Store:
     def _file(self, key: str) -> Path:
         return self.root / "activations" / key[:2] / f"{key}.safetensors"
 
-    def _write(self, file: Path, activation: Activation) -> int:
-        data = _encode(activation)
+    def _write(self, file: Path, entry: Entry) -> int:
+        data = _encode(entry)
         file.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=".")
         try:
@@ -174,22 +186,25 @@ def _remove(file: Path) -> None:
         file.unlink(missing_ok=True)
 
 
-def _encode(activation: Activation) -> bytes:
-    tensors = {"x": activation.x.contiguous()}
-    metadata = {"checksum": _checksum(activation), "truncated": str(int(activation.truncated))}
-    return safetensors.torch.save(tensors, metadata)
+def _encode(entry: Entry) -> bytes:
+    tensors = {name: tensor.contiguous() for name, tensor in entry.tensors.items()}
+    return safetensors.torch.save(tensors, entry.notes | {"checksum": _checksum(entry)})
 
 
-def _decode(file: Path) -> Activation:
+def _decode(file: Path) -> Entry:
     with safetensors.safe_open(file, framework="pt") as stored:
-        metadata = stored.metadata() or {}
-        activation = Activation(stored.get_tensor("x"), truncated=metadata["truncated"] == "1")
-    if metadata["checksum"] != _checksum(activation):
+        notes = dict(stored.metadata() or {})
+        checksum = notes.pop("checksum")
+        entry = Entry({name: stored.get_tensor(name) for name in sorted(stored.keys())}, notes)
+    if checksum != _checksum(entry):
         raise ValueError("its checksum is wrong")
-    return activation
+    return entry
 
 
-def _checksum(activation: Activation) -> str:
-    digest = hashlib.blake2b(activation.x.contiguous().numpy().tobytes(), digest_size=16)
-    digest.update(b"truncated" if activation.truncated else b"whole")
+def _checksum(entry: Entry) -> str:
+    digest = hashlib.blake2b(json.dumps(entry.notes, sort_keys=True).encode(), digest_size=16)
+    for name in sorted(entry.tensors):
+        tensor = entry.tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().view(torch.uint8).numpy().data)
     return digest.hexdigest()

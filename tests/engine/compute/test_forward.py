@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -9,9 +10,11 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 import torch
+from transformers import AutoModel
 
+from engine.compute.checkpoint import locate
 from engine.compute.forward import Activation, Extractor
-from engine.compute.models import LoadedModel, locate
+from engine.compute.models import LoadedModel
 from engine.errors import AmygdalaError
 from tests import oracle
 from tests.conftest import MODELS
@@ -68,12 +71,13 @@ def test_embedded_models_activations_are_the_oracles(load_model: Loader) -> None
         np.testing.assert_allclose(mine.x.double().numpy(), theirs, atol=1e-4, rtol=1e-4)
 
 
-def test_last_block_is_read_before_the_final_norm(llama: LoadedModel) -> None:
+def test_last_block_is_read_before_the_final_norm(llama: LoadedModel, golden: Path) -> None:
+    whole = AutoModel.from_pretrained(str(golden / "models" / "llama"))
     (ours,) = extract(Extractor(llama, [4], pooling="last"), [TEXTS[1]])
     ids = torch.tensor([llama.tokenizer(TEXTS[1])["input_ids"]])
-    normed = llama.module(input_ids=ids).last_hidden_state[0, -1]
+    normed = whole(input_ids=ids).last_hidden_state[0, -1].detach()
     assert not torch.allclose(ours.x[0], normed, atol=1e-2)
-    torch.testing.assert_close(llama.module.norm(ours.x[0]), normed, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(whole.norm(ours.x[0]).detach(), normed, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("pool_from", [1, 3, 10_000])
@@ -162,7 +166,13 @@ def test_out_of_memory_with_one_text_says_what_to_do(llama: LoadedModel, monkeyp
 
 def test_activation_that_is_not_finite_is_refused(llama: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
     extractor = Extractor(llama, [1], pooling="last")
-    monkeypatch.setattr(extractor, "_forward", lambda sequences: torch.full((1, len(sequences), 64), torch.inf))
+    forward = extractor._forward
+
+    def infinite(sequences: list[list[int]]) -> Any:
+        taken = forward(sequences)
+        return dataclasses.replace(taken, x=taken.x + torch.inf)
+
+    monkeypatch.setattr(extractor, "_forward", infinite)
     with pytest.raises(AmygdalaError, match="not finite"):
         extract(extractor, TEXTS)
 

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.compute.layers import parse_layers
+from engine.compute.layers import parse_layers, target_layers
 from engine.errors import UsageError
+from engine.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -17,8 +18,8 @@ from engine.errors import UsageError
         ("50%", 5, [2]),
         ("67%,50%", 32, [21, 16]),
         ("12.5%", 9, [1]),
-        ("auto", 64, [32, 37, 42]),
-        ("auto", 1, [0]),
+        ("50%,58%,67%", 64, [32, 37, 42]),
+        ("50%,58%,67%", 1, [0]),
         ("50%,51%", 5, [2]),
         ("2,50%", 5, [2]),
     ],
@@ -46,3 +47,17 @@ def test_percentages_never_leave_the_model(shares: list[int], blocks: int) -> No
     layers = parse_layers(",".join(f"{share}%" for share in shares), blocks)
     assert len(set(layers)) == len(layers)
     assert all(0 <= layer < blocks for layer in layers)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (Settings(), [1, 2, 3]),
+        (Settings(model="other"), [32, 37, 42]),
+        (Settings(target_layers="3,1"), [3, 1]),
+        (Settings(target_layers="auto"), None),
+        (Settings(model="other", target_layers="auto"), None),
+    ],
+)
+def test_layers_that_settings_ask_for(settings: Settings, expected: list[int] | None) -> None:
+    assert target_layers(settings, 64) == expected

