@@ -175,3 +175,79 @@ def leave_one_out(x: Mapping[str, Vector], placed: Sequence[Placed], text: str, 
     if not own or not others:
         return None
     return cosine(x[text] - mean(x, everything), direction(x, own, others))
+
+
+# Whitening
+
+
+def whitened(groups: Sequence[np.ndarray], difference: Vector, shrinkage: float) -> Vector:
+    """`(Σ_w + λ tr(Σ_w)/H I)⁻¹ d₀`, by one explicit solve; `groups` holds each concept's rows `[n_c, H]`."""
+    hidden = len(difference)
+    covariance = np.zeros((hidden, hidden))
+    pairs = 0
+    for group in groups:
+        centre = group.mean(0)
+        for row in group:
+            covariance += np.outer(row - centre, row - centre)
+            pairs += 1
+    if pairs == len(groups):
+        return difference  # one story each: nothing varies within a concept
+    covariance /= pairs - len(groups)
+    return np.linalg.solve(covariance + shrinkage * np.trace(covariance) / hidden * np.eye(hidden), difference)
+
+
+# Heads
+
+
+def heads(own: np.ndarray, others: np.ndarray, head_dim: int) -> tuple[list[tuple[int, float, float]], float]:
+    """The top heads as (head, norm, selectivity) and their share of all norms, from `[n_c, A]` and `[m, A]`."""
+    found = []
+    for head in range(own.shape[1] // head_dim):
+        ours, theirs = (rows[:, head * head_dim : (head + 1) * head_dim] for rows in (own, others))
+        gap = np.linalg.norm(ours.mean(0) - theirs.mean(0))
+        spread = np.linalg.norm(theirs.std(0, ddof=1)) if len(theirs) > 1 else 0.0
+        found.append((head, float(gap), float(gap / max(spread, 1e-6))))
+    top = sorted(found, key=lambda entry: (-entry[2], entry[0]))[:10]
+    norms = sum(gap for _, gap, _ in found)
+    return top, sum(gap for _, gap, _ in top) / norms if norms > 0 else 0.0
+
+
+# Separation
+
+
+def auroc(positive: Sequence[float], negative: Sequence[float]) -> float | None:
+    """The share of pairs in which the positive is higher, ties counted half."""
+    if not positive or not negative:
+        return None
+    wins = 0.0
+    for ours in positive:
+        for theirs in negative:
+            wins += 1.0 if ours > theirs else 0.5 if ours == theirs else 0.0
+    return wins / (len(positive) * len(negative))
+
+
+def separation(x: Mapping[str, Vector], placed: Sequence[Placed]) -> float | None:
+    """The mean over concepts of the AUROC of leave-one-out scores, over the concepts that have one."""
+    found = []
+    for concept in concepts(placed):
+        own, others = (
+            [score for text in texts if (score := leave_one_out(x, placed, text, concept)) is not None]
+            for texts in (positives(placed, concept), negatives(placed, concept))
+        )
+        found.append(auroc(own, others))
+    scored = [value for value in found if value is not None]
+    return sum(scored) / len(scored) if scored else None
+
+
+# Nulls
+
+
+def relabelled(rows: np.ndarray, member: np.ndarray, order: Sequence[int]) -> tuple[list[float], list[float]]:
+    """Each concept's R² and first-PC ratio when text `order[i]` carries the labels of text i."""
+    vectors, ratios = [], []
+    for c in range(member.shape[1]):
+        own = [order[i] for i in range(len(rows)) if member[i, c]]
+        others = [order[i] for i in range(len(rows)) if not member[i, c]]
+        vectors.append(unit(rows[own].mean(0) - rows[others].mean(0)))
+        ratios.append(variance_ratios(rows[own])[0])
+    return [ridge(np.array(vectors), c)[0] for c in range(len(vectors))], ratios

@@ -1,13 +1,18 @@
-"""How each story reads once it no longer helps to define what it is read by: leave-one-out, in closed form."""
+"""How each story reads once it no longer helps to define what it is read by: leave-one-out, in closed form.
+
+Whatever the method of the vectors that ship, stories are judged by pooled directions, whose leave-one-out is exact.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from engine.compute.directions import MIN_NORM
+from engine.results import StoryFit
 
 CHUNK = 4096
 """Rows taken to fp64 at a time."""
@@ -64,4 +69,42 @@ def rivals(scores: Tensor, member: Tensor, names: Sequence[str]) -> list[tuple[s
     return [
         (None, 0.0) if value == -torch.inf else (names[i], value)
         for value, i in zip(best.tolist(), index.tolist(), strict=True)
+    ]
+
+
+def membership(text_ids: Sequence[str], positives: Mapping[str, Sequence[str]]) -> Tensor:
+    """`[M, C]`: true where a text is one of a concept's positives, in the order of both."""
+    position = {text_id: i for i, text_id in enumerate(text_ids)}
+    member = torch.zeros(len(text_ids), len(positives), dtype=torch.bool)
+    for c, own in enumerate(positives.values()):
+        member[[position[text_id] for text_id in own], c] = True
+    return member
+
+
+def story_fits(
+    rows: Tensor, text_ids: Sequence[str], positives: Mapping[str, Sequence[str]], alignments: Sequence[Sequence[float]]
+) -> list[StoryFit]:
+    """Every (text, concept) pair's fit at one layer.
+
+    Args:
+        rows: activations of all M texts, `[M, H]`.
+        text_ids: their ids.
+        positives: the C concepts' texts.
+        alignments: per concept, its texts' alignments.
+    """
+    member = membership(text_ids, positives).to(rows.device)
+    scores = leave_one_out(rows, member)
+    best = dict(zip(text_ids, rivals(scores, member, list(positives)), strict=True))
+    own = dict(zip(text_ids, scores.cpu().numpy(), strict=True))
+    return [
+        StoryFit(
+            text_id=text_id,
+            concept=concept,
+            alignment=alignment,
+            own=None if math.isnan(own[text_id][c]) else float(own[text_id][c]),
+            rival=best[text_id][0],
+            rival_score=best[text_id][1],
+        )
+        for c, concept in enumerate(positives)
+        for text_id, alignment in zip(positives[concept], alignments[c], strict=True)
     ]

@@ -9,12 +9,20 @@ import torch
 from torch import Tensor
 
 from engine.compute.directions import normalise
-from engine.results import ConceptQuality, LayerQuality, LinearCombination, Ranked, middle_layer
+from engine.compute.neurons import Neurons
+from engine.results import (
+    ConceptNulls,
+    ConceptQuality,
+    HeadQuality,
+    LayerQuality,
+    LinearCombination,
+    Ranked,
+    middle_layer,
+)
 
 RIDGE = 0.01
 NEAREST = 5
 CONTRIBUTORS = 5
-TOP_NEURONS = 5
 OUTLIERS = 2
 
 
@@ -51,27 +59,6 @@ def measure(rows: Tensor, directions: Tensor) -> StoryMeasures:
     if rows.shape[1] == 1:
         aligned = torch.zeros_like(aligned)
     return StoryMeasures((x @ d).squeeze(2).cpu(), aligned.cpu())
-
-
-def top_neurons(directions: Tensor, columns: Tensor | None) -> list[list[tuple[int, float]]]:
-    """For each direction of `[C, H]`, the five unit columns of `[H, I]` of highest absolute cosine, ties by index."""
-    if columns is None:
-        return [[] for _ in directions]
-    cosines = normalise(directions).to(columns.dtype) @ columns  # (C, I)
-    best = _top(cosines.abs(), TOP_NEURONS)
-    values = cosines.gather(1, best)
-    return [list(zip(i, v, strict=True)) for i, v in zip(best.tolist(), values.tolist(), strict=True)]
-
-
-def _top(values: Tensor, count: int) -> Tensor:
-    """Indices of each row's `count` largest values, ties by index: as a stable sort gives, for much less."""
-    count = min(count, values.shape[1])
-    least = values.topk(count, dim=1).values[:, -1:]
-    rows = []
-    for row, lowest_kept in zip(values, least, strict=True):
-        candidates = (row >= lowest_kept).nonzero().squeeze(1)  # in order of index; more than `count` only in a tie
-        rows.append(candidates[row[candidates].sort(descending=True, stable=True).indices[:count]])
-    return torch.stack(rows)
 
 
 def linear_combinations(directions: Tensor, names: Sequence[str]) -> list[LinearCombination]:
@@ -137,7 +124,11 @@ def concept_qualities(
     text_ids: Sequence[Sequence[str]],
     directions: Tensor,
     ratios: Sequence[list[list[float]]],
-    columns: Sequence[Tensor | None],
+    neurons: Sequence[Neurons],
+    *,
+    heads: Sequence[Sequence[HeadQuality] | None],
+    eigenvalues: Sequence[Sequence[list[float]]],
+    nulls: Sequence[ConceptNulls],
 ) -> list[ConceptQuality]:
     """Everything section 4 asks for, for every concept.
 
@@ -148,10 +139,13 @@ def concept_qualities(
         text_ids: per concept, the ids of those texts.
         directions: `[L, C, H]`, as shipped.
         ratios: per concept and layer, `variance_ratios`.
-        columns: per layer, the unit columns of the down projection, `[H, I]`, or None.
+        neurons: per layer, those of its MLP.
+        heads: per layer, the concepts' attention heads, or None.
+        eigenvalues: per layer and concept, the top ones (method subspace; else empty).
+        nulls: per concept, at the middle layer.
     """
     middle = layers.index(middle_layer(layers))
-    neurons = [top_neurons(directions[i], columns[i]) for i in range(len(layers))]
+    best_neurons = [neurons[i].top(directions[i]) for i in range(len(layers))]
     combinations = [linear_combinations(directions[i], names) for i in range(len(layers))]
     neighbours = nearest(directions[middle], names)
     return [
@@ -159,10 +153,16 @@ def concept_qualities(
             concept=name,
             n_positive_stories=len(text_ids[c]),
             per_layer={
-                layer: layer_quality(measures[c].projections[i], measures[c].alignments[i], ratios[c][i], neurons[i][c])
+                layer: layer_quality(
+                    measures[c].projections[i], measures[c].alignments[i], ratios[c][i], best_neurons[i][c]
+                )
                 for i, layer in enumerate(layers)
             },
             linear_combination={layer: combinations[i][c] for i, layer in enumerate(layers)},
+            per_head={layer: found[c] for layer, found in zip(layers, heads, strict=True) if found is not None},
+            subspace_eigvals={layer: values[c] for layer, values in zip(layers, eigenvalues, strict=False)},
+            first_pc_null=nulls[c].first_pc,
+            r_squared_null=nulls[c].r_squared,
             nearest_concepts=neighbours[c],
             outliers=lowest(measures[c].alignments[middle], text_ids[c]),
         )
