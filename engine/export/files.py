@@ -9,6 +9,11 @@ from pathlib import Path
 
 from engine.errors import UsageError
 
+VECTORS = "readout.safetensors"
+MANIFEST = "readout.json"
+QUALITY = "quality.json"
+RUN = "run.json"
+
 
 def prepare(folder: Path) -> None:
     """Make sure, before anything is computed, that the set can be written.
@@ -27,26 +32,39 @@ def prepare(folder: Path) -> None:
 
 
 def replace_all(folder: Path, documents: Mapping[str, bytes]) -> None:
-    """Write all files under temporary names first, so that a full disk changes nothing; then rename them in order."""
-    temporary: dict[str, Path] = {}
+    """Write all files under temporary names first, so that a full disk changes nothing; then rename them in order.
+
+    Args:
+        folder: an existing folder.
+        documents: contents by name; a name may lead into a folder beneath (`gguf/calm.gguf`), which is made if needed.
+    """
+    temporary: dict[Path, Path] = {}
     try:
         for name, data in documents.items():
-            handle, created = tempfile.mkstemp(dir=folder, prefix=f".{name}.")
-            temporary[name] = Path(created)
+            place = folder / name
+            place.parent.mkdir(exist_ok=True)
+            handle, created = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
+            temporary[place] = Path(created)
             with os.fdopen(handle, "wb") as stream:
                 stream.write(data)
                 os.fsync(stream.fileno())
-            temporary[name].chmod(0o666 & ~_umask())
-        for name, path in temporary.items():
-            path.replace(folder / name)
+            temporary[place].chmod(0o666 & ~_umask())
+        for place, path in temporary.items():
+            path.replace(place)
     finally:
         for path in temporary.values():
             path.unlink(missing_ok=True)
-    directory = os.open(folder, os.O_RDONLY)
+    for directory in {place.parent for place in temporary}:
+        _flush(directory)
+
+
+def _flush(directory: Path) -> None:
+    """Have the names in a folder on disk, too."""
+    handle = os.open(directory, os.O_RDONLY)
     try:
-        os.fsync(directory)
+        os.fsync(handle)
     finally:
-        os.close(directory)
+        os.close(handle)
 
 
 def _umask() -> int:

@@ -1,7 +1,8 @@
-"""`readout.safetensors`, `readout.json`, `quality.json`, `run.json`: one set, written so that no mix goes unnoticed.
+"""`readout.safetensors`, `readout.json`, `quality.json`, `run.json`, `gguf/`: one set, in which no mix goes unnoticed.
 
 Every file is written beside its place, flushed, and renamed; the vectors come last. Their header carries the SHA-256 of
-the other files, so a reader who meets a set in the middle of being replaced, or after a crash, can tell (`verify`).
+the other files, so a reader who meets a set in the middle of being replaced, or after a crash, can tell
+(`engine.export.verify`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import safetensors
 import safetensors.torch
 from torch import Tensor
 
@@ -21,31 +21,33 @@ from engine import __version__
 from engine.compute.live import Readout
 from engine.corpus import Corpus
 from engine.errors import AmygdalaError
-from engine.export.files import replace_all
+from engine.export import gguf
+from engine.export.files import MANIFEST, QUALITY, RUN, VECTORS, replace_all
 from engine.results import ConceptQuality, Results
 from engine.triage import Verdict
 
-VECTORS = "readout.safetensors"
-MANIFEST = "readout.json"
-QUALITY = "quality.json"
-RUN = "run.json"
-
 
 def write(
-    folder: Path, readout: Readout, run: Mapping[str, Any], quality: Mapping[str, Any] | None = None
+    folder: Path,
+    readout: Readout,
+    run: Mapping[str, Any],
+    quality: Mapping[str, Any] | None = None,
+    control_vectors: str | None = None,
 ) -> dict[str, Path]:
-    """Write the set into `folder`; without `quality`, an older `quality.json` there is removed, since it would lie.
+    """Write the set into `folder`; what an older run left of what this one does not write is removed: it would lie.
 
     Args:
         folder: an existing folder.
         readout: the vectors.
         run: what made them (`run.json`, and the header's metadata).
-        quality: the content of `quality.json`.
+        quality: the content of `quality.json`; without it there will be none.
+        control_vectors: the model's type as transformers names it, for GGUF files; without it there will be none.
 
     Returns:
-        The files written, by name.
+        What was written, by name: files, and the folder of the GGUF files.
 
     Raises:
+        UsageError: control vectors are asked for, and cannot hold a layer or cannot be written here.
         AmygdalaError: the disk refused; what was there before is whole, or told apart by `verify`.
     """
     manifest = {
@@ -55,6 +57,7 @@ def write(
         "dtype": "float16",
     }
     documents = {MANIFEST: _json(manifest)}
+    provenance = _flat(run)
     run = dict(run) | {
         "norms": {layer: dict(zip(readout.concepts, norms, strict=True)) for layer, norms in readout.norms.items()},
         f"sha256:{MANIFEST}": hashlib.sha256(documents[MANIFEST]).hexdigest(),
@@ -62,44 +65,22 @@ def write(
     documents[RUN] = _json(run)
     if quality is not None:
         documents[QUALITY] = _json(quality)
-    hashes = {f"sha256:{name}": hashlib.sha256(data).hexdigest() for name, data in documents.items()}
     tensors: dict[str, Tensor] = {
         f"layer_{layer}.vectors": vectors.contiguous() for layer, vectors in readout.vectors.items()
     }
-    metadata = {key: value if isinstance(value, str) else json.dumps(value) for key, value in run.items()}
-    documents[VECTORS] = safetensors.torch.save(tensors, metadata | hashes)
     try:
+        steering = {} if control_vectors is None else gguf.documents(readout, control_vectors, provenance)
+        documents |= steering
+        hashes = {f"sha256:{name}": hashlib.sha256(data).hexdigest() for name, data in documents.items()}
+        documents[VECTORS] = safetensors.torch.save(tensors, _flat(run) | hashes)
         replace_all(folder, documents)
         if quality is None:
             (folder / QUALITY).unlink(missing_ok=True)
+        gguf.remove_others(folder, steering)
     except OSError as error:
         raise AmygdalaError(f"cannot write to {folder}: {error.strerror}") from error
-    return {name: folder / name for name in documents}
-
-
-def verify(folder: Path) -> list[str]:
-    """What does not belong together in a set of files: empty if they are of one run.
-
-    Raises:
-        AmygdalaError: there is no readable `readout.safetensors`.
-    """
-    try:
-        with safetensors.safe_open(folder / VECTORS, framework="pt") as stored:
-            metadata = stored.metadata() or {}
-    except (OSError, safetensors.SafetensorError) as error:
-        raise AmygdalaError(f"{folder / VECTORS}: cannot be read: {error}") from error
-    wrong = []
-    for key, expected in metadata.items():
-        if not key.startswith("sha256:"):
-            continue
-        file = folder / key.removeprefix("sha256:")
-        if not file.is_file():
-            wrong.append(f"{file} is missing")
-        elif hashlib.sha256(file.read_bytes()).hexdigest() != expected:
-            wrong.append(f"{file} is not of the same run as {VECTORS}")
-    if f"sha256:{QUALITY}" not in metadata and (folder / QUALITY).exists():
-        wrong.append(f"{folder / QUALITY} is of an older run than {VECTORS}")
-    return wrong
+    shown = [name for name in documents if name not in steering] + ([gguf.FOLDER] if steering else [])
+    return {name: folder / name for name in shown}
 
 
 def quality_document(results: Results, verdicts: Mapping[str, Verdict], corpus: Corpus) -> dict[str, Any]:
@@ -108,14 +89,20 @@ def quality_document(results: Results, verdicts: Mapping[str, Verdict], corpus: 
     paths = {(story.text_id, story.concept): story.path for story in corpus.stories}
 
     def concept(quality: ConceptQuality) -> dict[str, Any]:
-        name = quality.concept
+        name, eigenvalues = quality.concept, quality.subspace_eigvals
         return {
             "n_positive_stories": quality.n_positive_stories,
             "per_layer": msgspec.to_builtins(quality.per_layer, str_keys=True),
             "outlier_stories": [[texts[text_id].text, alignment] for text_id, alignment in quality.outliers],
             "outlier_paths": [paths[text_id, name] for text_id, _ in quality.outliers],
             "nearest_concepts": quality.nearest_concepts,
+            "per_head": msgspec.to_builtins(quality.per_head, str_keys=True),
             "linear_combination": msgspec.to_builtins(quality.linear_combination, str_keys=True),
+            **({"subspace_eigvals": msgspec.to_builtins(eigenvalues, str_keys=True)} if eigenvalues else {}),
+            "nulls": {
+                "first_pc_variance_ratio": msgspec.to_builtins(quality.first_pc_null),
+                "r_squared": msgspec.to_builtins(quality.r_squared_null),
+            },
             "triage": msgspec.to_builtins(verdicts[name]),
         }
 
@@ -132,6 +119,11 @@ def provenance(settings: Mapping[str, Any], corpus: Corpus, **model: Any) -> dic
         **model,
         "settings": dict(settings),
     }
+
+
+def _flat(run: Mapping[str, Any]) -> dict[str, str]:
+    """For a header, which holds strings only."""
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in run.items()}
 
 
 def _json(document: object) -> bytes:

@@ -1,0 +1,103 @@
+"""`engine verify`: is a set of readout files sound, and which model and corpus is it of?"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import msgspec
+
+from engine.cli.report import output
+from engine.corpus import Layout, scan
+from engine.export.verify import Provenance, Report
+from engine.export.verify import verify as check
+from engine.plain import plain
+
+SHORT = 12
+"""Characters of a hash that tell it from any other one meets."""
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """A corpus as it is now, beside the one that a set was made of."""
+
+    corpus: str
+    corpus_digest: str
+    n_stories: int
+    changed: bool | None
+    """None where the set does not say what it was made of."""
+
+
+class Answer(Report, frozen=True, kw_only=True):
+    """What `--json` prints."""
+
+    folder: str
+    sound: bool
+    comparison: Comparison | None
+
+
+def verify(arguments: argparse.Namespace) -> int:
+    """Check a set; 0 if it is sound and, where a corpus is given, made of that corpus's stories as they are."""
+    layout = Layout.of(arguments.corpus) if arguments.corpus is not None else None
+    report = check(arguments.folder)
+    comparison = _compare(arguments.corpus, layout, report.provenance) if layout is not None else None
+    if arguments.json:
+        facts = {name: getattr(report, name) for name in Report.__struct_fields__}
+        answer = Answer(folder=str(arguments.folder), sound=not report.problems, comparison=comparison, **facts)
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(answer)).decode() + "\n")
+    else:
+        for line in [*_facts(report), *report.problems, _verdict(arguments.folder, report)]:
+            output.print(plain(line))
+        if comparison is not None:
+            output.print(plain(_words(comparison, report.provenance)))
+    current = comparison is None or comparison.changed is False
+    return 0 if current and not report.problems else 1
+
+
+def _compare(corpus: Path, layout: Layout, provenance: Provenance | None) -> Comparison:
+    found = scan(layout)
+    then = provenance.corpus_digest if provenance else None
+    return Comparison(str(corpus), found.digest, len(found.stories), found.digest != then if then else None)
+
+
+def _facts(report: Report) -> list[str]:
+    lines = []
+    if made := report.provenance:
+        stories = f" ({made.n_stories} stories)" if made.n_stories is not None else ""
+        lines = [
+            f"model       {_known(made.model)}, {_short(made.model_hash)}",
+            f"tokenizer   {_short(made.tokenizer_hash)}",
+            f"method      {_known(made.method)}, pooling {_known(made.pooling)}",
+            f"corpus      {_short(made.corpus_digest)}{stories}",
+            f"written by  {_known(made.written_by)}",
+        ]
+    if report.concepts:
+        blocks = ", ".join(str(layer) for layer in report.layers)
+        lines += [f"layers      {blocks} (hidden size {report.hidden_size})", f"concepts    {len(report.concepts)}"]
+    return lines
+
+
+def _verdict(folder: Path, report: Report) -> str:
+    if count := len(report.problems):
+        return f"{folder}: not sound: {count} problem{'' if count == 1 else 's'}"
+    if report.provenance is None:
+        return f"{folder}: sound, but it carries no provenance: which model and corpus it is of cannot be told"
+    return f"{folder}: sound"
+
+
+def _words(comparison: Comparison, provenance: Provenance | None) -> str:
+    if comparison.changed is None:
+        return f"{comparison.corpus}: whether it changed cannot be told: the set does not say what it was made of"
+    if not comparison.changed:
+        return f"{comparison.corpus}: has the stories that the set was made of"
+    then = provenance.n_stories if provenance else None
+    before = "" if then is None else f", {then} then"
+    return f"{comparison.corpus}: its stories changed since ({comparison.n_stories} now{before}): export again"
+
+
+def _short(digest: str | None) -> str:
+    return _known(digest)[:SHORT]
+
+
+def _known(value: str | None) -> str:
+    return value or "unknown"
