@@ -36,6 +36,34 @@ class LinearCombination(msgspec.Struct, frozen=True, kw_only=True):
     top_contributors: list[Ranked]
 
 
+class HeadQuality(msgspec.Struct, frozen=True, kw_only=True):
+    """Which attention heads tell a concept's stories from the others, at one layer."""
+
+    n_heads: int
+    head_dim: int
+    top_heads: list[tuple[int, float, float]]
+    """The ten most selective as (head, norm, selectivity): the norm of the difference of means, and that over the
+    norm of the standard deviation among the other texts."""
+    head_concentration: float
+    """Their share of all heads' norms."""
+
+
+class Null(msgspec.Struct, frozen=True, kw_only=True):
+    """What a number would be if labels meant nothing: 5 % quantile, mean and 95 % quantile over shuffled labels."""
+
+    low: float
+    mean: float
+    high: float
+
+
+class ConceptNulls(msgspec.Struct, frozen=True, kw_only=True):
+    """What a concept's numbers would be if its label meant nothing, at the middle target layer."""
+
+    first_pc: Null
+    r_squared: Null | None
+    """None where directions are not made in the way that the null's are."""
+
+
 class StoryFit(msgspec.Struct, frozen=True, kw_only=True):
     """How one text sits in its concept, at the middle target layer."""
 
@@ -58,6 +86,14 @@ class ConceptQuality(msgspec.Struct, frozen=True, kw_only=True):
     n_positive_stories: int
     per_layer: dict[int, LayerQuality]
     linear_combination: dict[int, LinearCombination]
+    per_head: dict[int, HeadQuality] = {}
+    """Only layers whose attention output projection was found."""
+    subspace_eigvals: dict[int, list[float]] = {}
+    """Method subspace: the top 20 eigenvalues of the difference of mean projectors, descending."""
+    first_pc_null: Null
+    """The first-PC ratio of as many stories drawn from the whole corpus, at the middle target layer."""
+    r_squared_null: Null | None
+    """R² where stories are dealt to concepts at random, at the middle target layer; only for the method pooled."""
     nearest_concepts: list[Ranked]
     """At the middle target layer: the five closest directions with their cosines."""
     outliers: list[tuple[str, float]]
@@ -91,6 +127,9 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     """One for each (text, concept) pair."""
     without_vector: dict[str, str]
     """Concepts that get no vector, each with the reason."""
+    without_subspace: list[str] = []
+    """Method subspace: ids of texts with as many tokens as the model has dimensions: they span everything, which says
+    nothing, and are left out of the subspaces."""
     truncated: list[str]
     """Ids of texts longer than `max_tokens`."""
     max_tokens: int

@@ -37,17 +37,28 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         str | None,
         Meta(
             description="blocks whose output is read: indices from 0 ('1,2,4'), percentages of the depth ('50%,67%') "
-            "or 'auto' (50%,58%,67%); embedded: 1,2,3, other models: auto"
+            "or 'auto' (where the stories' concepts read best); embedded: 1,2,3, other models: 50%,58%,67%"
         ),
     ] = None
     method: Annotated[
         Literal["pooled", "whitened", "subspace"],
-        Meta(description="how directions are made; this version computes 'pooled'"),
+        Meta(
+            description="how directions are made: difference of means; the same, whitened (reads better, not for "
+            "steering); or from the subspaces that whole stories span"
+        ),
     ] = "pooled"
     subspace_k: Annotated[
         Positive | None, Meta(description="method subspace: singular vectors kept per story (all)")
     ] = None
-    subspace_eigen_k: Annotated[Positive, Meta(description="method subspace: eigenvectors summed")] = 5
+    subspace_direction: Annotated[
+        Literal["filter", "top-k"],
+        Meta(description="method subspace: a spectral filter of the difference, or a sum of the top eigenvectors"),
+    ] = "filter"
+    subspace_eigen_k: Annotated[Positive, Meta(description="direction top-k: eigenvectors summed")] = 5
+    shrinkage: Annotated[
+        float,
+        Meta(gt=0, description="method whitened: weight of the plain difference; much of it is the pooled method"),
+    ] = 1.0
     pooling: Annotated[
         Literal["last", "mean"] | None,
         Meta(
@@ -69,6 +80,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     min_positives: Annotated[
         Positive, Meta(description="concepts with fewer texts get no vector; they still serve as contrast")
     ] = 1
+    blocks: Annotated[
+        str | None, Meta(description="the path of a model's list of blocks, where it is not found: 'model.layers'")
+    ] = None
+    attention_output: Annotated[
+        str | None, Meta(description="in a block, attention's output projection: 'self_attn.o_proj'")
+    ] = None
+    down_projection: Annotated[
+        str | None, Meta(description="in a block, the MLP's down projection: 'mlp.down_proj'")
+    ] = None
     redundant_r2: Annotated[Ratio, Meta(description="redundant above this share explained by other concepts")] = 0.9
     contaminated_cosine: Annotated[Ratio, Meta(description="contaminated above this cosine to another concept")] = 0.8
     clean_first_pc: Annotated[Ratio, Meta(description="clean above this share of the first principal component")] = 0.7
@@ -96,6 +116,9 @@ EXAMPLES: dict[str, str | int] = {
     "pooling": "mean",
     "dtype": "fp32",
     "batch_size": 8,
+    "blocks": "model.layers",
+    "attention_output": "self_attn.o_proj",
+    "down_projection": "mlp.down_proj",
 }
 """What the settings that have no fixed default may look like, for the template."""
 HINTS: dict[str, Any] = get_type_hints(Settings, include_extras=True)
@@ -131,21 +154,9 @@ def validate(values: dict[str, Any]) -> Settings:
         UsageError: a value is of the wrong type or out of range.
     """
     try:
-        found = msgspec.convert(values, Settings)
+        return msgspec.convert(values, Settings)
     except msgspec.ValidationError as error:
         raise UsageError(_explain(error)) from error
-    require_supported(found)
-    return found
-
-
-def require_supported(settings: Settings) -> None:
-    """Refuse what this version cannot compute, rather than compute something else.
-
-    Raises:
-        UsageError: the method is not `pooled`.
-    """
-    if settings.method != "pooled":
-        raise UsageError(f"--method {settings.method}: this version computes 'pooled' only")
 
 
 def differences(mine: Settings, theirs: Settings) -> dict[str, tuple[str, str]]:

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
-from engine.results import ConceptQuality, Results, StoryFit
+from engine.results import ConceptQuality, Null, Results, StoryFit
 
 
 class Bucket(StrEnum):
@@ -61,11 +61,16 @@ class Outlier(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def judge(quality: ConceptQuality, layer: int, thresholds: Thresholds) -> Verdict:
-    """The bucket of one concept at `layer` (`readout` contract, section 5)."""
+    """The bucket of one concept at `layer` (`readout` contract, section 5).
+
+    The buckets are the classic ones; where a number that decided is no evidence, its reason says so.
+    """
     at = quality.per_layer[layer]
     combination = quality.linear_combination[layer]
     first_pc = at.first_pc_variance_ratio
     nearest, cosine = quality.nearest_concepts[0] if quality.nearest_concepts else ("", -1.0)
+    shares = f"one axis explains {first_pc:.0%} of its stories"
+    chance = _by_chance(first_pc, quality.first_pc_null)
     reasons = []
 
     if cosine > thresholds.contaminated_cosine:
@@ -74,28 +79,35 @@ def judge(quality: ConceptQuality, layer: int, thresholds: Thresholds) -> Verdic
     elif first_pc > thresholds.clean_first_pc:
         neuron = abs(at.best_neuron_cosine or 0.0)
         bucket = Bucket.CLEAN_NEURON if neuron > thresholds.single_neuron_cosine else Bucket.CLEAN_CIRCUIT
-        reasons.append(f"one axis explains {first_pc:.0%} of its stories (above {thresholds.clean_first_pc:.0%})")
+        reasons.append(f"{shares} (above {thresholds.clean_first_pc:.0%}{chance})")
         if bucket is Bucket.CLEAN_NEURON:
             reasons.append(
                 f"neuron {at.best_neuron_idx} matches it {neuron:.2f} (above {thresholds.single_neuron_cosine:g})"
             )
     elif first_pc < thresholds.fragmented_first_pc:
         bucket = Bucket.FRAGMENTED
-        reasons.append(f"one axis explains {first_pc:.0%} of its stories (below {thresholds.fragmented_first_pc:.0%})")
+        reasons.append(f"{shares} (below {thresholds.fragmented_first_pc:.0%}{chance})")
     else:
         bucket = Bucket.MIXED
-        reasons.append(f"one axis explains {first_pc:.0%} of its stories")
+        reasons.append(shares)
 
     redundant = combination.r_squared > thresholds.redundant_r2
     if redundant:
-        reasons.append(
-            f"{combination.r_squared:.0%} of it is a mix of other concepts (above {thresholds.redundant_r2:.0%})"
-        )
+        chance = _by_chance(combination.r_squared, quality.r_squared_null)
+        limit = f"above {thresholds.redundant_r2:.0%}{chance}"
+        reasons.append(f"{combination.r_squared:.0%} of it is a mix of other concepts ({limit})")
     thin = quality.n_positive_stories < thresholds.thin_below
     if thin:
         stories = "story looks" if quality.n_positive_stories == 1 else "stories look"
         reasons.append(f"only {quality.n_positive_stories} {stories} perfect whatever the text: write more")
     return Verdict(bucket=bucket, redundant=redundant, thin=thin, reasons=reasons)
+
+
+def _by_chance(value: float, null: Null | None) -> str:
+    """A clause where a number is no evidence, since labels dealt at random give the like."""
+    if null is None or not null.low <= value <= null.high:
+        return ""
+    return f"; labels dealt at random give {null.low:.0%} to {null.high:.0%}"
 
 
 def outliers(results: Results) -> list[Outlier]:

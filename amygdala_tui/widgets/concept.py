@@ -18,6 +18,7 @@ from engine.protocol import ConceptView, StoryView
 from engine.results import ConceptQuality
 
 BAR_WIDTH = 14
+HEADS = 5
 
 
 class ConceptPane(Vertical):
@@ -55,6 +56,9 @@ def report(view: ConceptView | None, middle: int | None, concept: str | None) ->
     neurons = quality.per_layer[middle].top5_neurons
     if neurons:
         text.append("\nneurons  " + "  ".join(f"{index} ({cosine:+.2f})" for index, cosine in neurons))
+    if middle in quality.per_head:
+        heads = quality.per_head[middle].top_heads[:HEADS]
+        text.append("\nheads    " + "  ".join(f"{head} ({selectivity:.2f})" for head, _, selectivity in heads))
     return text
 
 
@@ -68,7 +72,10 @@ def _layers(quality: ConceptQuality, middle: int) -> Text:
         cells = "".join(f"{number(value):>8}" for value in values)
         text.append(f"\n{label:<10}{cells}  ").append(sparkline(values), style="cyan")
     text.append("\nspread    " + "".join(f"{number(value):>8}" for value in spread))
-    return text.append("   * triage reads this block", style="dim")
+    text.append("   * triage reads this block", style="dim")
+    nulls = {"first PC": quality.first_pc_null, "R²": quality.r_squared_null}
+    at_random = [f"{name} {null.low:.2f} to {null.high:.2f}" for name, null in nulls.items() if null is not None]
+    return text.append(f"\nat random {'   '.join(at_random)}", style="dim")
 
 
 def _nearest(quality: ConceptQuality) -> Text:

@@ -39,8 +39,19 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--paired-dir", type=Path, metavar="DIR", help="with --stories-dir: scenarios")
     export.add_argument("--output-dir", type=Path, required=True, metavar="DIR", help="where the files go")
     export.add_argument("--quality-report", action="store_true", help="write quality.json too")
+    export.add_argument(
+        "--format", choices=("readout", "gguf"), default="readout", help="gguf: control vectors for llama.cpp, too"
+    )
     settings.add_flags(export)
     export.set_defaults(command=_export)
+
+    verify = commands.add_parser("verify", help="check a set of readout files, and say which model and corpus it is of")
+    verify.add_argument("folder", type=Path, metavar="OUT", help="the folder that an export wrote")
+    verify.add_argument(
+        "--corpus", type=Path, metavar="CORPUS", help="fail, too, if its stories are not those the set was made of"
+    )
+    verify.add_argument("--json", action="store_true", help="as JSON, for scripts")
+    verify.set_defaults(command=_verify)
 
     init = commands.add_parser("init", help="write CORPUS/amygdala.toml, with every setting explained")
     init.add_argument("corpus", type=Path, metavar="CORPUS")
@@ -80,6 +91,12 @@ def _export(arguments: argparse.Namespace) -> int:
     from engine.cli.export import export
 
     return export(arguments)
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from engine.cli.verify import verify
+
+    return verify(arguments)
 
 
 def _init(arguments: argparse.Namespace) -> int:

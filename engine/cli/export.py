@@ -5,16 +5,24 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from engine import paths, settings
-from engine.cli.report import ForwardProgress, diagnostics, preflight, summary
-from engine.corpus import Layout, scan
+from engine.cli.report import ForwardProgress, diagnostics, preflight, summary, swept, warn_of_stories
+from engine.corpus import Corpus, Layout, scan
 from engine.errors import AmygdalaError, UsageError
 from engine.export import files
+from engine.results import Results
+from engine.settings import Settings
 from engine.triage import judge, outliers
 from engine.work import Placement
+
+if TYPE_CHECKING:
+    from engine.compute.live import LiveCorpus
+
+GGUF = "gguf"
 
 
 def export(arguments: argparse.Namespace) -> int:
@@ -26,34 +34,60 @@ def export(arguments: argparse.Namespace) -> int:
     if not corpus.concepts:
         raise AmygdalaError(f"{home}: no stories to compute anything from")
 
-    files.prepare(arguments.output_dir)
+    _prepare(arguments)
+    placements = [Placement(story.text_id, story.concept) for story in corpus.stories]
+    texts = {story.text_id: story.text for story in corpus.stories}
+    live, sweep = _open(chosen, placements, texts)
+    if arguments.format == GGUF:
+        from engine.export import gguf
+
+        gguf.check(live.layers)
+    with ForwardProgress() as progress:
+        results = live.apply(placements, texts, progress=progress)
+    warn_of_stories(results, corpus)
+    written = _write(arguments, chosen, corpus, live, results, sweep)
+    work = results.work
+    diagnostics.print(
+        f"{work.texts_run} texts through the model, {work.texts_cached} from the cache: {work.seconds_forward:.1f} s; "
+        f"statistics {work.seconds_statistics:.2f} s"
+    )
+    diagnostics.print("wrote " + ", ".join(map(str, written)))
+    return 0
+
+
+def _open(chosen: Settings, placements: list[Placement], texts: dict[str, str]) -> tuple[LiveCorpus, dict[int, float]]:
+    """Load the model and choose the blocks; says what it does. Returns the sweep's scores, if there was one, too."""
     # imported here, so that a wrong flag or folder is answered at once: torch takes seconds
     from engine.compute.live import LiveCorpus
-    from engine.compute.models import load
+    from engine.compute.reading import layers_for, load_for
     from engine.compute.store import Store
-    from engine.export import readout
 
     started = time.perf_counter()
     store = Store(paths.cache_dir())
-    model = load(chosen, store.digest)
-    live = LiveCorpus(model, chosen, store)
-    loaded = time.perf_counter()
-    diagnostics.print(
-        f"{chosen.model} on {model.device} ({loaded - started:.1f} s to load); blocks {live.layers}, "
-        f"{live.extractor.pooling} pooling"
-    )
-    if not live.has_neurons:
-        diagnostics.print("warning: this model's blocks have no dense down projection, so neurons are not compared")
+    model = load_for(chosen, store.digest)
+    diagnostics.print(f"{chosen.model} on {model.placement} ({time.perf_counter() - started:.1f} s to load)")
     with ForwardProgress() as progress:
-        results = live.apply(
-            [Placement(story.text_id, story.concept) for story in corpus.stories],
-            {story.text_id: story.text for story in corpus.stories},
-            progress=progress,
-        )
-    for story in corpus.stories:
-        if story.text_id in results.truncated:
-            diagnostics.print(f"warning: {story.path}: only its first {results.max_tokens} tokens are read")
+        layers, sweep = layers_for(model, chosen, store, placements, texts, progress)
+    swept(layers, sweep)
+    live = LiveCorpus(model, chosen, store, layers)
+    for warning in [*model.warnings, *live.warnings]:
+        diagnostics.print(f"warning: {warning}")
+    return live, sweep
+
+
+def _write(
+    arguments: argparse.Namespace,
+    chosen: Settings,
+    corpus: Corpus,
+    live: LiveCorpus,
+    results: Results,
+    sweep: dict[int, float],
+) -> list[Path]:
+    """Write the files and print the triage; returns what was written."""
+    from engine.export import readout
+
     verdicts = {quality.concept: judge(quality, results.middle, chosen.thresholds) for quality in results.concepts}
+    model = live.extractor.model
     run = readout.provenance(
         msgspec.to_builtins(chosen),
         corpus,
@@ -63,17 +97,24 @@ def export(arguments: argparse.Namespace) -> int:
         pooling=live.extractor.pooling,
         method=chosen.method,
         dtype=str(model.dtype).removeprefix("torch."),
+        directions=live.directions_are,
+        **({"layer_sweep": sweep} if sweep else {}),
     )
     quality = readout.quality_document(results, verdicts, corpus) if arguments.quality_report else None
-    written = readout.write(arguments.output_dir, live.readout(), run, quality)
+    hint = model.kind if arguments.format == GGUF else None
+    written = readout.write(arguments.output_dir, live.readout(), run, quality, hint)
     summary(results, verdicts, outliers(results), corpus)
-    work = results.work
-    diagnostics.print(
-        f"{work.texts_run} texts through the model, {work.texts_cached} from the cache: {work.seconds_forward:.1f} s; "
-        f"statistics {work.seconds_statistics:.2f} s"
-    )
-    diagnostics.print("wrote " + ", ".join(str(path) for path in written.values()))
-    return 0
+    return list(written.values())
+
+
+def _prepare(arguments: argparse.Namespace) -> None:
+    """Make sure, before anything is computed, that what is asked for can be written."""
+    if arguments.format == GGUF:
+        from engine.export import gguf
+
+        gguf.prepare(arguments.output_dir)
+    else:
+        files.prepare(arguments.output_dir)
 
 
 def _layout(arguments: argparse.Namespace) -> tuple[Layout, Path]:

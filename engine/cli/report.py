@@ -15,8 +15,8 @@ from engine.corpus import Corpus
 from engine.results import Results
 from engine.triage import Outlier, Verdict, by_bucket
 
-diagnostics = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-output = Console(highlight=False, markup=False, soft_wrap=True)
+diagnostics = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+output = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 PLAIN_EVERY = 5.0
 """Seconds between progress lines where there is no terminal."""
@@ -34,6 +34,29 @@ def preflight(corpus: Corpus) -> None:
     )
     for problem in corpus.problems:
         diagnostics.print(str(problem))
+
+
+def swept(layers: list[int], scores: Mapping[int, float]) -> None:
+    """Which blocks will be read; where a sweep chose them, how well each did, and how to keep the choice."""
+    chosen = ",".join(map(str, layers))
+    if scores:
+        found = ", ".join(f"{layer}{'*' if layer in layers else ''} {score:.3f}" for layer, score in scores.items())
+        diagnostics.print(f"leave-one-out AUROC by block: {found}")
+        diagnostics.print(f'chosen: {chosen} (to keep to them: target_layers = "{chosen}" in amygdala.toml)')
+    else:
+        diagnostics.print(f"blocks {chosen}")
+
+
+def warn_of_stories(results: Results, corpus: Corpus) -> None:
+    """Stories that were not, or not wholly, used."""
+    for story in corpus.stories:
+        if story.text_id in results.truncated:
+            diagnostics.print(f"warning: {story.path}: only its first {results.max_tokens} tokens are read")
+        if story.text_id in results.without_subspace:
+            diagnostics.print(
+                f"warning: {story.path}: as many tokens as the model has dimensions ({results.hidden_size}), so its "
+                "subspace is everything and is left out; a --subspace-k below that keeps it"
+            )
 
 
 class ForwardProgress:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,23 +10,36 @@ import torch
 from torch import Tensor
 
 from engine.compute import directions as dirs
-from engine.compute.anatomy import unit_columns
-from engine.compute.fits import leave_one_out, rivals
+from engine.compute.fits import membership, story_fits
 from engine.compute.forward import Extractor
-from engine.compute.layers import parse_layers
+from engine.compute.head_rows import HeadRows
+from engine.compute.layers import target_layers
 from engine.compute.models import LoadedModel
+from engine.compute.neurons import Neurons
+from engine.compute.nulls import nulls
 from engine.compute.quality import concept_qualities, measure, variance_ratios
+from engine.compute.reading import extractor_for
 from engine.compute.rows import Rows
-from engine.compute.source import Progress, Source, silent
+from engine.compute.source import Progress, Source, Tally, silent
+from engine.compute.spaces import Cell, Spaces
 from engine.compute.store import Store
+from engine.compute.subspace import filtered, top_k
+from engine.compute.whitening import whitened
 from engine.errors import AmygdalaError
-from engine.results import ConceptQuality, Results, StoryFit, Work, middle_layer
-from engine.settings import EMBEDDED, Settings, require_supported
+from engine.results import ConceptNulls, ConceptQuality, Results, StoryFit, Work, middle_layer
+from engine.settings import Settings
 from engine.work import Placement
 
-EMBEDDED_LAYERS = "1,2,3"
-"""Where all-MiniLM-L6-v2 separates emotions best, with mean pooling: leave-one-out AUROC 0.92, 0.91, 0.90
-(`benchmarks/separation.py`, on 3,000 stories of 20 emotions)."""
+DIRECTIONS = {
+    "pooled": "difference of means, of unit length",
+    "whitened": "difference of means, whitened by the covariance within concepts, of unit length: a "
+    "discriminant, for reading; to steer by, take the method pooled",
+    "filter": "difference of means, filtered by the spectrum of the difference of mean projectors: "
+    "(sigma I - M)^-1 d0 with sigma = lambda_1 + 0.25, of unit length",
+    "top-k": "sum of the top eigenvectors of the difference of mean projectors, each times its "
+    "eigenvalue and the sign of its product with the difference of means, of unit length",
+}
+"""By method, or by direction of the method subspace."""
 
 
 @dataclass(frozen=True)
@@ -51,20 +63,8 @@ class _Group:
     """`[L, H]`, fp64."""
     ratios: list[list[float]]
     """Variance ratios per layer."""
-
-
-def extractor_for(model: LoadedModel, settings: Settings) -> Extractor:
-    """The extractor that settings ask for; what they leave open, the model decides."""
-    embedded = settings.model == EMBEDDED
-    spec = settings.target_layers or (EMBEDDED_LAYERS if embedded else "auto")
-    return Extractor(
-        model,
-        parse_layers(spec, len(model.anatomy.blocks)),
-        pooling=settings.pooling or ("mean" if embedded else "last"),
-        pool_from=settings.pool_from,
-        max_length=settings.max_length,
-        batch_size=settings.batch_size,
-    )
+    heads: tuple[Tensor, Tensor]
+    """`power_sums` of attention outputs, all layers in a row."""
 
 
 class LiveCorpus:
@@ -74,15 +74,28 @@ class LiveCorpus:
     every direction follows from the sums, so all of them are exact after every `apply`.
     """
 
-    def __init__(self, model: LoadedModel, settings: Settings, store: Store) -> None:
-        require_supported(settings)
-        self._extractor = extractor_for(model, settings)
-        self._source = Source(self._extractor, store)
-        self._min_positives = settings.min_positives
-        self.layers = list(self._extractor.layers)
+    def __init__(
+        self, model: LoadedModel, settings: Settings, store: Store, layers: Sequence[int] | None = None
+    ) -> None:
+        self.layers = list(layers or target_layers(settings, model.anatomy.n_blocks) or [])
+        if not self.layers:
+            raise ValueError("target_layers is 'auto': choose them first (reading.layers_for)")
+        self._settings = settings
+        self._extractor = extractor_for(model, self.layers, settings)
+        self._source = Source(self._extractor, store, keep_tokens=self._extractor.keep_tokens)
         self.hidden_size = model.anatomy.hidden_size
         self._rows = Rows(len(self.layers), self.hidden_size, model.device)
-        self._columns = [self._unit_columns(layer) for layer in self.layers]
+        self._neurons = [Neurons(model.anatomy.down_projections(layer)) for layer in self.layers]
+        self._heads = HeadRows(
+            [model.anatomy.head_width(layer) for layer in self.layers],
+            [model.anatomy.head_dim(layer) for layer in self.layers],
+            model.device,
+        )
+        self._spaces = (
+            Spaces(len(self.layers), self.hidden_size, settings.subspace_k, model.device)
+            if settings.method == "subspace"
+            else None
+        )
         self._groups: dict[str, _Group] = {}
         self._truncated: set[str] = set()
         self._names: list[str] = []
@@ -95,9 +108,20 @@ class LiveCorpus:
         return self._extractor
 
     @property
-    def has_neurons(self) -> bool:
-        """Whether every target block has a dense down projection to compare directions with."""
-        return all(columns is not None for columns in self._columns)
+    def directions_are(self) -> str:
+        """What the vectors are, in words, for whoever loads them."""
+        method = self._settings.method
+        return DIRECTIONS[self._settings.subspace_direction if method == "subspace" else method]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What of this model cannot be looked at."""
+        blind = [layer for layer, neurons in zip(self.layers, self._neurons, strict=True) if not neurons]
+        mixers = [layer for layer in self.layers if not self._extractor.model.anatomy.head_width(layer)]
+        return [
+            *([f"blocks {blind}: no down projection found, so neurons are not compared"] if blind else []),
+            *([f"blocks {mixers}: no attention output projection found, so heads are not compared"] if mixers else []),
+        ]
 
     def apply(
         self,
@@ -111,23 +135,31 @@ class LiveCorpus:
 
         Args:
             placements: every story of the corpus: its text's id and its concept (None for a baseline).
-            texts: text by id; ids that are already in the state may be missing.
+            texts: text by id, of all of them.
             fresh: ids that go through the model even if it has seen them.
             progress: told as the forward pass goes on.
 
         Raises:
             AmygdalaError: there is nothing to contrast, or the model gives values that are not finite.
         """
-        used = {placement.text_id for placement in placements}
-        wanted = {text_id: texts[text_id] for text_id in sorted(used) if text_id not in self._rows or text_id in fresh}
-        fetched = self._source.fetch(wanted, fresh, progress)
         started = time.perf_counter()
-        for text_id, activation in fetched.activations.items():
+        used = {placement.text_id for placement in placements}
+        cells = _cells(placements)
+        rebuilt = self._spaces.begin(cells, fresh) if self._spaces else set()
+        wanted = [id for id in sorted(used) if id not in self._rows or id in fresh or id in rebuilt]
+        tally = Tally()
+        for text_id, activation in self._source.fetch({id: texts[id] for id in wanted}, fresh, progress, tally):
             self._rows.set(text_id, activation.x)
+            self._heads.set(text_id, activation.heads)
             (self._truncated.add if activation.truncated else self._truncated.discard)(text_id)
+            if self._spaces is not None and activation.tokens is not None:
+                self._spaces.add(text_id, activation.tokens)
+        if self._spaces is not None:
+            self._spaces.finish()
         self._rows.keep_only(used)
+        self._heads.keep_only(used)
         self._truncated &= used
-        positives = _positives(placements)
+        positives = _positives(cells)
         self._regroup(positives, fresh)
         without = self._without_vector(positives, len(used))
         names = [name for name in sorted(positives) if name not in without]
@@ -138,13 +170,14 @@ class LiveCorpus:
             concepts=concepts,
             fits=fits,
             without_vector=without,
+            without_subspace=sorted(self._spaces.refused) if self._spaces else [],
             truncated=sorted(self._truncated),
             max_tokens=self._extractor.max_length,
             work=Work(
-                texts_run=fetched.n_run,
-                texts_cached=fetched.n_cached,
-                seconds_forward=fetched.seconds,
-                seconds_statistics=time.perf_counter() - started,
+                texts_run=tally.n_run,
+                texts_cached=tally.n_cached,
+                seconds_forward=tally.seconds,
+                seconds_statistics=time.perf_counter() - started - tally.seconds,
             ),
         )
 
@@ -167,10 +200,6 @@ class LiveCorpus:
             norms=dict(zip(self.layers, self._norms.tolist(), strict=True)),
         )
 
-    def _unit_columns(self, layer: int) -> Tensor | None:
-        weight = self._extractor.model.anatomy.down_projection(layer)
-        return None if weight is None else unit_columns(weight)
-
     def _regroup(self, positives: Mapping[str, tuple[str, ...]], fresh: Collection[str]) -> None:
         """Redo what depends on a concept's own texts, for the concepts whose texts changed."""
         kept = {
@@ -180,14 +209,19 @@ class LiveCorpus:
         }
         for name in positives.keys() - kept.keys():
             rows = self._rows.take(positives[name])
-            kept[name] = _Group(positives[name], dirs.row_sum(rows), [variance_ratios(layer) for layer in rows])
+            kept[name] = _Group(
+                positives[name],
+                dirs.row_sum(rows),
+                [variance_ratios(layer) for layer in rows],
+                self._heads.sums(positives[name]),
+            )
         self._groups = kept
 
     def _without_vector(self, positives: Mapping[str, tuple[str, ...]], n_texts: int) -> dict[str, str]:
         reasons = {}
         for name, text_ids in sorted(positives.items()):
-            if len(text_ids) < self._min_positives:
-                reasons[name] = f"{len(text_ids)} of at least {self._min_positives} stories"
+            if len(text_ids) < self._settings.min_positives:
+                reasons[name] = f"{len(text_ids)} of at least {self._settings.min_positives} stories"
             elif len(text_ids) == n_texts:
                 reasons[name] = "nothing to contrast it with: there is no other concept and no baseline"
         return reasons
@@ -205,8 +239,12 @@ class LiveCorpus:
         )
         differences = dirs.difference(sums)
         self._norms = differences.norm(dim=2)
-        self._directions = dirs.shipped(dirs.normalise(differences))
-        measures = [measure(self._rows.take(g.text_ids), self._directions[:, c]) for c, g in enumerate(groups)]
+        own = [self._rows.take(group.text_ids) for group in groups]  # per concept [L, n, H]
+        pointing, eigenvalues = self._point(names, own, differences)
+        self._directions = dirs.shipped(dirs.normalise(pointing))
+        measures = [measure(rows_of, self._directions[:, c]) for c, rows_of in enumerate(own)]
+        middle = self.layers.index(middle_layer(self.layers))
+        positives = {name: group.text_ids for name, group in zip(names, groups, strict=True)}
         qualities = concept_qualities(
             names,
             self.layers,
@@ -214,47 +252,60 @@ class LiveCorpus:
             [group.text_ids for group in groups],
             self._directions,
             [group.ratios for group in groups],
-            self._columns,
+            self._neurons,
+            heads=self._heads.quality([(group.heads, len(group.text_ids)) for group in groups], all_ids),
+            eigenvalues=eigenvalues,
+            nulls=self._nulls(rows[middle], membership(all_ids, positives).to(rows.device)),
         )
-        middle = self.layers.index(middle_layer(self.layers))
         alignments = [found.alignments[middle].tolist() for found in measures]
-        return qualities, self._fits(names, all_ids, rows[middle], alignments)
+        return qualities, story_fits(rows[middle], all_ids, positives, alignments)
 
-    def _fits(
-        self, names: list[str], all_ids: list[str], rows: Tensor, alignments: list[list[float]]
-    ) -> list[StoryFit]:
-        """Every (text, concept) pair's alignment and leave-one-out scores, at the middle layer (`rows`: `[M, H]`)."""
-        position = {text_id: i for i, text_id in enumerate(all_ids)}
-        member = torch.zeros(len(all_ids), len(names), dtype=torch.bool)
-        for c, name in enumerate(names):
-            member[[position[text_id] for text_id in self._groups[name].text_ids], c] = True
-        member = member.to(rows.device)
-        scores = leave_one_out(rows, member)
-        best = rivals(scores, member, names)
-        own = scores.cpu().numpy()
-        found = []
-        for c, name in enumerate(names):
-            for text_id, alignment in zip(self._groups[name].text_ids, alignments[c], strict=True):
-                place = position[text_id]
-                score = float(own[place, c])
-                rival, rival_score = best[place]
-                found.append(
-                    StoryFit(
-                        text_id=text_id,
-                        concept=name,
-                        alignment=alignment,
-                        own=None if math.isnan(score) else score,
-                        rival=rival,
-                        rival_score=rival_score,
-                    )
-                )
-        return found
+    def _nulls(self, rows: Tensor, member: Tensor) -> list[ConceptNulls]:
+        """At one layer; shuffling makes pooled directions, so other methods' R² has none to be held against."""
+        found = nulls(rows, member)
+        pooled = self._settings.method == "pooled"
+        return found if pooled else [ConceptNulls(first_pc=null.first_pc, r_squared=None) for null in found]
+
+    def _point(
+        self, names: Sequence[str], own: Sequence[Tensor], differences: Tensor
+    ) -> tuple[Tensor, list[list[list[float]]]]:
+        """Where each concept's vector points, `[L, C, H]`, and for the method subspace eigenvalues, `[L][C][20]`."""
+        match self._settings.method:
+            case "whitened":
+                layers = [
+                    whitened([rows[i] for rows in own], layer, self._settings.shrinkage)
+                    for i, layer in enumerate(differences)
+                ]
+                return torch.stack(layers), []
+            case "subspace":
+                assert self._spaces is not None
+                spaces = [self._spaces.at(i, names) for i in range(len(self.layers))]
+                if self._settings.subspace_direction == "filter":
+                    solved = [filtered(space, layer) for space, layer in zip(spaces, differences, strict=True)]
+                else:
+                    count = self._settings.subspace_eigen_k
+                    solved = [top_k(space, layer, count) for space, layer in zip(spaces, differences, strict=True)]
+                return torch.stack([found.directions for found in solved]), [
+                    found.eigenvalues.tolist() for found in solved
+                ]
+        return differences, []
 
 
-def _positives(placements: Sequence[Placement]) -> dict[str, tuple[str, ...]]:
-    """`P_c`: each concept's unique texts, sorted by id."""
-    found: dict[str, set[str]] = {}
+def _cells(placements: Sequence[Placement]) -> dict[Cell, tuple[str, ...]]:
+    """The unique texts, sorted by id, by the exact set of concepts they stand under."""
+    concepts: dict[str, set[str]] = {}
     for placement in placements:
-        if placement.concept is not None:
-            found.setdefault(placement.concept, set()).add(placement.text_id)
-    return {name: tuple(sorted(text_ids)) for name, text_ids in found.items()}
+        concepts.setdefault(placement.text_id, set()).update([placement.concept] if placement.concept else [])
+    found: dict[Cell, list[str]] = {}
+    for text_id in sorted(concepts):
+        found.setdefault(tuple(sorted(concepts[text_id])), []).append(text_id)
+    return {cell: tuple(text_ids) for cell, text_ids in found.items()}
+
+
+def _positives(cells: Mapping[Cell, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """`P_c`: each concept's unique texts, sorted by id."""
+    found: dict[str, list[str]] = {}
+    for cell, text_ids in cells.items():
+        for concept in cell:
+            found.setdefault(concept, []).extend(text_ids)
+    return {concept: tuple(sorted(text_ids)) for concept, text_ids in found.items()}

@@ -11,13 +11,16 @@ import os
 import sys
 import time
 import traceback
+from dataclasses import dataclass
 from typing import BinaryIO
 
 import msgspec
+import torch
 
 from engine import paths, work
 from engine.compute.live import LiveCorpus
-from engine.compute.models import LoadedModel, load
+from engine.compute.models import LoadedModel
+from engine.compute.reading import is_deep_enough, layers_for, load_for
 from engine.compute.store import Store
 from engine.errors import AmygdalaError
 from engine.settings import Settings
@@ -25,14 +28,23 @@ from engine.settings import Settings
 log = logging.getLogger("engine.worker")
 
 
+@dataclass
+class Hosted:
+    """What the worker knows of one corpus."""
+
+    settings: Settings
+    texts: dict[str, str]
+    live: LiveCorpus | None = None
+
+
 class Worker:
     """Answers requests until there are no more."""
 
     def __init__(self, model: LoadedModel, store: Store, out: BinaryIO) -> None:
-        self._model = model
+        self._model: LoadedModel | None = model
         self._store = store
         self._out = out
-        self._corpora: dict[str, tuple[Settings, LiveCorpus, dict[str, str]]] = {}
+        self._corpora: dict[str, Hosted] = {}
 
     def handle(self, request: work.ToWorker) -> None:
         """Do what one request asks and send the answer."""
@@ -45,29 +57,41 @@ class Worker:
                 except Exception as error:
                     log.exception("job %d on %s failed", request.job, request.corpus)
                     self._fail(request, f"the engine met an error it did not expect: {error}\n{traceback.format_exc()}")
-                    if self._model.device.type == "cuda":
+                    if torch.cuda.is_available():
                         raise SystemExit(1) from error  # a CUDA fault spoils the context: only a new process recovers
             case work.Forget(corpus=corpus):
                 self._corpora.pop(corpus, None)
 
     def _apply(self, request: work.Apply) -> None:
-        settings, live, texts = self._state(request)
-        texts |= request.texts
+        model, hosted = self._model_for(request.settings), self._hosted(request)
 
         def progress(done: int, total: int) -> None:
             send(self._out, work.Advanced(corpus=request.corpus, job=request.job, done=done, total=total))
 
-        results = live.apply(request.placements, texts, fresh=set(request.fresh), progress=progress)
+        if hosted.live is None:
+            layers, _ = layers_for(model, request.settings, self._store, request.placements, hosted.texts, progress)
+            hosted.live = LiveCorpus(model, request.settings, self._store, layers)
+        results = hosted.live.apply(request.placements, hosted.texts, fresh=set(request.fresh), progress=progress)
         used = {placement.text_id for placement in request.placements}
-        kept = {text_id: text for text_id, text in texts.items() if text_id in used}
-        self._corpora[request.corpus] = settings, live, kept
+        hosted.texts = {text_id: text for text_id, text in hosted.texts.items() if text_id in used}
         send(self._out, work.Applied(corpus=request.corpus, job=request.job, results=results))
 
-    def _state(self, request: work.Apply) -> tuple[Settings, LiveCorpus, dict[str, str]]:
-        known = self._corpora.get(request.corpus)
-        if known is not None and known[0] == request.settings:
-            return known
-        return request.settings, LiveCorpus(self._model, request.settings, self._store), {}
+    def _model_for(self, settings: Settings) -> LoadedModel:
+        """The model, loaded again if these settings read a block above those it has."""
+        if self._model is None or not is_deep_enough(self._model, settings):
+            for hosted in self._corpora.values():  # each holds on to the old model, and finds in the store what it knew
+                hosted.live = None
+            self._model = None
+            self._model = load_for(settings, self._store.digest)
+        return self._model
+
+    def _hosted(self, request: work.Apply) -> Hosted:
+        """What is known of the request's corpus, with the request's texts."""
+        hosted = self._corpora.get(request.corpus)
+        if hosted is None or hosted.settings != request.settings:
+            hosted = self._corpora[request.corpus] = Hosted(request.settings, {})
+        hosted.texts |= request.texts
+        return hosted
 
     def _fail(self, request: work.Apply, message: str) -> None:
         # the state may be half changed, so the next request starts from nothing (activations are in the store)
@@ -90,12 +114,13 @@ def main(arguments: list[str]) -> int:
     store = Store(paths.cache_dir())
     started = time.perf_counter()
     try:
-        model = load(settings, store.digest)
+        model = load_for(settings, store.digest)
     except AmygdalaError as error:
         send(out, work.Failed(corpus="", job=0, message=str(error)))
         return 1
-    size = sum(p.numel() * p.element_size() for p in model.module.parameters())
-    send(out, work.Loaded(device=str(model.device), seconds=time.perf_counter() - started, bytes=size))
+    for warning in model.warnings:
+        log.warning(warning)
+    send(out, work.Loaded(device=model.placement, seconds=time.perf_counter() - started, bytes=model.bytes_held))
     worker = Worker(model, store, out)
     decoder = msgspec.json.Decoder(work.ToWorker)
     for line in sys.stdin.buffer:

@@ -239,11 +239,12 @@ class WorkerPool:
     """The workers in use, by what makes two corpora share one: the model and where and how it is loaded."""
 
     def __init__(self) -> None:
-        self._workers: dict[tuple[str, str, str | None, bool], Worker] = {}
+        self._workers: dict[tuple[object, ...], Worker] = {}
 
     def get(self, settings: Settings) -> Worker:
         """The worker for these settings; it starts with its first job."""
-        key = settings.model, settings.device, settings.dtype, settings.trust_remote_code
+        parts = settings.blocks, settings.attention_output, settings.down_projection
+        key = settings.model, settings.device, settings.dtype, settings.trust_remote_code, *parts
         return self._workers.setdefault(key, Worker(settings))
 
     def status(self) -> list[ModelStatus]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from amygdala_tui.mirror import Mirror
 from engine.protocol import ConceptView, Doing, Snapshot, StoryView
-from engine.results import ConceptQuality, LayerQuality, LinearCombination
 from engine.settings import Settings
 from engine.triage import Thresholds, judge
+from tests.numbers import concept_quality
 
 
 def story(path: str, **fields: object) -> StoryView:
@@ -36,29 +36,8 @@ def concept(
     name: str, *, first_pc: float = 0.5, nearest: float = 0.3, r_squared: float = 0.2, n: int = 4
 ) -> ConceptView:
     """A concept with one layer's numbers and the verdict that follows."""
-    quality = ConceptQuality(
-        concept=name,
-        n_positive_stories=n,
-        per_layer={
-            2: LayerQuality(
-                first_pc_variance_ratio=first_pc,
-                top3_variance_ratios=[first_pc],
-                story_projection_mean=1.0,
-                story_projection_std=0.5,
-                story_projection_min=0.0,
-                story_projection_max=2.0,
-                story_alignment_mean=0.0,
-                story_alignment_std=0.2,
-                best_neuron_idx=7,
-                best_neuron_cosine=0.3,
-                top5_neurons=[(7, 0.3)],
-            )
-        },
-        linear_combination={
-            2: LinearCombination(r_squared=r_squared, residual_norm=0.9, top_contributors=[("other", 0.4)])
-        },
-        nearest_concepts=[("other", nearest)],
-        outliers=[],
+    quality = concept_quality(
+        name, first_pc=first_pc, nearest=nearest, neighbour="other", r_squared=r_squared, stories=n
     )
     return ConceptView(name=name, quality=quality, verdict=judge(quality, 2, Thresholds()))
 

@@ -4,47 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from engine.results import ConceptQuality, LayerQuality, LinearCombination, Results, StoryFit, Work
+from engine.results import ConceptQuality, Null, Results, StoryFit, Work
 from engine.triage import Bucket, Thresholds, Verdict, by_bucket, judge, outliers
-
-LAYER = 3
-
-
-def quality(
-    *,
-    first_pc: float = 0.5,
-    neuron: float | None = 0.0,
-    nearest: float | None = 0.0,
-    r_squared: float = 0.0,
-    stories: int = 9,
-    concept: str = "joyful",
-    lowest: list[tuple[str, float]] | None = None,
-) -> ConceptQuality:
-    at = LayerQuality(
-        first_pc_variance_ratio=first_pc,
-        top3_variance_ratios=[first_pc],
-        story_projection_mean=0.0,
-        story_projection_std=0.0,
-        story_projection_min=0.0,
-        story_projection_max=0.0,
-        story_alignment_mean=0.0,
-        story_alignment_std=0.0,
-        best_neuron_idx=None if neuron is None else 7,
-        best_neuron_cosine=neuron,
-        top5_neurons=[],
-    )
-    return ConceptQuality(
-        concept=concept,
-        n_positive_stories=stories,
-        per_layer={LAYER: at},
-        linear_combination={LAYER: LinearCombination(r_squared=r_squared, residual_norm=0.0, top_contributors=[])},
-        nearest_concepts=[] if nearest is None else [("lonely", nearest)],
-        outliers=lowest or [],
-    )
+from tests.numbers import LAYER, concept_quality
 
 
 def verdict(thresholds: Thresholds | None = None, **numbers: float | None) -> Verdict:
-    return judge(quality(**numbers), LAYER, thresholds or Thresholds())  # type: ignore[arg-type]
+    return judge(
+        concept_quality(**({"neuron": 0.0, "nearest": 0.0, "r_squared": 0.0} | numbers)),
+        LAYER,
+        thresholds or Thresholds(),
+    )  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -144,7 +114,7 @@ def test_misread_stories_come_first_worst_first() -> None:
         fit("lowest", 0.2, 0.1, alignment=-0.9),
         fit("bad", -0.3, 0.2),
     ]
-    found = outliers(results(fits, quality(lowest=[("lowest", -0.9), ("mild", -0.2)])))
+    found = outliers(results(fits, concept_quality(lowest=[("lowest", -0.9), ("mild", -0.2)])))
     assert [(outlier.text_id, outlier.misread) for outlier in found] == [
         ("worst", True),
         ("bad", True),
@@ -167,7 +137,7 @@ def test_story_without_rival_is_not_misread() -> None:
 
 def test_least_aligned_story_that_points_its_concepts_way_is_no_outlier() -> None:
     fits = [fit("a", 0.2, 0.1, alignment=0.1)]
-    assert outliers(results(fits, quality(lowest=[("a", 0.1)]))) == []
+    assert outliers(results(fits, concept_quality(lowest=[("a", 0.1)]))) == []
 
 
 def test_equally_bad_stories_come_in_a_fixed_order() -> None:
@@ -195,3 +165,22 @@ def test_by_bucket_lists_worst_news_first_and_marks_apart() -> None:
         "redundant": ["b"],
         "thin": ["a"],
     }
+
+
+CHANCE = Null(low=0.3, mean=0.35, high=0.4)
+
+
+def test_number_that_chance_gives_too_keeps_its_bucket_and_says_so() -> None:
+    found = judge(concept_quality(first_pc=0.38, first_pc_null=CHANCE), LAYER, Thresholds())
+    assert found.bucket is Bucket.FRAGMENTED
+    assert found.reasons == ["one axis explains 38% of its stories (below 40%; labels dealt at random give 30% to 40%)"]
+    beyond = judge(concept_quality(first_pc=0.29, first_pc_null=CHANCE), LAYER, Thresholds())
+    assert beyond.reasons == ["one axis explains 29% of its stories (below 40%)"]
+
+
+def test_redundant_by_chance_is_still_marked_and_says_so() -> None:
+    usual = Null(low=0.95, mean=0.97, high=0.98)
+    found = judge(concept_quality(r_squared=0.96, r_squared_null=usual), LAYER, Thresholds())
+    assert found.redundant
+    assert "labels dealt at random give 95% to 98%" in found.reasons[-1]
+    assert "random" not in judge(concept_quality(r_squared=0.99, r_squared_null=usual), LAYER, Thresholds()).reasons[-1]

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import gguf
+import numpy as np
 import pytest
 import safetensors.numpy
 
@@ -53,10 +55,97 @@ def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
     def loaded(*_: object, **__: object) -> None:
         raise AssertionError("a model was loaded")
 
-    monkeypatch.setattr(models, "_load", loaded)
+    monkeypatch.setattr(models.Checkpoint, "_load", loaded)
 
 
 # What it does
+
+
+METHODS: dict[str, tuple[tuple[str, ...], str]] = {
+    "whitened": (("--method", "whitened"), "a discriminant, for reading"),
+    "filter": (("--method", "subspace", "--subspace-k", "8"), "filtered by the spectrum"),
+    "top-k": (("--method", "subspace", "--subspace-direction", "top-k", "--subspace-k", "8"), "top eigenvectors"),
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_exports_vectors_of_its_own_and_says_what_they_are(
+    export: Run, tmp_path: Path, method: str
+) -> None:
+    flags, words = METHODS[method]
+    vectors = tmp_path / "out" / "readout.safetensors"
+    export()
+    pooled = safetensors.numpy.load_file(vectors)
+    assert export(*flags, "--quality-report")[0] == 0
+    ours = safetensors.numpy.load_file(vectors)
+    assert {name: rows.shape for name, rows in ours.items()} == {name: rows.shape for name, rows in pooled.items()}
+    cosines = [(ours[name].astype(float) * pooled[name].astype(float)).sum(1) for name in ours]
+    assert all((found > 0.05).all() and (found < 0.9999).all() for found in cosines), "akin to the pooled ones"
+    run_file = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert words in run_file["directions"]
+    quality = json.loads((tmp_path / "out" / "quality.json").read_text())
+    spectra = [found.get("subspace_eigvals") for found in quality.values()]
+    assert all(spectra) if "subspace" in flags else not any(spectra)
+
+
+def few_stories(folder: Path, **stories: str) -> Path:
+    (folder / "stories").mkdir(parents=True)
+    for name, text in stories.items():
+        (folder / "stories" / f"{name}.txt").write_text(text)
+    return folder
+
+
+def test_story_that_spans_everything_is_left_out_of_the_subspaces_and_named(run: Run, tmp_path: Path) -> None:
+    wild = "one word after another. " * 50
+    corpus = few_stories(tmp_path / "few", calm="The lake lay still.", sad="Rain.", wild=wild)
+    words = ("--model", MODEL, "--device", "cpu", "--output-dir", tmp_path / "out", "--method", "subspace")
+    code, _, err = run("export", corpus, *words)
+    assert code == 0
+    assert "warning: stories/wild.txt: as many tokens as the model has dimensions (64)" in err
+    assert err.count("as many tokens") == 1
+    assert "as many tokens" not in run("export", corpus, *words, "--subspace-k", "16")[2]
+
+
+def test_corpus_whose_every_story_spans_everything_has_no_subspaces(run: Run, tmp_path: Path) -> None:
+    few_stories(tmp_path / "long", calm="calm words, one after another. " * 50, sad="sad words, no end to them. " * 50)
+    words = ("--model", MODEL, "--device", "cpu", "--output-dir", tmp_path / "out", "--method", "subspace")
+    code, _, err = run("export", tmp_path / "long", *words)
+    assert code == 1
+    assert "--subspace-k" in err
+    assert run("export", tmp_path / "long", *words, "--subspace-k", "16")[0] == 0
+
+
+def test_control_vectors_are_written_beside_the_readout(export: Run, tmp_path: Path) -> None:
+    code, _, err = export("--target-layers", "1,3", "--format", "gguf")
+    assert code == 0
+    assert str(tmp_path / "out" / "gguf") in err
+    reader = gguf.GGUFReader(tmp_path / "out" / "gguf" / "joyful.gguf")
+    assert reader.fields["controlvector.model_hint"].contents() == "llama"
+    found = {tensor.name: tensor.data for tensor in reader.tensors}
+    vectors = safetensors.numpy.load_file(tmp_path / "out" / "readout.safetensors")
+    row = json.loads((tmp_path / "out" / "readout.json").read_text())["concepts"].index("joyful")
+    assert found.keys() == {"direction.1", "direction.3"}
+    np.testing.assert_array_equal(found["direction.3"], vectors["layer_3.vectors"][row].astype(np.float32))
+
+
+def test_auto_reads_where_concepts_separate_best_and_says_how_to_keep_it(export: Run, tmp_path: Path) -> None:
+    code, _, err = export("--target-layers", "auto")
+    assert code == 0
+    run_file = json.loads((tmp_path / "out" / "run.json").read_text())
+    layers = json.loads((tmp_path / "out" / "readout.json").read_text())["layers"]
+    sweep = run_file["layer_sweep"]
+    assert sweep.keys() == {"0", "1", "2", "3", "4"}
+    assert all(0 < score < 1 for score in sweep.values())
+    assert f'target_layers = "{",".join(map(str, layers))}"' in err
+    assert "0 texts through the model" in export("--target-layers", "auto")[2]
+
+
+def test_auto_with_nothing_to_choose_by_asks_for_the_blocks(run: Run, tmp_path: Path) -> None:
+    few_stories(tmp_path / "two", calm="calm", sad="sad")
+    words = ("--model", MODEL, "--device", "cpu", "--output-dir", tmp_path / "out", "--target-layers", "auto")
+    code, _, err = run("export", tmp_path / "two", *words)
+    assert code == 1
+    assert "name the blocks" in err
 
 
 def test_files_are_written_and_named(export: Run, tmp_path: Path) -> None:
@@ -204,7 +293,7 @@ def test_bad_usage_exits_2_names_what_is_wrong_and_loads_nothing(
     [
         (("--target-layers", "9"), "--target-layers 9: '9' is out of range; this model's blocks are 0 to 4"),
         (("--target-layers", "first"), "--target-layers first"),
-        (("--method", "subspace"), "--method subspace: this version computes 'pooled' only"),
+        (("--target-layers", "0,2", "--format", "gguf"), "--format gguf: llama.cpp adds control vectors from block 1"),
     ],
 )
 def test_setting_that_does_not_fit_exits_2_and_writes_nothing(
@@ -213,12 +302,7 @@ def test_setting_that_does_not_fit_exits_2_and_writes_nothing(
     code, _, err = export(*words)
     assert code == 2
     assert f"error: {named}" in err
-    assert not list((tmp_path / "out").glob("*"))
-
-
-@pytest.mark.usefixtures("no_model")
-def test_method_that_is_not_there_yet_loads_nothing(export: Run) -> None:
-    assert export("--method", "subspace")[0] == 2
+    assert not [file for file in (tmp_path / "out").rglob("*") if file.is_file()]
 
 
 @pytest.mark.usefixtures("no_model")

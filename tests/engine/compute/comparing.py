@@ -9,7 +9,7 @@ import pytest
 
 from engine.results import Results
 
-RANKINGS = {"top5_neurons", "top_contributors", "nearest_concepts", "outliers"}
+RANKINGS = {"top5_neurons", "top_contributors", "nearest_concepts", "outliers", "top_heads"}
 
 
 def assert_same(one: Results, other: Results, tolerance: float = 1e-6) -> None:
@@ -20,6 +20,9 @@ def assert_same(one: Results, other: Results, tolerance: float = 1e-6) -> None:
 def _plain(results: Results) -> dict[str, Any]:
     plain: dict[str, Any] = msgspec.to_builtins(results, str_keys=True)
     del plain["work"]
+    for concept in plain["concepts"]:
+        for heads in concept["per_head"].values():
+            heads["top_heads"] = [(head, selectivity) for head, _, selectivity in heads["top_heads"]]
     return plain
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -15,7 +17,7 @@ from engine.compute.live import LiveCorpus
 from engine.compute.models import LoadedModel
 from engine.compute.store import Store
 from engine.corpus import text_id
-from engine.errors import AmygdalaError, UsageError
+from engine.errors import AmygdalaError
 from engine.results import Results
 from engine.settings import Settings
 from engine.work import Placement
@@ -229,13 +231,6 @@ def test_concept_without_contrast_says_so_and_exports_nothing(tmp_path: Path) ->
         live.readout()
 
 
-@pytest.mark.parametrize("method", ["subspace", "whitened"])
-def test_method_that_is_not_there_yet_is_refused_by_its_flag(tmp_path: Path, method: str) -> None:
-    chosen = msgspec.structs.replace(SETTINGS, method=method)
-    with pytest.raises(UsageError, match=f"--method {method}"):
-        fresh_corpus(lookup_model(table()), tmp_path, chosen)
-
-
 def test_readout_holds_the_shipped_vectors_in_the_order_of_concepts(tmp_path: Path) -> None:
     live = fresh_corpus(lookup_model(table()), tmp_path)
     results = apply(live, {"a": ("sad", "0"), "b": ("angry", "1"), "c": ("calm", "2")})
@@ -296,13 +291,25 @@ EDITS = st.lists(
 )
 
 
-@settings(NO_FUNCTION_SCOPE, max_examples=12)
+METHODS: dict[str, dict[str, object]] = {
+    "pooled": {},
+    "whitened": {"method": "whitened"},
+    "filter": {"method": "subspace"},
+    "top-k": {"method": "subspace", "subspace_direction": "top-k", "subspace_k": 4, "subspace_eigen_k": 1},
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@settings(NO_FUNCTION_SCOPE, max_examples=5)
 @given(edits=EDITS)
 def test_edits_with_a_real_model_end_where_a_run_from_nothing_does(
-    tmp_path_factory: pytest.TempPathFactory, llama: LoadedModel, edits: list[tuple[str, str, str, str]]
+    tmp_path_factory: pytest.TempPathFactory, llama: LoadedModel, method: str, edits: list[tuple[str, str, str, str]]
 ) -> None:
     store = tmp_path_factory.mktemp("edits")
-    chosen = Settings(model=str(GOLDEN / "models" / "llama"), target_layers="1,2,4", device="cpu")
+    chosen = Settings(
+        model=str(GOLDEN / "models" / "llama"), target_layers="1,2,4", device="cpu",
+        **METHODS[method],  # type: ignore[arg-type]
+    )  # fmt: skip
     live = fresh_corpus(llama, store, chosen)
     files = {"angry-1": "He slammed the lid.", "calm-1": "The lake lay still.", "baseline-1": "It was Tuesday."}
     seen: set[str] = set()
@@ -333,7 +340,12 @@ def test_apply_that_failed_can_be_tried_again(tmp_path: Path, monkeypatch: pytes
     tree: Tree = {"a": ("calm", "0"), "b": ("sad", "1")}
     apply(live, tree)
     forward = live.extractor._forward
-    monkeypatch.setattr(live.extractor, "_forward", lambda sequences: forward(sequences) * torch.nan)
+
+    def not_a_number(sequences: list[list[int]]) -> Any:
+        taken = forward(sequences)
+        return dataclasses.replace(taken, x=taken.x * torch.nan)
+
+    monkeypatch.setattr(live.extractor, "_forward", not_a_number)
     bigger: Tree = tree | {"c": ("sad", "2")}
     with pytest.raises(AmygdalaError, match="not finite"):
         apply(live, bigger)

@@ -31,25 +31,30 @@ class Export:
         self.vectors = load_file(folder / "readout.safetensors")
 
 
+METHODS = {
+    "pooled": [],
+    "subspace": ["--subspace-k", "16", "--subspace-eigen-k", "1", "--subspace-direction", "top-k"],
+}
+
+
 @pytest.fixture(scope="module")
 def exports(golden: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Export]:
-    """One export per golden model, with the settings of the golden data."""
+    """One export per golden model and method, with the settings of the golden data."""
     found = {}
     for model in ("llama", "qwen3", "qwen3_5_hybrid", "gpt2"):
-        out = tmp_path_factory.mktemp(model)
-        arguments = ["--model", str(golden / "models" / model), "--target-layers", "1,2,4", "--device", "cpu"]
-        code = cli.run(
-            ["export", str(golden / "corpus"), *arguments, "--output-dir", str(out), "--quality-report"]
-        )  # fmt: skip
-        assert code == 0
-        found[model] = Export(out)
+        for method, flags in METHODS.items():
+            out = tmp_path_factory.mktemp(f"{model}-{method}")
+            arguments = ["--model", str(golden / "models" / model), "--target-layers", "1,2,4", "--device", "cpu"]
+            arguments += ["--method", method, *flags, "--output-dir", str(out), "--quality-report"]
+            assert cli.run(["export", str(golden / "corpus"), *arguments]) == 0
+            found[f"{model}-{method}"] = Export(out)
     return found
 
 
 @pytest.fixture(params=["llama", "qwen3", "qwen3_5_hybrid"])
 def pair(request: pytest.FixtureRequest, exports: dict[str, Export], golden: Path) -> tuple[Export, Export]:
     """(ours, expected) for one model."""
-    return exports[request.param], Export(golden / "expected" / f"{request.param}-pooled")
+    return exports[f"{request.param}-pooled"], Export(golden / "expected" / f"{request.param}-pooled")
 
 
 def close(value: float, expected: float) -> bool:
@@ -134,6 +139,76 @@ def test_linear_combinations_are_the_expected_ones(pair: tuple[Export, Export]) 
             assert same_ranking(mine["top_contributors"], combination["top_contributors"], by_size=True)
 
 
+def same_heads(ours: dict[str, Any], expected: dict[str, Any]) -> bool:
+    """Whether two tables of heads agree, up to heads so equally selective that they may swap."""
+    shape = ("n_heads", "head_dim")
+    ranking = [[[head, selectivity] for head, _, selectivity in found["top_heads"]] for found in (ours, expected)]
+    norms = [{head: norm for head, norm, _ in found["top_heads"]} for found in (ours, expected)]
+    return (
+        [ours[name] for name in shape] == [expected[name] for name in shape]
+        and close(ours["head_concentration"], expected["head_concentration"])
+        and same_ranking(*ranking, by_size=False)
+        and all(close(norm, norms[1].get(head, norm)) for head, norm in norms[0].items())
+    )
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("model", ["llama", "qwen3", "qwen3_5_hybrid"])
+def test_heads_are_the_expected_ones(exports: dict[str, Export], golden: Path, model: str, method: str) -> None:
+    expected = Export(golden / "expected" / f"{model}-{method}").quality
+    ours = exports[f"{model}-{method}"].quality
+    for concept, theirs in expected.items():
+        assert theirs["per_head"], "the golden data have heads at blocks that attend"
+        for layer, heads in theirs["per_head"].items():
+            assert same_heads(ours[concept]["per_head"][layer], heads), (concept, layer)
+        assert set(ours[concept]["per_head"]) == {"1", "2", "4"}, "linear attention has heads too"
+
+
+# Subspace: in the script that made these data an eigenvector keeps its arbitrary sign, and so does all that follows
+
+
+@pytest.fixture(params=["llama", "qwen3", "qwen3_5_hybrid"])
+def subspace_pair(request: pytest.FixtureRequest, exports: dict[str, Export], golden: Path) -> tuple[Export, Export]:
+    """(ours, expected) for one model."""
+    name = f"{request.param}-subspace"
+    return exports[name], Export(golden / "expected" / name)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_subspace_directions_point_where_expected_or_away(subspace_pair: tuple[Export, Export], layer: int) -> None:
+    ours, expected = (export.vectors[f"layer_{layer}.vectors"].astype(np.float64) for export in subspace_pair)
+    for mine, theirs in zip(ours, expected, strict=True):
+        assert abs(oracle.cosine(mine, theirs)) >= 0.9999
+
+
+def test_subspace_spectra_are_the_expected_ones(subspace_pair: tuple[Export, Export]) -> None:
+    ours, expected = subspace_pair
+    for concept, theirs in expected.quality.items():
+        for layer, values in theirs["subspace_eigvals"].items():
+            mine = ours.quality[concept]["subspace_eigvals"][layer]
+            assert mine == pytest.approx(values, abs=1e-4), (concept, layer)
+
+
+def test_subspace_quality_is_the_expected_one_up_to_sign(subspace_pair: tuple[Export, Export]) -> None:
+    for where, ours, expected in per_layer(subspace_pair):
+        assert close(ours["first_pc_variance_ratio"], expected["first_pc_variance_ratio"]), where
+        assert close(abs(ours["story_projection_mean"]), abs(expected["story_projection_mean"])), where
+        assert close(ours["story_projection_std"], expected["story_projection_std"]), where
+        assert close(ours["story_alignment_std"], expected["story_alignment_std"]), where
+        sizes = [[[neuron, abs(cosine)] for neuron, cosine in found["top5_neurons"]] for found in (ours, expected)]
+        assert same_ranking(*sizes, by_size=True), where
+
+
+def test_subspace_linear_combinations_are_the_expected_ones_up_to_sign(subspace_pair: tuple[Export, Export]) -> None:
+    ours, expected = subspace_pair
+    for concept, theirs in expected.quality.items():
+        for layer, combination in theirs["linear_combination"].items():
+            mine = ours.quality[concept]["linear_combination"][layer]
+            assert close(mine["r_squared"], combination["r_squared"]), (concept, layer)
+            sizes = [[[name, abs(value)] for name, value in found["top_contributors"]] for found in (mine, combination)]
+            assert same_ranking(*sizes, by_size=True), (concept, layer)
+
+
 def test_ranking_comparison_notices_a_wrong_entry() -> None:
     expected = [["a", 0.9], ["b", 0.5]]
     assert same_ranking([["a", 0.9], ["b", 0.5]], expected, by_size=False)
@@ -157,7 +232,7 @@ def gpt2_oracle(golden: Path) -> tuple[list[str], list[oracle.Placed], dict[str,
 
 def test_gpt2_directions_are_the_oracles(exports: dict[str, Export], gpt2_oracle: Any) -> None:
     names, placed, x = gpt2_oracle
-    ours = exports["gpt2"]
+    ours = exports["gpt2-pooled"]
     assert ours.manifest == {"concepts": names, "layers": LAYERS, "hidden_size": 64, "dtype": "float16"}
     for i, layer in enumerate(LAYERS):
         expected = oracle.directions({text: rows[i] for text, rows in x.items()}, placed, names)
@@ -170,7 +245,7 @@ def test_gpt2_neurons_are_the_oracles_though_the_weight_is_transposed(
     exports: dict[str, Export], gpt2_oracle: Any, golden: Path
 ) -> None:
     names = gpt2_oracle[0]
-    ours = exports["gpt2"]
+    ours = exports["gpt2-pooled"]
     weights = oracle.down_projections(golden / "models" / "gpt2", LAYERS)
     for layer, weight in zip(LAYERS, weights, strict=True):
         for name, d in zip(names, ours.vectors[f"layer_{layer}.vectors"].astype(np.float64), strict=True):

@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 from engine.corpus import Change, Corpus, Problem, Story, text_id
-from engine.results import ConceptQuality, LayerQuality, LinearCombination, Results, StoryFit, Work
+from engine.results import ConceptQuality, Results, StoryFit, Work
 from engine.service.views import State, concept_views, differing, moved, story_views
 from engine.settings import Settings
+from tests.numbers import concept_quality
 
 CALM = Story(path="stories/calm.txt", concept="calm", scenario=None, text="Calm.", text_id=text_id("Calm."))
 EDITED = Story(path="stories/calm.txt", concept="calm", scenario=None, text="Wild.", text_id=text_id("Wild."))
 NEUTRAL = Story(path="paired/s/baseline.txt", concept=None, scenario="s", text="It.", text_id=text_id("It."))
-
-
-def quality(concept: str, first_pc: float, r_squared: float = 0.1) -> ConceptQuality:
-    at = LayerQuality(
-        first_pc_variance_ratio=first_pc, top3_variance_ratios=[first_pc], story_projection_mean=0.0,
-        story_projection_std=None, story_projection_min=0.0, story_projection_max=0.0, story_alignment_mean=0.0,
-        story_alignment_std=0.0, best_neuron_idx=None, best_neuron_cosine=None, top5_neurons=[],
-    )  # fmt: skip
-    return ConceptQuality(
-        concept=concept,
-        n_positive_stories=5,
-        per_layer={2: at},
-        linear_combination={2: LinearCombination(r_squared=r_squared, residual_norm=0.5, top_contributors=[])},
-        nearest_concepts=[("sad", 0.25)],
-        outliers=[],
-    )
 
 
 def results(*concepts: ConceptQuality, own: float | None = 0.123456, without: dict[str, str] | None = None) -> Results:
@@ -48,12 +33,14 @@ def applied(*stories: Story) -> dict[str, Story]:
 
 
 def test_story_shows_its_scores_rounded() -> None:
-    view = story_views(corpus(CALM), applied(CALM), results(quality("calm", 0.5)), ())[CALM.path]
+    view = story_views(corpus(CALM), applied(CALM), results(concept_quality("calm", first_pc=0.5)), ())[CALM.path]
     assert (view.state, view.own, view.rival, view.rival_score, view.misread) == ("ok", 0.1235, "sad", 0.9877, False)
 
 
 def test_misread_story_is_an_outlier_with_its_place_and_reason() -> None:
-    view = story_views(corpus(CALM), applied(CALM), results(quality("calm", 0.5), own=-0.2), ())[CALM.path]
+    view = story_views(corpus(CALM), applied(CALM), results(concept_quality("calm", first_pc=0.5), own=-0.2), ())[
+        CALM.path
+    ]
     assert (view.state, view.misread, view.rank) == ("outlier", True, 0)
     assert "reads as sad" in view.reason
 
@@ -64,7 +51,7 @@ def test_baseline_has_no_scores() -> None:
 
 
 def test_edited_story_is_stale_and_says_why() -> None:
-    view = story_views(corpus(EDITED), applied(CALM), results(quality("calm", 0.5)), ())[CALM.path]
+    view = story_views(corpus(EDITED), applied(CALM), results(concept_quality("calm", first_pc=0.5)), ())[CALM.path]
     assert view.state == "stale"
     assert "changed since" in view.reason
 
@@ -75,7 +62,7 @@ def test_story_at_work_is_computing() -> None:
 
 
 def test_story_gone_from_disk_is_gone_from_view() -> None:
-    assert story_views(corpus(), applied(CALM), results(quality("calm", 0.5)), ()) == {}
+    assert story_views(corpus(), applied(CALM), results(concept_quality("calm", first_pc=0.5)), ()) == {}
 
 
 def test_problem_shows_on_its_story_or_on_a_view_of_its_own() -> None:
@@ -85,7 +72,9 @@ def test_problem_shows_on_its_story_or_on_a_view_of_its_own() -> None:
         Problem(path="paired/s/baseline.txt", severity="error", code="unreadable", message="not UTF-8"),
         Problem(path="paired/locked", severity="error", code="unreadable", message="cannot be read"),
     )
-    views = story_views(corpus(CALM, problems=problems), applied(CALM), results(quality("calm", 0.5)), ())
+    views = story_views(
+        corpus(CALM, problems=problems), applied(CALM), results(concept_quality("calm", first_pc=0.5)), ()
+    )
     assert {path: (view.state, view.concept, view.scenario) for path, view in views.items()} == {
         CALM.path: ("duplicate", "calm", None),
         "paired/s/hush.txt": ("empty", "hush", "s"),
@@ -97,13 +86,15 @@ def test_problem_shows_on_its_story_or_on_a_view_of_its_own() -> None:
 
 def test_warning_about_case_leaves_the_state() -> None:
     problem = Problem(path=CALM.path, severity="warning", code="case", message="two concepts")
-    views = story_views(corpus(CALM, problems=(problem,)), applied(CALM), results(quality("calm", 0.5)), ())
+    views = story_views(
+        corpus(CALM, problems=(problem,)), applied(CALM), results(concept_quality("calm", first_pc=0.5)), ()
+    )
     assert views[CALM.path].state == "ok"
     assert "two concepts" in views[CALM.path].reason
 
 
 def test_concept_without_vector_says_why_among_the_others() -> None:
-    views = concept_views(results(quality("sad", 0.5), without={"calm": "too few"}), Settings())
+    views = concept_views(results(concept_quality("sad", first_pc=0.5), without={"calm": "too few"}), Settings())
     assert [(view.name, view.verdict is None, view.reason) for view in views] == [
         ("calm", True, "too few"),
         ("sad", False, ""),
@@ -121,29 +112,44 @@ def moves(before: State, after: State, *affected: str) -> list[tuple[str, bool]]
 
 
 def test_concepts_that_moved_visibly_are_listed_affected_ones_first() -> None:
-    before = state(quality("calm", 0.5), quality("proud", 0.5), quality("sad", 0.5), quality("wild", 0.5))
-    after = state(quality("calm", 0.51), quality("proud", 0.5), quality("sad", 0.51), quality("wild", 0.5041))
+    before = state(
+        concept_quality("calm", first_pc=0.5),
+        concept_quality("proud", first_pc=0.5),
+        concept_quality("sad", first_pc=0.5),
+        concept_quality("wild", first_pc=0.5),
+    )
+    after = state(
+        concept_quality("calm", first_pc=0.51),
+        concept_quality("proud", first_pc=0.5),
+        concept_quality("sad", first_pc=0.51),
+        concept_quality("wild", first_pc=0.5041),
+    )
     assert moves(before, after, "sad", "proud") == [("sad", True), ("calm", False)]
 
 
 def test_concept_that_changes_its_bucket_is_listed_however_little_it_moved() -> None:
-    assert moves(state(quality("calm", 0.4001)), state(quality("calm", 0.3999))) == [("calm", False)]
+    assert moves(state(concept_quality("calm", first_pc=0.4001)), state(concept_quality("calm", first_pc=0.3999))) == [
+        ("calm", False)
+    ]
 
 
 def test_concept_that_comes_or_goes_is_listed() -> None:
-    assert moves(state(), state(quality("calm", 0.5)), "calm") == [("calm", True)]
-    assert moves(state(quality("calm", 0.5)), state(), "calm") == [("calm", True)]
+    assert moves(state(), state(concept_quality("calm", first_pc=0.5)), "calm") == [("calm", True)]
+    assert moves(state(concept_quality("calm", first_pc=0.5)), state(), "calm") == [("calm", True)]
 
 
 def test_move_tells_numbers_before_and_after() -> None:
-    before, after = state(quality("calm", 0.5, 0.1)), state(quality("calm", 0.3, 0.95))
+    before, after = (
+        state(concept_quality("calm", first_pc=0.5, r_squared=0.1)),
+        state(concept_quality("calm", first_pc=0.3, r_squared=0.95)),
+    )
     (move,) = moved(before, after, 2, [], {"calm"}, results(), 0.1).concepts
     assert move.bucket == ("mixed", "fragmented · redundant")
-    assert (move.first_pc, move.nearest, move.r_squared) == ((0.5, 0.3), (0.25, 0.25), (0.1, 0.95))
+    assert (move.first_pc, move.nearest, move.r_squared) == ((0.5, 0.3), (0.3, 0.3), (0.1, 0.95))
 
 
 def test_changed_story_tells_its_scores_before_and_after() -> None:
-    fits = [results(quality("calm", 0.5), own=own) for own in (-0.5, 0.5)]
+    fits = [results(concept_quality("calm", first_pc=0.5), own=own) for own in (-0.5, 0.5)]
     before, after = (State(story_views(corpus(CALM), applied(CALM), each, ()), [], 2) for each in fits)
     found = moved(before, after, 2, [Change(path=CALM.path, kind="edited")], {"calm"}, fits[1], 0.1)
     (story,) = found.stories
