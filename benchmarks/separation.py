@@ -1,9 +1,10 @@
 """How well each block separates a corpus's concepts: the mean over concepts of the leave-one-out AUROC.
 
-    python benchmarks/separation.py CORPUS [engine settings, such as --model or --pooling]
+    python benchmarks/separation.py CORPUS [--all] [engine settings, such as --model or --pooling]
 
-Every story is scored by directions made without it; a concept's AUROC is the chance that one of its stories scores
-higher on it than a story of another concept does. 0.5 is chance.
+Every story is scored by pooled directions made without it; a concept's AUROC is the chance that one of its stories
+scores higher on it than a story of another concept does. 0.5 is chance. `--all` looks at every block, not only at the
+target layers. (`--target-layers auto` makes the same measurement, on a sample of the stories.)
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ import sys
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from engine import paths, settings
-from engine.compute.fits import leave_one_out
-from engine.compute.live import extractor_for
+from engine.compute.fits import membership
+from engine.compute.layers import target_layers
 from engine.compute.models import load
-from engine.compute.source import Source, silent
+from engine.compute.reading import extractor_for
+from engine.compute.separation import separation
+from engine.compute.source import Source, Tally, silent
 from engine.compute.store import Store
 from engine.corpus import Layout, scan
 
@@ -28,33 +30,26 @@ def main() -> int:
     """Measure and print, block by block."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", type=Path)
+    parser.add_argument("--all", action="store_true", help="every block")
     settings.add_flags(parser)
     arguments = parser.parse_args()
     chosen = settings.load(arguments.corpus, settings.from_flags(arguments))
     corpus = scan(Layout.of(arguments.corpus))
-    texts = {story.text_id: story.text for story in corpus.stories}
     store = Store(paths.cache_dir())
-    extractor = extractor_for(load(chosen, store.digest), chosen)
-    activations = Source(extractor, store).fetch(texts, (), silent).activations
-    row = {text_id: place for place, text_id in enumerate(texts)}
-    member = torch.zeros(len(texts), len(corpus.concepts), dtype=torch.bool)
-    for story in corpus.stories:
-        if story.concept is not None:
-            member[row[story.text_id], corpus.concepts.index(story.concept)] = True
-    rows = torch.stack([activations[text_id].x for text_id in texts], 1)
-    for place, layer in enumerate(extractor.layers):
-        scores = leave_one_out(rows[place], member)
-        found = [auroc(scores[:, c], member[:, c]) for c in range(len(corpus.concepts))]
-        print(f"block {layer}: mean leave-one-out AUROC {sum(found) / len(found):.3f}, lowest {min(found):.3f}")
-    return 0
-
-
-def auroc(scores: Tensor, positive: Tensor) -> float:
-    """The chance that a positive scores higher than a negative, ties counted half; unscored ones are left out."""
-    scored = ~scores.isnan()
-    ours, others = scores[positive & scored], scores[~positive & scored]
-    above = (ours[:, None] > others).double() + 0.5 * (ours[:, None] == others).double()
-    return float(above.mean())
+    model = load(chosen, store.digest)
+    every = list(range(model.anatomy.n_blocks))
+    layers = every if arguments.all else target_layers(chosen, model.anatomy.n_blocks) or every
+    texts = {story.text_id: story.text for story in corpus.stories}
+    found = dict(Source(extractor_for(model, layers, chosen), store).fetch(texts, (), silent, Tally()))
+    rows = torch.stack([found[text_id].x for text_id in texts], 1)
+    own = {
+        concept: sorted({story.text_id for story in corpus.stories if story.concept == concept})
+        for concept in corpus.concepts
+    }
+    scores = separation(rows, membership(list(texts), own))
+    for layer, score in zip(layers, scores or [], strict=False):
+        print(f"block {layer}: mean leave-one-out AUROC {score:.3f}")
+    return 0 if scores else 1
 
 
 if __name__ == "__main__":

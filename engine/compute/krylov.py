@@ -80,7 +80,7 @@ def block_lanczos(apply: Callable[[Tensor], Tensor], starts: Tensor, wanted: Wan
         wanted: of each matrix.
     """
     count, hidden = starts.shape
-    most = min(MOST, hidden) // BLOCK * BLOCK
+    most = min(MOST, 3 * hidden // 4) // BLOCK * BLOCK  # what noise adds to a nearly complete space is rounding
     basis = torch.empty(count, most, hidden, device=starts.device)
     projected = torch.zeros(count, most, most, dtype=torch.float64, device=starts.device)
     noise = torch.randn(BLOCK, hidden, generator=torch.Generator().manual_seed(0)).to(starts.device)  # alike everywhere

