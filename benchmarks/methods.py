@@ -1,0 +1,103 @@
+"""How well vectors made by each method read stories they were not made of: held-out AUROC.
+
+    python benchmarks/methods.py CORPUS [--block 2] [--seeds 8] [--per-concept 5 20] [--methods pooled whitened ...]
+
+A quarter of the scenarios is held out whole; vectors are made of so many stories per concept from the others, by the
+engine itself, and score the held-out stories. A concept's AUROC is the chance that one of its stories scores higher on
+it than another concept's does; 0.5 is chance. Reads with the embedded model and mean pooling.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from engine import paths
+from engine.compute.live import LiveCorpus
+from engine.compute.models import LoadedModel, load
+from engine.compute.separation import auroc
+from engine.compute.source import Source, Tally, silent
+from engine.compute.store import Store
+from engine.corpus import Layout, Story, scan
+from engine.settings import Settings
+from engine.work import Placement
+
+METHODS: dict[str, dict[str, Any]] = {
+    "pooled": {},
+    "whitened": {"method": "whitened"},
+    "whitened, 0.1": {"method": "whitened", "shrinkage": 0.1},
+    "filter": {"method": "subspace"},
+    "filter, k=16": {"method": "subspace", "subspace_k": 16},
+    "top-k": {"method": "subspace", "subspace_direction": "top-k"},
+}
+
+
+def main() -> int:
+    """Measure and print, method by method."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("--block", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--per-concept", type=int, nargs="+", default=[5, 20])
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    arguments = parser.parse_args()
+    stories = [
+        story for story in scan(Layout.of(arguments.corpus)).stories if story.scenario and story.concept is not None
+    ]
+    store = Store(paths.cache_dir())
+    model = load(Settings(), store.digest, last_layer=arguments.block)
+    for count in arguments.per_concept:
+        for name in arguments.methods:
+            found = [
+                held_out(model, store, stories, METHODS[name], arguments.block, count, seed)
+                for seed in range(arguments.seeds)
+            ]
+            spread = statistics.stdev(found) if len(found) > 1 else 0.0
+            print(f"{count:>3} stories per concept  {name:<14} {statistics.mean(found):.3f} ± {spread:.3f}", flush=True)
+    return 0
+
+
+def held_out(
+    model: LoadedModel, store: Store, stories: list[Story], method: dict[str, Any], block: int, count: int, seed: int
+) -> float:
+    """The mean over concepts of the AUROC on held-out scenarios, of vectors made of `count` stories a concept."""
+    made_of, kept = split(stories, count, seed)
+    live = LiveCorpus(model, Settings(target_layers=str(block), **method), store)
+    live.apply([Placement(story.text_id, story.concept) for story in made_of], texts(made_of))
+    readout = live.readout()
+    found = dict(Source(live.extractor, store).fetch(texts(kept), (), silent, Tally()))
+    x = torch.stack([found[story.text_id].x[0] for story in kept]).double()  # (stories, H)
+    scores = x @ readout.vectors[block].double().T
+    values = [
+        auroc(scores[:, c], torch.tensor([story.concept == concept for story in kept]))
+        for c, concept in enumerate(readout.concepts)
+    ]
+    return statistics.mean(value for value in values if value is not None)
+
+
+def split(stories: list[Story], count: int, seed: int) -> tuple[list[Story], list[Story]]:
+    """Stories to make vectors of, and those of the scenarios held out."""
+    chance = random.Random(seed)
+    scenarios = sorted({story.scenario or "" for story in stories})
+    out = set(chance.sample(scenarios, max(1, len(scenarios) // 4)))
+    by_concept: dict[str, list[Story]] = {}
+    for story in stories:
+        if story.scenario not in out:
+            by_concept.setdefault(story.concept or "", []).append(story)
+    made_of = [story for own in by_concept.values() for story in chance.sample(own, min(count, len(own)))]
+    return made_of, [story for story in stories if story.scenario in out]
+
+
+def texts(stories: list[Story]) -> dict[str, str]:
+    """Texts by id."""
+    return {story.text_id: story.text for story in stories}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
