@@ -23,7 +23,7 @@ class LayerQuality(msgspec.Struct, frozen=True, kw_only=True):
     story_alignment_mean: float
     story_alignment_std: float
     best_neuron_idx: int | None
-    """Column of the MLP's down projection closest to `d`; None where the model has no dense one."""
+    """Column of the MLP's down projections closest to `d`, experts numbered through; None where none were found."""
     best_neuron_cosine: float | None
     top5_neurons: list[tuple[int, float]]
 

@@ -57,7 +57,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     subspace_eigen_k: Annotated[Positive, Meta(description="direction top-k: eigenvectors summed")] = 5
     shrinkage: Annotated[
         float,
-        Meta(gt=0, description="method whitened: weight of the plain difference; much of it is the pooled method"),
+        Meta(
+            ge=1e-6,
+            le=1e6,
+            description="method whitened: weight of the plain difference; much of it is the pooled method",
+        ),
     ] = 1.0
     pooling: Annotated[
         Literal["last", "mean"] | None,

@@ -70,7 +70,7 @@ def judge(quality: ConceptQuality, layer: int, thresholds: Thresholds) -> Verdic
     first_pc = at.first_pc_variance_ratio
     nearest, cosine = quality.nearest_concepts[0] if quality.nearest_concepts else ("", -1.0)
     shares = f"one axis explains {first_pc:.0%} of its stories"
-    chance = _by_chance(first_pc, quality.first_pc_null)
+    of_n = quality.first_pc_null
     reasons = []
 
     if cosine > thresholds.contaminated_cosine:
@@ -79,21 +79,22 @@ def judge(quality: ConceptQuality, layer: int, thresholds: Thresholds) -> Verdic
     elif first_pc > thresholds.clean_first_pc:
         neuron = abs(at.best_neuron_cosine or 0.0)
         bucket = Bucket.CLEAN_NEURON if neuron > thresholds.single_neuron_cosine else Bucket.CLEAN_CIRCUIT
-        reasons.append(f"{shares} (above {thresholds.clean_first_pc:.0%}{chance})")
+        reasons.append(f"{shares} (above {thresholds.clean_first_pc:.0%}{_by_chance(of_n, first_pc <= of_n.high)})")
         if bucket is Bucket.CLEAN_NEURON:
             reasons.append(
                 f"neuron {at.best_neuron_idx} matches it {neuron:.2f} (above {thresholds.single_neuron_cosine:g})"
             )
     elif first_pc < thresholds.fragmented_first_pc:
         bucket = Bucket.FRAGMENTED
-        reasons.append(f"{shares} (below {thresholds.fragmented_first_pc:.0%}{chance})")
+        reasons.append(f"{shares} (below {thresholds.fragmented_first_pc:.0%}{_by_chance(of_n, first_pc >= of_n.low)})")
     else:
         bucket = Bucket.MIXED
         reasons.append(shares)
 
     redundant = combination.r_squared > thresholds.redundant_r2
     if redundant:
-        chance = _by_chance(combination.r_squared, quality.r_squared_null)
+        null = quality.r_squared_null
+        chance = _by_chance(null, combination.r_squared <= null.high) if null is not None else ""
         limit = f"above {thresholds.redundant_r2:.0%}{chance}"
         reasons.append(f"{combination.r_squared:.0%} of it is a mix of other concepts ({limit})")
     thin = quality.n_positive_stories < thresholds.thin_below
@@ -103,11 +104,9 @@ def judge(quality: ConceptQuality, layer: int, thresholds: Thresholds) -> Verdic
     return Verdict(bucket=bucket, redundant=redundant, thin=thin, reasons=reasons)
 
 
-def _by_chance(value: float, null: Null | None) -> str:
-    """A clause where a number is no evidence, since labels dealt at random give the like."""
-    if null is None or not null.low <= value <= null.high:
-        return ""
-    return f"; labels dealt at random give {null.low:.0%} to {null.high:.0%}"
+def _by_chance(null: Null, as_likely: bool) -> str:
+    """A clause where a number is no evidence, since labels dealt at random do no worse."""
+    return f"; labels dealt at random give {null.low:.0%} to {null.high:.0%}" if as_likely else ""
 
 
 def outliers(results: Results) -> list[Outlier]:

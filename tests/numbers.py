@@ -5,8 +5,9 @@ from __future__ import annotations
 from engine.results import ConceptQuality, LayerQuality, LinearCombination, Null
 
 LAYER = 2
-NOWHERE = Null(low=-2.0, mean=-2.0, high=-2.0)
-"""A null that no number falls into."""
+BELOW = Null(low=-2.0, mean=-2.0, high=-2.0)
+ABOVE = Null(low=2.0, mean=2.0, high=2.0)
+"""Nulls that no number is like."""
 
 
 def concept_quality(
@@ -19,8 +20,8 @@ def concept_quality(
     r_squared: float = 0.1,
     stories: int = 9,
     lowest: list[tuple[str, float]] | None = None,
-    first_pc_null: Null = NOWHERE,
-    r_squared_null: Null = NOWHERE,
+    first_pc_null: Null | None = None,
+    r_squared_null: Null = BELOW,
 ) -> ConceptQuality:
     """One concept at block 2."""
     at = LayerQuality(
@@ -45,6 +46,6 @@ def concept_quality(
         },
         nearest_concepts=[] if nearest is None else [(neighbour, nearest)],
         outliers=lowest or [],
-        first_pc_null=first_pc_null,
+        first_pc_null=first_pc_null or (ABOVE if first_pc < 0.4 else BELOW),
         r_squared_null=r_squared_null,
     )

@@ -84,6 +84,7 @@ def _write(
     sweep: dict[int, float],
 ) -> list[Path]:
     """Write the files and print the triage; returns what was written."""
+    from engine.compute import methods
     from engine.export import readout
 
     verdicts = {quality.concept: judge(quality, results.middle, chosen.thresholds) for quality in results.concepts}
@@ -97,7 +98,7 @@ def _write(
         pooling=live.extractor.pooling,
         method=chosen.method,
         dtype=str(model.dtype).removeprefix("torch."),
-        directions=live.directions_are,
+        directions=methods.words(chosen),
         **({"layer_sweep": sweep} if sweep else {}),
     )
     quality = readout.quality_document(results, verdicts, corpus) if arguments.quality_report else None

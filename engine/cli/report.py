@@ -49,10 +49,11 @@ def swept(layers: list[int], scores: Mapping[int, float]) -> None:
 
 def warn_of_stories(results: Results, corpus: Corpus) -> None:
     """Stories that were not, or not wholly, used."""
+    truncated, without_subspace = set(results.truncated), set(results.without_subspace)
     for story in corpus.stories:
-        if story.text_id in results.truncated:
+        if story.text_id in truncated:
             diagnostics.print(f"warning: {story.path}: only its first {results.max_tokens} tokens are read")
-        if story.text_id in results.without_subspace:
+        if story.text_id in without_subspace:
             diagnostics.print(
                 f"warning: {story.path}: as many tokens as the model has dimensions ({results.hidden_size}), so its "
                 "subspace is everything and is left out; a --subspace-k below that keeps it"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
 
 from engine.errors import AmygdalaError
@@ -29,6 +30,8 @@ AFTER_THE_BLOCKS = (
     "project_out", "pooler",
 )  # fmt: skip
 """Neighbours of the blocks that run after the last of them."""
+PLAIN = (torch.float32, torch.bfloat16, torch.float16)
+"""Number formats that mean what they say; quantised weights have scales elsewhere."""
 HOW_TO_NAME = (
     "Name it in amygdala.toml, as a dotted path in the model (blocks) or in a block (the others):\n"
     '  blocks = "model.layers"\n  attention_output = "self_attn.o_proj"\n  down_projection = "mlp.down_proj"'
@@ -81,7 +84,10 @@ class Anatomy:
     def head_dim(self, layer: int) -> int:
         """How wide one head is in the input of `attention_output(layer)`; 0 without one."""
         width = self.head_width(layer)
-        for _, mixer in _mixers(self.blocks[layer]):
+        mixers = [mixer for _, mixer in _mixers(self.blocks[layer])]
+        own = self.attention_output(layer)
+        mixers.sort(key=lambda mixer: all(part is not own for part in mixer.modules()))  # first what it belongs to
+        for mixer in mixers:
             sizes = [getattr(mixer, name, None) for name in HEAD_SIZES]
             fitting = [size for size in sizes if isinstance(size, int) and size > 0 and width % size == 0]
             if fitting:
@@ -244,11 +250,11 @@ def _down_projections(block: nn.Module, hidden: int) -> list[Tensor]:
 def _columns(module: nn.Module, hidden: int) -> list[Tensor]:
     """The matrices `[hidden, I]` of one module: a linear layer's, or those of experts fused into one parameter."""
     for name, weight in module.named_parameters(recurse=False):
-        if "down" in name and weight.ndim == 3:
+        if "down" in name and weight.ndim == 3 and weight.dtype in PLAIN:
             # (E, H, I), or (E, I, H) where the module says so or the shape leaves no doubt
             turned = getattr(module, "is_transposed", False) or weight.shape[1] != hidden
             return list((_held(module, name).mT if turned else _held(module, name)).unbind(0))
-    if _shape(module)[0] != hidden:
+    if _shape(module)[0] != hidden or module.get_parameter("weight").dtype not in PLAIN:
         return []
     matrix = _held(module, "weight")
     return [matrix.T if type(module).__name__ == "Conv1D" else matrix]

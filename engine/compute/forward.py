@@ -80,7 +80,7 @@ class Extractor:
             str(part)
             for part in (
                 EXTRACTOR_VERSION, model.model_hash, model.tokenizer_hash, self.layers, pooling, pool_from,
-                self.max_length, model.dtype, model.anatomy.parts,
+                self.max_length, model.dtype, model.anatomy.parts.blocks, model.anatomy.parts.attention_output,
             )
         )  # fmt: skip
 
@@ -99,7 +99,7 @@ class Extractor:
                 self._budget //= 2
                 continue
             waiting = waiting[len(batch) :]
-            if not all(part.isfinite().all() for part in (taken.x, *taken.heads) if part is not None):
+            if not taken.is_finite([len(sequences[i]) for i in batch]):
                 raise AmygdalaError(f"{self.model.name} gives activations that are not finite; try --dtype fp32")
             yield [(i, taken.of(place, len(sequences[i]), truncated=truncated[i])) for place, i in enumerate(batch)]
 
@@ -127,6 +127,8 @@ class Extractor:
         for i, long in enumerate(truncated):
             if long:
                 sequences[i] = tokenizer(texts[i], truncation=True, max_length=self.max_length)["input_ids"]
+            elif not sequences[i]:
+                raise AmygdalaError(f"{self.model.name} makes no token of the story {texts[i][:40]!r}")
         return sequences, truncated
 
     def _next_batch(self, waiting: list[int], sequences: list[list[int]]) -> list[int]:
@@ -160,7 +162,7 @@ class Extractor:
                 raise _AllRead
 
         def read_heads(place: int, entering: Tensor) -> None:
-            heads[place] = self._pool(entering.view(*padded.shape, -1), lengths)
+            heads[place] = self._pool(entering.reshape(*padded.shape, -1), lengths)
 
         with ExitStack() as hooks:
             for place, layer in enumerate(self.layers):
@@ -201,6 +203,12 @@ class _Taken:
     """Per target block `[B, A]`, fp32, on the CPU."""
     tokens: list[Tensor] | None
     """Per target block `[B, T, H]`, where that block is."""
+
+    def is_finite(self, lengths: Sequence[int]) -> bool:
+        """Whether all that was read is; what stands at padded positions may be anything."""
+        read = [part for part in (self.x, *self.heads) if part is not None]
+        read += [layer[place, :length] for layer in self.tokens or () for place, length in enumerate(lengths)]
+        return bool(torch.stack([part.isfinite().all().cpu() for part in read]).all())
 
     def of(self, place: int, length: int, *, truncated: bool) -> Activation:
         """One text's share of the batch."""

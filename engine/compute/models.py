@@ -1,12 +1,13 @@
-"""Finding a model, checking that it is safe to load, and loading the part of it that texts pass."""
+"""Looking through a model without its weights, and loading the part of it that texts pass."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Thread
 from typing import Any, TypeVar, cast
 
 import torch
@@ -50,7 +51,11 @@ class LoadedModel:
     @property
     def max_positions(self) -> int:
         """The longest sequence the model takes, in tokens."""
-        return int(getattr(text_config(self.module), "max_position_embeddings", None) or 1 << 30)
+        positions = int(getattr(text_config(self.module), "max_position_embeddings", None) or 1 << 30)
+        if not self.needs_mask:
+            return positions
+        # some encoders (RoBERTa) keep positions for themselves, which their tokenizers know
+        return min(positions, int(getattr(self.tokenizer, "model_max_length", positions)))
 
     @property
     def warnings(self) -> list[str]:
@@ -97,11 +102,10 @@ class Checkpoint:
         Raises:
             AmygdalaError: it cannot be loaded, or weights are missing from it.
         """
-        with ThreadPoolExecutor(1) as background:  # hashing releases the interpreter's lock
-            identity = background.submit(hashes, self._folder, self._settings, self._digest)
-            tokenizer = _guard(self._settings, lambda: _tokenizer(self._folder, self._settings))
-            module = _guard(self._settings, lambda: self._load(last_layer))
-            model_hash, tokenizer_hash = identity.result()
+        identity = _in_background(lambda: hashes(self._folder, self._settings, self._digest))
+        tokenizer = _guard(self._settings, lambda: _tokenizer(self._folder, self._settings))
+        module = _guard(self._settings, lambda: self._load(last_layer))
+        model_hash, tokenizer_hash = identity.result()
         where = {str(weight.device) for weight in module.parameters()} - {"meta"}
         elsewhere = set(map(str, getattr(module, "hf_device_map", {}).values())) & {"cpu", "disk"}
         gpus = sorted(name for name in where if name.startswith("cuda"))
@@ -118,7 +122,7 @@ class Checkpoint:
             kind=str(getattr(module.config, "model_type", "")),
             needs_mask=_needs_mask(module, anatomy.blocks),
             placement=", ".join([*gpus, *sorted(elsewhere)]) or "cpu",
-            offloaded=bool(gpus and elsewhere),
+            offloaded=pick_device(self._settings.device).type == "cuda" and bool(elsewhere or not gpus),
         )
 
     def _load(self, last_layer: int | None) -> nn.Module:
@@ -233,6 +237,20 @@ def _guard(settings: Settings, build: Callable[[], T]) -> T:
         ) from error
     except Exception as error:
         raise AmygdalaError(f"--model {settings.model}: cannot be loaded: {error}") from error
+
+
+def _in_background(job: Callable[[], T]) -> Future[T]:
+    """Run a job beside (hashing releases the interpreter's lock); only who asks for its result waits for it."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(job())
+        except BaseException as error:
+            future.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    return future
 
 
 def _needs_mask(module: nn.Module, blocks: Sequence[nn.Module]) -> bool:

@@ -22,13 +22,17 @@ SIZES = (*range(1, 17), 32, 64, 128)
 """Sizes of group for which first-PC ratios are drawn; between these the ratio is close to linear in 1/n."""
 AT_LEAST_DRAWN = 64
 """Texts drawn per shuffle, as far as there are so many, to be cut into groups: small groups come in numbers."""
+R_SQUARES = 4000
+FEWEST = 8
+"""Values of R² that are enough, a shuffle giving one a concept, and the fewest shuffles: each takes the inverse of a
+`C x C` matrix."""
 BATCH = 2**22
 """Values gathered at a time."""
 ROUNDING = 1e-6
 """Texts coincide where the squares of their differences are no more than this share of their own: fp32's noise."""
 
 
-def nulls(rows: Tensor, member: Tensor) -> list[ConceptNulls]:
+def nulls(rows: Tensor, member: Tensor, *, with_r_squared: bool = True) -> list[ConceptNulls]:
     """Each concept's nulls at one layer, from 40 shuffles of which text, baselines included, carries which labels.
 
     Concepts of one size share theirs, so quantiles rest on at least 40 values, mostly on many more. What they are worth
@@ -37,6 +41,7 @@ def nulls(rows: Tensor, member: Tensor) -> list[ConceptNulls]:
     Args:
         rows: activations of all M texts, `[M, H]`; the order matters to the shuffles, so let it be one that stays.
         member: `[M, C]`, true where the text is one of the concept's positives; no concept has none or all.
+        with_r_squared: shuffles are pooled into means, so R² of directions made otherwise has no null here.
     """
     counts = member.sum(0).tolist()
     largest = max(_sizes(max(counts), len(rows)))
@@ -46,15 +51,17 @@ def nulls(rows: Tensor, member: Tensor) -> list[ConceptNulls]:
     holders = member.T.nonzero()[:, 1]  # concept by concept, the texts that carry it
     generator = torch.Generator().manual_seed(SEED)
     orders = torch.stack([torch.randperm(len(rows), generator=generator) for _ in range(SHUFFLES)]).to(rows.device)
+    inverted = min(SHUFFLES, max(FEWEST, R_SQUARES // len(counts))) if with_r_squared else 0
     r_squares, grams = [], []
     batch = max(1, BATCH // (max(len(counts), drawn) * rows.shape[1]))
     for start in range(0, SHUFFLES, batch):
         some = orders[start : start + batch]
-        directions = _directions(centred, some[:, holders], counts)
-        r_squares.append(r_squared((directions @ directions.mT).double()))
+        if start < inverted:
+            directions = _directions(centred, some[: inverted - start, holders], counts)
+            r_squares.append(r_squared((directions @ directions.mT).double()))
         groups = centred[some[:, :drawn]]
         grams.append((groups @ groups.mT).double())
-    return _by_concept(counts, torch.cat(r_squares).cpu(), torch.cat(grams).cpu(), len(rows))
+    return _by_concept(counts, torch.cat(r_squares).cpu() if r_squares else None, torch.cat(grams).cpu(), len(rows))
 
 
 def _directions(centred: Tensor, positives: Tensor, counts: list[int]) -> Tensor:
@@ -79,7 +86,7 @@ def r_squared(gram: Tensor) -> Tensor:
     return found
 
 
-def _by_concept(counts: list[int], r_squares: Tensor, grams: Tensor, n_texts: int) -> list[ConceptNulls]:
+def _by_concept(counts: list[int], r_squares: Tensor | None, grams: Tensor, n_texts: int) -> list[ConceptNulls]:
     """Nulls from what S shuffles gave: R² `[S, C]`, and the Gram matrices `[S, K, K]` of K random texts each."""
     sizes = torch.tensor(counts)
     drawn: dict[int, Null] = {}
@@ -90,7 +97,7 @@ def _by_concept(counts: list[int], r_squares: Tensor, grams: Tensor, n_texts: in
             if size not in drawn:
                 drawn[size] = _null(_first_pc_ratios(grams, size))
         found[count] = ConceptNulls(
-            r_squared=_null(r_squares[:, sizes == count].flatten()),
+            r_squared=None if r_squares is None else _null(r_squares[:, sizes == count].flatten()),
             first_pc=_between({size: drawn[size] for size in around}, count),
         )
     return [found[count] for count in counts]

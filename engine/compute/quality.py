@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from engine.compute.directions import normalise
-from engine.compute.neurons import Neurons
 from engine.results import (
     ConceptNulls,
     ConceptQuality,
@@ -24,17 +23,21 @@ RIDGE = 0.01
 NEAREST = 5
 CONTRIBUTORS = 5
 OUTLIERS = 2
+COINCIDE = 1e-24
+"""Stories whose variance is below this share of their size are the same: what is left is rounding in fp64."""
 
 
 def variance_ratios(rows: Tensor) -> list[float]:
-    """The top three squared singular values of the centred rows `[n, H]` over their sum, from the `n x n` Gram matrix.
+    """The top three squared singular values of the centred rows `[n, H]` over their sum, from the smaller Gram matrix.
 
     `[1.0]` for one story, and where all stories coincide.
     """
-    centred = rows.double() - rows.double().mean(0)
-    eigenvalues = torch.linalg.eigvalsh(centred @ centred.T).clamp_min(0).flip(0)
+    x = rows.double()
+    centred = x - x.sum(0) / len(x)  # a quotient leaves copies at exactly zero, where `mean` may not
+    gram = centred @ centred.T if len(x) <= x.shape[1] else centred.T @ centred
+    eigenvalues = torch.linalg.eigvalsh(gram).clamp_min(0).flip(0)
     total = eigenvalues.sum()
-    if len(rows) == 1 or total <= 0:
+    if len(rows) == 1 or total <= COINCIDE * x.square().sum():
         return [1.0]
     ratios: list[float] = (eigenvalues[:3] / total).tolist()
     return ratios
@@ -71,9 +74,9 @@ def linear_combinations(directions: Tensor, names: Sequence[str]) -> list[Linear
     inverse = torch.linalg.inv(gram + RIDGE * torch.eye(count, dtype=gram.dtype, device=gram.device))
     coefficients = -inverse / inverse.diagonal()[None]  # column c: concept c on the others
     coefficients.fill_diagonal_(0.0)
-    residuals = directions - coefficients.T @ directions
-    norms = residuals.norm(dim=1)
-    r_squared = 1 - norms.square() / directions.square().sum(1).clamp_min(1e-12)
+    norms = (directions - coefficients.T @ directions).norm(dim=1)
+    r_squared = (1 - norms.square() / directions.square().sum(1).clamp_min(1e-12)).cpu()
+    coefficients, norms = coefficients.cpu(), norms.cpu()
     order = coefficients.abs().sort(dim=0, descending=True, stable=True).indices.T.tolist()
     found = []
     for c in range(count):
@@ -90,7 +93,7 @@ def linear_combinations(directions: Tensor, names: Sequence[str]) -> list[Linear
 
 def nearest(directions: Tensor, names: Sequence[str]) -> list[list[Ranked]]:
     """For each direction of `[C, H]`, the five closest others with their cosines, ties by index."""
-    cosines = normalise(directions) @ normalise(directions).T
+    cosines = (normalise(directions) @ normalise(directions).T).cpu()
     order = cosines.sort(dim=1, descending=True, stable=True).indices.tolist()
     return [
         [(names[j], float(cosines[c, j])) for j in [j for j in order[c] if j != c][:NEAREST]] for c in range(len(names))
@@ -117,54 +120,59 @@ def layer_quality(
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What has been found of C concepts at L target layers, to be gathered by concept."""
+
+    measures: Sequence[StoryMeasures]
+    """Per concept, its stories against its directions."""
+    ratios: Sequence[list[list[float]]]
+    """Per concept and layer, `variance_ratios`."""
+    neurons: Sequence[list[list[tuple[int, float]]]]
+    """Per layer and concept, the closest ones."""
+    heads: Sequence[Sequence[HeadQuality] | None]
+    """Per layer, each concept's; None at layers without."""
+    eigenvalues: Sequence[Sequence[list[float]]]
+    """Per layer and concept, the top ones (method subspace; else empty)."""
+    nulls: Sequence[ConceptNulls]
+    """Per concept, at the middle layer."""
+
+
 def concept_qualities(
-    names: Sequence[str],
-    layers: list[int],
-    measures: Sequence[StoryMeasures],
-    text_ids: Sequence[Sequence[str]],
-    directions: Tensor,
-    ratios: Sequence[list[list[float]]],
-    neurons: Sequence[Neurons],
-    *,
-    heads: Sequence[Sequence[HeadQuality] | None],
-    eigenvalues: Sequence[Sequence[list[float]]],
-    nulls: Sequence[ConceptNulls],
+    layers: list[int], positives: Mapping[str, Sequence[str]], directions: Tensor, found: Evidence
 ) -> list[ConceptQuality]:
     """Everything section 4 asks for, for every concept.
 
     Args:
-        names: the C concepts.
         layers: the L target layers.
-        measures: per concept, its stories against its directions.
-        text_ids: per concept, the ids of those texts.
+        positives: the C concepts, each with the ids of its texts.
         directions: `[L, C, H]`, as shipped.
-        ratios: per concept and layer, `variance_ratios`.
-        neurons: per layer, those of its MLP.
-        heads: per layer, the concepts' attention heads, or None.
-        eigenvalues: per layer and concept, the top ones (method subspace; else empty).
-        nulls: per concept, at the middle layer.
+        found: what does not follow from the directions alone.
     """
+    names = list(positives)
     middle = layers.index(middle_layer(layers))
-    best_neurons = [neurons[i].top(directions[i]) for i in range(len(layers))]
-    combinations = [linear_combinations(directions[i], names) for i in range(len(layers))]
+    combinations = [linear_combinations(layer, names) for layer in directions]
     neighbours = nearest(directions[middle], names)
     return [
         ConceptQuality(
             concept=name,
-            n_positive_stories=len(text_ids[c]),
+            n_positive_stories=len(positives[name]),
             per_layer={
                 layer: layer_quality(
-                    measures[c].projections[i], measures[c].alignments[i], ratios[c][i], best_neurons[i][c]
+                    found.measures[c].projections[i],
+                    found.measures[c].alignments[i],
+                    found.ratios[c][i],
+                    found.neurons[i][c],
                 )
                 for i, layer in enumerate(layers)
             },
             linear_combination={layer: combinations[i][c] for i, layer in enumerate(layers)},
-            per_head={layer: found[c] for layer, found in zip(layers, heads, strict=True) if found is not None},
-            subspace_eigvals={layer: values[c] for layer, values in zip(layers, eigenvalues, strict=False)},
-            first_pc_null=nulls[c].first_pc,
-            r_squared_null=nulls[c].r_squared,
+            per_head={layer: heads[c] for layer, heads in zip(layers, found.heads, strict=True) if heads is not None},
+            subspace_eigvals={layer: values[c] for layer, values in zip(layers, found.eigenvalues, strict=False)},
+            first_pc_null=found.nulls[c].first_pc,
+            r_squared_null=found.nulls[c].r_squared,
             nearest_concepts=neighbours[c],
-            outliers=lowest(measures[c].alignments[middle], text_ids[c]),
+            outliers=lowest(found.measures[c].alignments[middle], positives[name]),
         )
         for c, name in enumerate(names)
     ]

@@ -106,13 +106,14 @@ def sweep(
 
 
 def _sample(placements: Sequence[Placement]) -> dict[str, set[str]]:
-    """Concepts by text id, of about `SWEEP_TEXTS` texts, as many of each concept: ids are hashes, so by chance."""
+    """Concepts by text id, of about `SWEEP_TEXTS` texts, at least two of each concept; ids are hashes, so by chance."""
     by_concept: dict[str | None, list[str]] = {}
     for placement in sorted(set(placements), key=lambda placement: placement.text_id):
         by_concept.setdefault(placement.concept, []).append(placement.text_id)
     each = max(2, SWEEP_TEXTS // max(1, len(by_concept)))
-    found: dict[str, set[str]] = {}
-    for concept, text_ids in by_concept.items():
-        for text_id in text_ids[:each]:
-            found.setdefault(text_id, set()).update([concept] if concept is not None else [])
+    drawn = {text_id for text_ids in by_concept.values() for text_id in text_ids[:each]}
+    found: dict[str, set[str]] = {text_id: set() for text_id in drawn}
+    for placement in placements:
+        if placement.text_id in drawn and placement.concept is not None:
+            found[placement.text_id].add(placement.concept)
     return found

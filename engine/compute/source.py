@@ -14,7 +14,7 @@ from engine.compute.store import Entry, Store
 Progress = Callable[[int, int], None]
 """Told (texts done, texts to do) as a computation goes on."""
 READ_AT_ONCE = 64
-"""Texts taken from the store at a time, so that their tokens are never all in memory."""
+"""Texts taken from the store at a time; one where tokens come with them, which may be a third of a gigabyte each."""
 
 
 def silent(_done: int, _total: int) -> None:
@@ -54,7 +54,7 @@ class Source:
         """
         missing = []
         waiting = iter(texts)
-        while some := list(itertools.islice(waiting, READ_AT_ONCE)):
+        while some := list(itertools.islice(waiting, 1 if self._keep_tokens else READ_AT_ONCE)):
             started = time.perf_counter()
             stored = self._stored(text_id for text_id in some if text_id not in fresh)
             missing += [text_id for text_id in some if text_id not in stored]

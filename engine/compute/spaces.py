@@ -99,7 +99,7 @@ class Spaces:
         )
 
     def _count(self, content: _Content, sign: int) -> None:
-        # what is subtracted is bit for bit what was added, so that fp64 sums do not drift
+        # what is subtracted is bit for bit what was added, so that an fp64 sum stays exact to its last digits
         for total, summed in zip(self._total, content.sums, strict=True):
             total.add_(summed.dense().double(), alpha=sign)
 

@@ -20,14 +20,12 @@ PROBES = 4
 
 SHIFT = 0.25
 TOP_EIGENVALUES = 20
-DENSE_UP_TO = 384
+DENSE_UP_TO = 256
 """Hidden sizes at which all eigenvalues, by LAPACK, cost no more than the top ones by Lanczos."""
-STACKED_UP_TO = 1024
+STACKED_UP_TO = 2048
 """Hidden sizes at which each concept's matrix is formed (fp32): above, its low-rank parts are less to read."""
-CACHE_BYTES = 12 << 20
-"""On a CPU, so much of formed matrices is worked on together that it stays in the cache from step to step."""
-CHUNK = 32
-"""Concepts solved together elsewhere."""
+CHUNK = 16
+"""Concepts solved together: it bounds memory."""
 
 
 def basis(tokens: Tensor, k: int | None) -> Tensor | None:
@@ -38,8 +36,9 @@ def basis(tokens: Tensor, k: int | None) -> Tensor | None:
         k: only the top k right singular vectors of the centred tokens; None for all.
 
     Returns:
-        `[H, r]` fp32, r at most T - 1 and without what is numerically zero; None where r is H: a projector onto
-        everything tells no story from another.
+        `[H, r]` fp32, r at most T - 1 and without what is numerically zero; None where r is H, or with more tokens than
+        dimensions H - 1 (what a layer norm comes out of lies in a hyperplane): a projector onto everything tells no
+        story from another.
     """
     x = tokens.double()
     count, hidden = x.shape
@@ -51,7 +50,8 @@ def basis(tokens: Tensor, k: int | None) -> Tensor | None:
         centred = x - x.mean(0)
         found = _by_gram(centred, k)
         found = _by_svd(centred, k) if found is None else found
-    return None if found.shape[1] == hidden else found.float()
+    all_but_one = count > hidden and (k is None or k >= hidden)
+    return None if found.shape[1] >= hidden - all_but_one else found.float()
 
 
 def _by_cholesky(x: Tensor) -> Tensor | None:
@@ -272,7 +272,7 @@ def _iteratively(spaces: Subspaces, differences: Tensor, method: _Filter) -> Sol
     wanted = Wanted(method.wanted, method.residual, zeros)
     directions = torch.zeros_like(differences)
     eigenvalues = differences.new_zeros(len(differences), TOP_EIGENVALUES)
-    for chunk in torch.split(torch.arange(len(differences)), _together(spaces)):
+    for chunk in torch.split(torch.arange(len(differences)), CHUNK):
         some = spaces.only(chunk.tolist())
         ritz = block_lanczos(_operator(some), differences[chunk], wanted)
         largest = ritz.values[:, : method.wanted].clamp_min(0 if zeros else -torch.inf)
@@ -282,14 +282,6 @@ def _iteratively(spaces: Subspaces, differences: Tensor, method: _Filter) -> Sol
             exact = _densely(spaces.only([int(c)]), differences[c, None], method)
             directions[c], eigenvalues[c] = exact.directions[0], exact.eigenvalues[0]
     return Solved(directions, eigenvalues)
-
-
-def _together(spaces: Subspaces) -> int:
-    """How many concepts to solve at once."""
-    hidden = len(spaces.total)
-    if spaces.total.device.type != "cpu" or hidden > STACKED_UP_TO:
-        return CHUNK
-    return max(1, CACHE_BYTES // (4 * hidden**2))
 
 
 def _operator(spaces: Subspaces) -> Callable[[Tensor], Tensor]:

@@ -6,6 +6,7 @@ standard output, one JSON document per line (`engine.work`); whatever else is pr
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -40,11 +41,33 @@ class Hosted:
 class Worker:
     """Answers requests until there are no more."""
 
-    def __init__(self, model: LoadedModel, store: Store, out: BinaryIO) -> None:
-        self._model: LoadedModel | None = model
+    def __init__(self, store: Store, out: BinaryIO) -> None:
+        self._model: LoadedModel | None = None
         self._store = store
         self._out = out
         self._corpora: dict[str, Hosted] = {}
+        self._layers: dict[str, tuple[Settings, list[int]]] = {}
+        """What a sweep chose, by corpus: it stands for as long as the corpus is open, whatever fails."""
+
+    def load(self, settings: Settings) -> LoadedModel:
+        """Load the model as deep as these settings read it, in place of the one that is there; say so.
+
+        Raises:
+            AmygdalaError: it cannot be loaded.
+        """
+        for hosted in self._corpora.values():  # each holds on to the old model, and finds in the store what it knew
+            hosted.live = None
+        self._model = None
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        started = time.perf_counter()
+        model = self._model = load_for(settings, self._store.digest)
+        for warning in model.warnings:
+            log.warning(warning)
+        seconds = time.perf_counter() - started
+        send(self._out, work.Loaded(device=model.placement, seconds=seconds, bytes=model.bytes_held))
+        return model
 
     def handle(self, request: work.ToWorker) -> None:
         """Do what one request asks and send the answer."""
@@ -61,29 +84,27 @@ class Worker:
                         raise SystemExit(1) from error  # a CUDA fault spoils the context: only a new process recovers
             case work.Forget(corpus=corpus):
                 self._corpora.pop(corpus, None)
+                self._layers.pop(corpus, None)
 
     def _apply(self, request: work.Apply) -> None:
-        model, hosted = self._model_for(request.settings), self._hosted(request)
+        model = self._model
+        if model is None or not is_deep_enough(model, request.settings):
+            model = self.load(request.settings)
+        hosted = self._hosted(request)
 
         def progress(done: int, total: int) -> None:
             send(self._out, work.Advanced(corpus=request.corpus, job=request.job, done=done, total=total))
 
         if hosted.live is None:
-            layers, _ = layers_for(model, request.settings, self._store, request.placements, hosted.texts, progress)
+            known, layers = self._layers.get(request.corpus, (None, []))
+            if known != request.settings:
+                layers, _ = layers_for(model, request.settings, self._store, request.placements, hosted.texts, progress)
+                self._layers[request.corpus] = request.settings, layers
             hosted.live = LiveCorpus(model, request.settings, self._store, layers)
         results = hosted.live.apply(request.placements, hosted.texts, fresh=set(request.fresh), progress=progress)
         used = {placement.text_id for placement in request.placements}
         hosted.texts = {text_id: text for text_id, text in hosted.texts.items() if text_id in used}
         send(self._out, work.Applied(corpus=request.corpus, job=request.job, results=results))
-
-    def _model_for(self, settings: Settings) -> LoadedModel:
-        """The model, loaded again if these settings read a block above those it has."""
-        if self._model is None or not is_deep_enough(self._model, settings):
-            for hosted in self._corpora.values():  # each holds on to the old model, and finds in the store what it knew
-                hosted.live = None
-            self._model = None
-            self._model = load_for(settings, self._store.digest)
-        return self._model
 
     def _hosted(self, request: work.Apply) -> Hosted:
         """What is known of the request's corpus, with the request's texts."""
@@ -112,16 +133,12 @@ def main(arguments: list[str]) -> int:
     os.dup2(2, 1)
     settings = msgspec.json.decode(arguments[0], type=Settings)
     store = Store(paths.cache_dir())
-    started = time.perf_counter()
+    worker = Worker(store, out)
     try:
-        model = load_for(settings, store.digest)
+        worker.load(settings)
     except AmygdalaError as error:
         send(out, work.Failed(corpus="", job=0, message=str(error)))
         return 1
-    for warning in model.warnings:
-        log.warning(warning)
-    send(out, work.Loaded(device=model.placement, seconds=time.perf_counter() - started, bytes=model.bytes_held))
-    worker = Worker(model, store, out)
     decoder = msgspec.json.Decoder(work.ToWorker)
     for line in sys.stdin.buffer:
         worker.handle(decoder.decode(line))

@@ -62,7 +62,7 @@ def _bare(story: Story, state: StoryState, reason: str = "") -> StoryView:
 def _add_scores(views: dict[str, StoryView], applied: Mapping[str, Story], results: Results) -> None:
     fits = {(fit.text_id, fit.concept): fit for fit in results.fits}
     ranked = {(found.text_id, found.concept): (rank, found) for rank, found in enumerate(outliers(results))}
-    truncated = set(results.truncated)
+    truncated, without_subspace = set(results.truncated), set(results.without_subspace)
     for path, story in applied.items():
         view = views.get(path)
         fit = fits.get((story.text_id, story.concept or ""))
@@ -73,6 +73,10 @@ def _add_scores(views: dict[str, StoryView], applied: Mapping[str, Story], resul
         reasons = [view.reason] if view.reason else [outlier.reason] if outlier is not None else []
         if story.text_id in truncated:
             reasons.append(f"only its first {results.max_tokens} tokens are read")
+        if story.text_id in without_subspace:
+            reasons.append(
+                f"as many tokens as the model has dimensions ({results.hidden_size}): its subspace is left out"
+            )
         views[path] = msgspec.structs.replace(
             view,
             state="outlier" if is_misread and view.state == "ok" else view.state,

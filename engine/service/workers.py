@@ -139,6 +139,7 @@ class Worker:
     ) -> Results:
         async with self._starting:
             if self._process is None:
+                self.settings = settings  # how deep the model is loaded is up to the job at hand
                 await self._start()
         job = next(self._job_ids)
         future: asyncio.Future[Results] = asyncio.get_running_loop().create_future()

@@ -174,6 +174,8 @@ def test_number_that_chance_gives_too_keeps_its_bucket_and_says_so() -> None:
     found = judge(concept_quality(first_pc=0.38, first_pc_null=CHANCE), LAYER, Thresholds())
     assert found.bucket is Bucket.FRAGMENTED
     assert found.reasons == ["one axis explains 38% of its stories (below 40%; labels dealt at random give 30% to 40%)"]
+    lower = Null(low=0.9, mean=0.95, high=0.97)
+    assert "90% to 97%" in judge(concept_quality(first_pc=0.8, first_pc_null=lower), LAYER, Thresholds()).reasons[0]
     beyond = judge(concept_quality(first_pc=0.29, first_pc_null=CHANCE), LAYER, Thresholds())
     assert beyond.reasons == ["one axis explains 29% of its stories (below 40%)"]
 
@@ -183,4 +185,6 @@ def test_redundant_by_chance_is_still_marked_and_says_so() -> None:
     found = judge(concept_quality(r_squared=0.96, r_squared_null=usual), LAYER, Thresholds())
     assert found.redundant
     assert "labels dealt at random give 95% to 98%" in found.reasons[-1]
+    below = judge(concept_quality(r_squared=0.93, r_squared_null=usual), LAYER, Thresholds())
+    assert "labels dealt at random" in below.reasons[-1], "less than chance gives is no evidence either"
     assert "random" not in judge(concept_quality(r_squared=0.99, r_squared_null=usual), LAYER, Thresholds()).reasons[-1]

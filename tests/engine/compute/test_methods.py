@@ -122,9 +122,14 @@ def test_vectors_are_the_oracles(computed: Any, read: Read, method: str, shape: 
     tree = SHAPES[shape]
     live, results = computed(method, tree)
     vectors = live.readout().vectors
+    names = [quality.concept for quality in results.concepts]
     for layer in LAYERS:
-        for c, (name, (direction, matrix)) in enumerate(expected(method, read, tree, layer).items()):
-            assert results.concepts[c].concept == name
+        for name, (direction, matrix) in expected(method, read, tree, layer).items():
+            if name in results.without_vector:
+                assert shape == "only such stories in a concept"
+                assert method in ("filter",)
+                continue
+            c = names.index(name)
             ours = vectors[layer][c].double().numpy()
             assert oracle.cosine(ours, direction) > 0.9999, (name, layer)
             if matrix is not None:
