@@ -17,13 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from engine import paths
+from engine.compute import methods
 from engine.compute.live import LiveCorpus
 from engine.compute.models import LoadedModel, load
 from engine.compute.separation import auroc
 from engine.compute.source import Source, Tally, silent
 from engine.compute.store import Store
+from engine.compute.subspace import Solved, Subspaces, filtered
 from engine.corpus import Layout, Story, scan
 from engine.settings import Settings
 from engine.work import Placement
@@ -35,7 +38,9 @@ METHODS: dict[str, dict[str, Any]] = {
     "filter": {"method": "subspace"},
     "filter, k=16": {"method": "subspace", "subspace_k": 16},
     "top-k": {"method": "subspace", "subspace_direction": "top-k"},
+    "relu": {"method": "subspace"},
 }
+"""`relu` is the filter that was not chosen, the positive part of `M_c` applied to the difference: only here."""
 
 
 def main() -> int:
@@ -54,6 +59,7 @@ def main() -> int:
     model = load(Settings(), store.digest, last_layer=arguments.block)
     for count in arguments.per_concept:
         for name in arguments.methods:
+            methods.filtered = positive_part if name == "relu" else filtered
             found = [
                 held_out(model, store, stories, METHODS[name], arguments.block, count, seed)
                 for seed in range(arguments.seeds)
@@ -79,6 +85,16 @@ def held_out(
         for c, concept in enumerate(readout.concepts)
     ]
     return statistics.mean(value for value in values if value is not None)
+
+
+def positive_part(spaces: Subspaces, differences: Tensor) -> Solved:
+    """`relu(M_c) d0`, from all eigenpairs."""
+    directions = []
+    for own, of_own, of_total, difference in zip(spaces.own, *spaces.weights, differences, strict=True):
+        matrix = of_own * sum(part.dense().double() for part in own) - of_total * spaces.total
+        values, vectors = torch.linalg.eigh(matrix)
+        directions.append(vectors @ (values.clamp_min(0) * (difference @ vectors)))
+    return Solved(torch.stack(directions), differences.new_zeros(len(differences), 0))
 
 
 def split(stories: list[Story], count: int, seed: int) -> tuple[list[Story], list[Story]]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from engine import protocol
 from engine.corpus import Change, Problem
 from engine.protocol import ProtocolError
-from engine.results import ConceptQuality, LayerQuality, LinearCombination, Work
+from engine.results import ConceptQuality, HeadQuality, LayerQuality, LinearCombination, Null, Work
 from engine.settings import Settings
 from engine.triage import Bucket, Verdict
 
@@ -40,12 +40,24 @@ LAYER = st.builds(
     top5_neurons=st.lists(st.tuples(COUNT, NUMBER), max_size=2),
 )
 COMBINATION = st.builds(LinearCombination, r_squared=NUMBER, residual_norm=NUMBER, top_contributors=RANKED)
+NULL = st.builds(Null, low=NUMBER, mean=NUMBER, high=NUMBER)
+HEADS = st.builds(
+    HeadQuality,
+    n_heads=COUNT,
+    head_dim=COUNT,
+    top_heads=st.lists(st.tuples(COUNT, NUMBER, NUMBER), max_size=2),
+    head_concentration=NUMBER,
+)
 QUALITY = st.builds(
     ConceptQuality,
     concept=TEXT,
     n_positive_stories=COUNT,
     per_layer=st.dictionaries(COUNT, LAYER, max_size=2),
     linear_combination=st.dictionaries(COUNT, COMBINATION, max_size=2),
+    per_head=st.dictionaries(COUNT, HEADS, max_size=2),
+    subspace_eigvals=st.dictionaries(COUNT, st.lists(NUMBER, max_size=3), max_size=2),
+    first_pc_null=NULL,
+    r_squared_null=st.none() | NULL,
     nearest_concepts=RANKED,
     outliers=RANKED,
 )

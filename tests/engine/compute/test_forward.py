@@ -177,6 +177,25 @@ def test_activation_that_is_not_finite_is_refused(llama: LoadedModel, monkeypatc
         extract(extractor, TEXTS)
 
 
+def test_token_that_is_not_finite_is_refused_though_it_is_not_the_last(
+    llama: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extractor = Extractor(llama, [1], pooling="last", keep_tokens=True)
+    forward = extractor._forward
+
+    def infinite(sequences: list[list[int]], place: int) -> Any:
+        taken = forward(sequences)
+        tokens = taken.tokens[0].clone()
+        tokens[-1, place] = torch.inf
+        return dataclasses.replace(taken, tokens=[tokens])
+
+    monkeypatch.setattr(extractor, "_forward", lambda sequences: infinite(sequences, -1))
+    extract(extractor, TEXTS)  # there the shortest text is padded
+    monkeypatch.setattr(extractor, "_forward", lambda sequences: infinite(sequences, 0))
+    with pytest.raises(AmygdalaError, match="not finite"):
+        extract(extractor, TEXTS)
+
+
 @pytest.mark.parametrize(("pooling", "expected"), [("mean", [2.0, 3.0]), ("last", [3.0, 4.0])])
 def test_nan_at_a_padded_position_stays_there(llama: LoadedModel, pooling: str, expected: list[float]) -> None:
     residual = torch.tensor([[[1.0, 2.0], [3.0, 4.0], [torch.nan, torch.inf]]])

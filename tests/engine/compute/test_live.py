@@ -353,6 +353,48 @@ def test_apply_that_failed_can_be_tried_again(tmp_path: Path, monkeypatch: pytes
     assert_same(apply(live, bigger), apply(fresh_corpus(model, tmp_path / "other"), bigger))
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_apply_that_failed_half_way_leaves_nothing_behind(
+    tmp_path: Path, llama: LoadedModel, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    chosen = Settings(
+        model="llama", target_layers="1,2,4", device="cpu",
+        **METHODS[method],  # type: ignore[arg-type]
+    )  # fmt: skip
+    live = fresh_corpus(llama, tmp_path, chosen)
+    tree: Tree = {"a": ("calm", "The lake lay still."), "b": ("sad", "No one came."), "c": ("angry", "He swore.")}
+    apply(live, tree)
+    forward = live.extractor._forward
+
+    def once(sequences: list[list[int]]) -> Any:
+        if len(sequences[0]) > 12:
+            raise KeyboardInterrupt
+        return forward(sequences)
+
+    monkeypatch.setattr(live.extractor, "_forward", once)
+    monkeypatch.setattr(live.extractor, "_batch_size", 1)
+    never = "A long text that never gets through the model, however often it is tried."
+    bigger: Tree = tree | {"d": ("sad", "Rain."), "e": ("calm", never)}
+    with pytest.raises(KeyboardInterrupt):
+        apply(live, bigger)
+    with pytest.raises(AmygdalaError, match="no concept has a vector"):
+        live.readout()
+    monkeypatch.undo()
+    assert_same(apply(live, tree), apply(fresh_corpus(llama, tmp_path / "other", chosen), tree))
+
+
+def test_concept_that_reads_as_all_others_do_has_no_direction(tmp_path: Path) -> None:
+    rows = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 0.0], [1.0, 1.0], [-1.0, -1.0]])
+    tree: Tree = {
+        "a": ("still", "2"), "b": ("loud", "0"), "c": ("quiet", "1"), "d": ("loud", "3"), "e": ("quiet", "4"),
+    }  # fmt: skip
+    live = fresh_corpus(lookup_model(rows), tmp_path)
+    results = apply(live, tree)
+    assert [quality.concept for quality in results.concepts] == ["loud", "quiet"]
+    assert "there is no direction" in results.without_vector["still"]
+    assert live.readout().concepts == ["loud", "quiet"]
+
+
 def test_retrained_text_replaces_what_was_known_of_it_everywhere(tmp_path: Path) -> None:
     model = lookup_model(table())
     live = fresh_corpus(model, tmp_path)

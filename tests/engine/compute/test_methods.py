@@ -137,6 +137,12 @@ def test_vectors_are_the_oracles(computed: Any, read: Read, method: str, shape: 
                 np.testing.assert_allclose(values, oracle_subspace.eigenvalues(matrix), atol=1e-4)
 
 
+def test_concept_of_which_every_story_spans_everything_has_no_vector(computed: Any) -> None:
+    tree = SHAPES["only such stories in a concept"]
+    assert "set subspace_k" in computed("filter", tree)[1].without_vector["calm"]
+    assert computed("filter, k", tree)[1].without_vector == {}
+
+
 def test_story_that_spans_everything_is_told(computed: Any) -> None:
     tree = SHAPES["as many tokens as dimensions"]
     assert computed("filter", tree)[1].without_subspace == [text_id(TEXTS["long"])]

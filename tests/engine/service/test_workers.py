@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from engine.corpus import Story, text_id
@@ -172,3 +174,27 @@ async def test_one_death_counts_once_however_many_corpora_it_cost(worker: Worker
     answers = await asyncio.gather(*(apply(worker, f"/{number}") for number in range(8)))
     assert len(answers) == 8
     assert worker.status().restarts == 0
+
+
+# The real process
+
+
+async def test_settings_that_failed_do_not_bind_the_worker_and_deeper_blocks_are_loaded_when_asked_for(
+    golden: Path, cache: Path
+) -> None:
+    assert not cache.exists()
+    stories = [*STORIES, Story(path="stories/b.txt", concept="b", scenario=None, text="B.", text_id=text_id("B."))]
+    given = Settings(model=str(golden / "models" / "llama"), device="cpu", target_layers="99")
+    worker = Worker(given)
+    held = []
+    try:
+        with pytest.raises(AmygdalaError, match="--target-layers 99"):
+            await asyncio.wait_for(worker.apply("/a", given, stories, (), ignore), 60)
+        for corpus, layers in (("/b", "1"), ("/a", "3"), ("/b", "1")):
+            right = msgspec.structs.replace(given, target_layers=layers)
+            results = await asyncio.wait_for(worker.apply(corpus, right, stories, (), ignore), 60)
+            assert results.layers == [int(layers)]
+            held.append(worker.status().bytes)
+    finally:
+        await worker.close()
+    assert held[0] < held[1] == held[2]
