@@ -17,7 +17,7 @@ from engine.results import ConceptQuality, Work
 from engine.settings import Settings
 from engine.triage import Verdict
 
-PROTOCOL = 1
+PROTOCOL = 2
 MAX_MESSAGE = 64 << 20
 """Bytes in one line, either way: 64 MiB."""
 
