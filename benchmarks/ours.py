@@ -1,0 +1,69 @@
+"""A whole export with the quality report, as `engine export` does it, loading apart: to be timed within a process."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from engine.compute.live import LiveCorpus, Readout
+from engine.compute.models import LoadedModel
+from engine.compute.store import Store
+from engine.corpus import Corpus
+from engine.export import readout
+from engine.results import Results
+from engine.settings import Settings
+from engine.triage import judge
+from engine.work import Placement
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was found, and the seconds each stage took."""
+
+    results: Results
+    readout: Readout
+    seconds: dict[str, float]
+
+
+def export(model: LoadedModel, settings: Settings, corpus: Corpus) -> Exported:
+    """Everything from an empty cache to files on the disk; the cache is filled on the way."""
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        live = LiveCorpus(model, settings, Store(Path(folder) / "cache"))
+        results = live.apply(
+            [Placement(story.text_id, story.concept) for story in corpus.stories],
+            {story.text_id: story.text for story in corpus.stories},
+        )
+        verdicts = {
+            quality.concept: judge(quality, results.middle, settings.thresholds) for quality in results.concepts
+        }
+        run = readout.provenance(
+            msgspec.to_builtins(settings),
+            corpus,
+            model=settings.model,
+            model_hash=model.model_hash,
+            tokenizer_hash=model.tokenizer_hash,
+            pooling=live.extractor.pooling,
+            method=settings.method,
+            dtype=str(model.dtype),
+        )
+        out = Path(folder) / "out"
+        out.mkdir()
+        vectors = live.readout()
+        readout.write(out, vectors, run, readout.quality_document(results, verdicts, corpus))
+        together = time.perf_counter() - started
+    work = results.work
+    assert work.texts_cached == 0
+    return Exported(
+        results,
+        vectors,
+        {
+            "forward": work.seconds_forward,
+            "statistics": work.seconds_statistics,
+            "files and the rest": together - work.seconds_forward - work.seconds_statistics,
+        },
+    )
