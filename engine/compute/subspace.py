@@ -19,6 +19,7 @@ ORTHONORMAL = 1e-6
 PROBES = 4
 
 SHIFT = 0.25
+"""Of sigma above `lambda_1`: the less, the closer the direction keeps to the top of the spectrum."""
 TOP_EIGENVALUES = 20
 DENSE_UP_TO = 256
 """Hidden sizes at which all eigenvalues, by LAPACK, cost no more than the top ones by Lanczos."""
@@ -272,9 +273,9 @@ def _iteratively(spaces: Subspaces, differences: Tensor, method: _Filter) -> Sol
     wanted = Wanted(method.wanted, method.residual, zeros)
     directions = torch.zeros_like(differences)
     eigenvalues = differences.new_zeros(len(differences), TOP_EIGENVALUES)
-    for chunk in torch.split(torch.arange(len(differences)), CHUNK):
-        some = spaces.only(chunk.tolist())
-        ritz = block_lanczos(_operator(some), differences[chunk], wanted)
+    for start in range(0, len(differences), CHUNK):
+        chunk = torch.arange(start, min(start + CHUNK, len(differences)))
+        ritz = block_lanczos(_operator(spaces.only(chunk.tolist())), differences[chunk], wanted)
         largest = ritz.values[:, : method.wanted].clamp_min(0 if zeros else -torch.inf)
         directions[chunk] = method.sketched(ritz, largest, differences[chunk].norm(dim=1).cpu())
         eigenvalues[chunk] = largest[:, :TOP_EIGENVALUES].to(eigenvalues)

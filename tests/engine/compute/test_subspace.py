@@ -291,6 +291,13 @@ def test_a_great_many_eigenvectors_are_had_densely(monkeypatch: pytest.MonkeyPat
 
 
 @SOLVERS
+def test_without_concepts_there_is_nothing(solver: Solver) -> None:
+    solved = solver(Corpus([], [tokens(9, 120, 0)], 120).spaces(), torch.zeros(0, 120).double(), subspace._Resolvent())
+    assert solved.directions.shape == (0, 120)
+    assert solved.eigenvalues.shape == (0, 20)
+
+
+@SOLVERS
 def test_without_others_the_mean_over_them_is_zero(solver: Solver) -> None:
     corpus = Corpus.of([6], 0, 200, 60)
     differences = corpus.differences()
