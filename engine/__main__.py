@@ -6,8 +6,8 @@ import sys
 
 def main() -> int:
     """Run the command line; heavy imports wait until a command needs them."""
-    # Read when torch is imported, here and in workers: threads that wait by spinning make a shared machine several times
-    # slower (a forward pass 3 to 5 times, beside one busy process on two cores) and an idle one no faster.
+    # Read when torch is imported, here and in workers: threads that wait by spinning make a shared machine several
+    # times slower (a forward pass 3 to 5 times, beside one busy process on two cores) and an idle one no faster.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from engine.cli import run
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from engine.compute.small import eigh
+
 BLOCK = 4
 """Vectors per matrix: one pass over it serves them all. An eigenvalue is found at most as often as there are any."""
 FIRST_LOOK = 96
@@ -113,7 +115,7 @@ def block_lanczos(apply: Callable[[Tensor], Tensor], starts: Tensor, wanted: Wan
 def _independent(block: Tensor, noise: Tensor) -> Tensor:
     """Nearly orthonormal rows with the span of each block `[C, b, H]`; rows of noise `[b, H]` for what it lacks."""
     exact = block.double()
-    squares, vectors = torch.linalg.eigh(exact @ exact.mT)
+    squares, vectors = eigh(exact @ exact.mT)
     lengths = squares[:, :, None].clamp_min(0).sqrt().float()
     return torch.where(lengths > BREAKDOWN, vectors.mT.float() @ block / lengths, noise)
 
@@ -127,7 +129,7 @@ def _orthonormal(block: Tensor) -> Tensor:
 
 def _ritz(basis: Tensor, projected: Tensor, rest: Tensor, wanted: Wanted) -> Ritz:
     """Solve the projected problems, lower triangles given; `rest` `[C, b, H]` is what of `M` leaves the space."""
-    values, columns = torch.linalg.eigh(projected.cpu())  # small and many: a GPU takes longer
+    values, columns = eigh(projected.cpu())  # small and many: a GPU takes longer
     values, weights = values.flip(1), columns.mT.flip(1)
     last = weights[:, : wanted.count, -rest.shape[1] :]
     residuals = (last.to(rest) @ rest).norm(dim=2).cpu()

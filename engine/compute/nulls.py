@@ -14,6 +14,7 @@ from torch.nn.functional import embedding_bag
 
 from engine.compute.directions import normalise
 from engine.compute.quality import RIDGE
+from engine.compute.small import eigvalsh
 from engine.results import ConceptNulls, Null
 
 SEED = 0
@@ -142,6 +143,6 @@ def _first_pc_ratios(grams: Tensor, size: int) -> Tensor:
     centred = gram - gram.mean(1, keepdim=True) - gram.mean(2, keepdim=True) + gram.mean((1, 2), keepdim=True)
     total = centred.diagonal(dim1=1, dim2=2).sum(1)
     coincide = total <= ROUNDING * gram.diagonal(dim1=1, dim2=2).sum(1)
-    ratios = torch.linalg.eigvalsh(centred)[:, -1] / total.masked_fill(coincide, 1)
+    ratios = eigvalsh(centred)[:, -1] / total.masked_fill(coincide, 1)
     found: Tensor = ratios.masked_fill(coincide, 1.0)
     return found

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from engine.compute.directions import normalise
+from engine.compute.small import eigvalsh
 from engine.results import (
     ConceptNulls,
     ConceptQuality,
@@ -35,7 +36,7 @@ def variance_ratios(rows: Tensor) -> list[float]:
     x = rows.double()
     centred = x - x.sum(0) / len(x)  # a quotient leaves copies at exactly zero, where `mean` may not
     gram = centred @ centred.T if len(x) <= x.shape[1] else centred.T @ centred
-    eigenvalues = torch.linalg.eigvalsh(gram).clamp_min(0).flip(0)
+    eigenvalues = eigvalsh(gram).clamp_min(0).flip(0)
     total = eigenvalues.sum()
     if len(rows) == 1 or total <= COINCIDE * x.square().sum():
         return [1.0]

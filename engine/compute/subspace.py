@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from engine.compute.krylov import FIRST_LOOK, Ritz, Wanted, block_lanczos
+from engine.compute.small import eigh, eigvalsh
 
 RANK_TOLERANCE = 1e-6
 """Singular values below this share of the largest are zero: activations carry fp32 rounding, 6e-8 of their size."""
@@ -74,7 +75,7 @@ def _by_cholesky(x: Tensor) -> Tensor | None:
 def _by_gram(centred: Tensor, k: int | None) -> Tensor | None:
     """The top k right singular vectors of `[T, H]` by the smaller Gram matrix; None where squaring cost too much."""
     wide = len(centred) <= centred.shape[1]
-    squares, vectors = torch.linalg.eigh(centred @ centred.T if wide else centred.T @ centred)
+    squares, vectors = eigh(centred @ centred.T if wide else centred.T @ centred)
     lengths = squares.clamp_min(0).sqrt()
     kept = int((lengths > RANK_TOLERANCE * lengths[-1]).sum())
     first = len(lengths) - (kept if k is None else min(k, kept))
@@ -186,7 +187,7 @@ class _Resolvent:
 
     def exact(self, matrix: Tensor, difference: Tensor) -> tuple[Tensor, Tensor]:
         """From `M` `[H, H]` and `d0` `[H]`, fp64: the direction `[H]` and all eigenvalues, descending."""
-        values = torch.linalg.eigvalsh(matrix).flip(0)
+        values = eigvalsh(matrix).flip(0)
         shifted = (values[0] + SHIFT) * torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device) - matrix
         return torch.cholesky_solve(difference[:, None], torch.linalg.cholesky(shifted))[:, 0], values
 
@@ -207,7 +208,7 @@ class _TopEigenvectors:
         self.wanted = max(TOP_EIGENVALUES, count)
 
     def exact(self, matrix: Tensor, difference: Tensor) -> tuple[Tensor, Tensor]:
-        values, vectors = torch.linalg.eigh(matrix)
+        values, vectors = eigh(matrix)
         values, vectors = values.flip(0), vectors.flip(1)[:, : self._count]
         return vectors @ (values[: self._count].clamp_min(0) * (difference @ vectors).sign()), values
 
