@@ -56,8 +56,8 @@ MEANINGS: dict[str, Sequence[tuple[str, str]]] = {
         ("first PC", "How much of the difference between its stories lies along one axis."),
         ("nearest", "The concepts whose vectors are closest: 1 is the same direction, 0 unrelated, below 0 opposed."),
         ("R²", "How much of its vector a mix of all the other concepts' vectors reproduces."),
-        ("at random", "What first PC and R² come to when labels are dealt to the same stories at random: a low first PC "
-         "or a high R² that chance gives as well is no evidence."),
+        ("at random", "What first PC and R² come to when labels are dealt to the same stories at random: a low first "
+         "PC or a high R² that chance gives as well is no evidence."),
         ("heads", "The attention heads that tell its stories from the others best, each with its selectivity."),
         ("neuron", "The single neuron of the model that writes most nearly this direction."),
         ("alignment", "Its stories, from the one that leans least its way to the one that leans most."),
