@@ -115,7 +115,7 @@ def block_lanczos(apply: Callable[[Tensor], Tensor], starts: Tensor, wanted: Wan
 def _independent(block: Tensor, noise: Tensor) -> Tensor:
     """Nearly orthonormal rows with the span of each block `[C, b, H]`; rows of noise `[b, H]` for what it lacks."""
     exact = block.double()
-    squares, vectors = eigh(exact @ exact.mT)
+    squares, vectors = torch.linalg.eigh(exact @ exact.mT)
     lengths = squares[:, :, None].clamp_min(0).sqrt().float()
     return torch.where(lengths > BREAKDOWN, vectors.mT.float() @ block / lengths, noise)
 
