@@ -1,7 +1,8 @@
-"""Where things lie: the runtime socket, the activation cache, the log. Nothing of ours lies in a corpus."""
+"""Where things lie: the runtime socket, the activation cache, the log, histories. Nothing of ours lies in a corpus."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 import stat
@@ -20,6 +21,18 @@ MAX_SOCKET_PATH = 103
 def expand(path: str | os.PathLike[str]) -> Path:
     """`~` and `~user` replaced; an unknown user's is left alone (`Path.expanduser` would raise)."""
     return Path(os.path.expanduser(path))  # noqa: PTH111
+
+
+def real(path: str | os.PathLike[str]) -> str:
+    """The real path, links followed, of what a client names; it need not exist.
+
+    Raises:
+        AmygdalaError: no file can have that name.
+    """
+    try:
+        return str(Path(path).resolve())
+    except (ValueError, OSError, RuntimeError) as error:
+        raise AmygdalaError(f"{str(path)!r} is no path: {error}") from error
 
 
 def socket_path(explicit: str | os.PathLike[str] | None = None) -> Path:
@@ -90,3 +103,9 @@ def cache_dir() -> Path:
 def log_path() -> Path:
     """What a detached engine says (its standard error)."""
     return platformdirs.user_state_path(APP) / "engine.log"
+
+
+def history_path(corpus: Path) -> Path:
+    """The database with a corpus's revisions, by the corpus's real path (not created)."""
+    name = hashlib.sha256(os.fsencode(corpus.resolve())).hexdigest()[:16]
+    return platformdirs.user_state_path(APP) / "history" / f"{name}.sqlite"
