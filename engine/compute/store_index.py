@@ -1,0 +1,282 @@
+"""The store's index: sizes and times of use of its entries, and digests of large files, in SQLite (WAL).
+
+It is a help, not the truth: whatever it says, the files decide. So nothing that befalls it is a failure: a damaged one
+is begun anew, and where none can be had (a locked, full or read-only disk) the store goes on without.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeVar, get_args
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+Kind = Literal["pooled", "tokens"]
+Signature = tuple[int, int, int, int]
+"""What changes with a file's content: its size, times of modification and change, inode."""
+KINDS: tuple[Kind, ...] = get_args(Kind)
+TOKENS_SHARE = 0.75
+"""Of the room there is, what tokens may take at most: one entry may be as large as 100,000 pooled ones."""
+LOCKED_FOR = 5.0
+"""Seconds to wait for another process to be done with the index; its transactions take milliseconds."""
+REST = 10.0
+"""Seconds that an index which failed is left alone, so that not every call waits for it."""
+SPOILT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
+"""Primary error codes of an index that is not what it should be; SQLITE_ERROR: a table is missing."""
+VERSION = 2
+TABLES = """
+CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, bytes INTEGER NOT NULL, used REAL NOT NULL) WITHOUT ROWID;
+ALTER TABLE entries ADD COLUMN kind TEXT NOT NULL DEFAULT 'pooled';
+CREATE INDEX by_use ON entries (kind, used);
+CREATE TABLE IF NOT EXISTS digests (
+    path TEXT PRIMARY KEY, bytes INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, inode INTEGER, sha256 TEXT
+) WITHOUT ROWID;
+CREATE TABLE totals (kind TEXT PRIMARY KEY, entries INTEGER NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO totals SELECT kind, COUNT(*), SUM(bytes) FROM entries GROUP BY kind;
+"""
+"""The first of these is how version 1 had it."""
+COUNT_IN = """
+    INSERT INTO totals VALUES (NEW.kind, 1, NEW.bytes)
+    ON CONFLICT (kind) DO UPDATE SET entries = entries + 1, bytes = bytes + NEW.bytes;
+"""
+COUNT_OUT = "UPDATE totals SET entries = entries - 1, bytes = bytes - OLD.bytes WHERE kind = OLD.kind;"
+TRIGGERS = (
+    f"CREATE TRIGGER added AFTER INSERT ON entries BEGIN {COUNT_IN} END",
+    f"CREATE TRIGGER dropped AFTER DELETE ON entries BEGIN {COUNT_OUT} END",
+    f"CREATE TRIGGER changed AFTER UPDATE OF bytes, kind ON entries BEGIN {COUNT_OUT} {COUNT_IN} END",
+)
+
+
+class Row(NamedTuple):
+    """What is known of one entry."""
+
+    key: str
+    kind: Kind
+    bytes: int
+    used: float
+
+
+@dataclass(frozen=True)
+class Held:
+    """How much there is of one kind."""
+
+    entries: int
+    bytes: int
+
+
+class Index:
+    """One connection to the index of a store, for any thread; reopened when its file is gone or another."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._lock = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+        self._opened: tuple[int, int] | None = None
+        self._rests_until = 0.0
+        self._said = ""
+
+    def close(self) -> None:
+        """Let go of the file; the next use opens it again."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+            self._connection = self._opened = None
+
+    def __del__(self) -> None:
+        self.close()
+
+    def uses(self, keys: Iterable[str]) -> dict[str, float]:
+        """When those of `keys` that are known were last used."""
+
+        def look(connection: sqlite3.Connection) -> dict[str, float]:
+            rows = {key: connection.execute("SELECT used FROM entries WHERE key = ?", [key]).fetchone() for key in keys}
+            return {key: row[0] for key, row in rows.items() if row is not None}
+
+        return self._try(look, {})
+
+    def all_uses(self) -> dict[str, float]:
+        """When each entry was last used."""
+        return self._try(lambda connection: dict(connection.execute("SELECT key, used FROM entries").fetchall()), {})
+
+    def held(self) -> dict[Kind, Held]:
+        """How much there is of each kind."""
+        nothing = {kind: Held(0, 0) for kind in KINDS}
+        return nothing | self._try(_held, nothing)
+
+    def put(self, rows: list[Row], max_bytes: int) -> list[str]:
+        """Note new entries, and forget others where there is no room for all: the keys of those, whose files may go."""
+
+        def add(connection: sqlite3.Connection) -> list[str]:
+            connection.executemany(
+                "INSERT INTO entries (key, kind, bytes, used) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE "
+                "SET kind = excluded.kind, bytes = excluded.bytes, used = excluded.used",
+                rows,
+            )
+            gone: list[str] = []
+            for kind in KINDS:
+                held = _held(connection)
+                pooled, this = (held[name].bytes if name in held else 0 for name in ("pooled", kind))
+                room = max_bytes if kind == "pooled" else min(int(TOKENS_SHARE * max_bytes), max_bytes - pooled)
+                gone += _drop_oldest(connection, kind, this - room)
+            return gone
+
+        return self._try(add, [], writes=True)
+
+    def adopt(self, rows: list[Row]) -> int:
+        """Note entries whose files were found, unless they are known by now; how many were not."""
+        if not rows:
+            return 0
+        statement = "INSERT INTO entries (key, kind, bytes, used) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO NOTHING"
+        return self._try(lambda connection: connection.executemany(statement, rows).rowcount, 0, writes=True)
+
+    def touch(self, keys: list[str], now: float) -> None:
+        """These were used."""
+        if not keys:
+            return
+        rows = [(now, key) for key in keys]
+        statement = "UPDATE entries SET used = ? WHERE key = ?"
+        self._try(lambda connection: connection.executemany(statement, rows).rowcount, 0, writes=True)
+
+    def forget(self, seen: Mapping[str, float]) -> int:
+        """Forget entries whose files are gone, unless they were put anew since they were `seen`; how many were not."""
+        if not seen:
+            return 0
+        statement = "DELETE FROM entries WHERE key = ? AND used = ?"
+        return self._try(lambda connection: connection.executemany(statement, seen.items()).rowcount, 0, writes=True)
+
+    def digest(self, path: str, signature: Signature) -> str | None:
+        """A large file's SHA-256, if it is remembered."""
+        query = (
+            "SELECT sha256 FROM digests WHERE path = ? AND bytes = ? AND mtime_ns = ? AND ctime_ns = ? AND inode = ?"
+        )
+        row = self._try(lambda connection: connection.execute(query, [path, *signature]).fetchone(), None)
+        return None if row is None else str(row[0])
+
+    def remember(self, path: str, signature: Signature, sha256: str) -> None:
+        """Remember a large file's SHA-256 for as long as it is what its signature says."""
+        row = (path, *signature, sha256)
+        statement = "INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?, ?, ?)"
+        self._try(lambda connection: connection.execute(statement, row).rowcount, 0, writes=True)
+
+    def _try(self, work: Callable[[sqlite3.Connection], T], otherwise: T, *, writes: bool = False) -> T:
+        """What `work` gives; `otherwise`, where there is no index at present."""
+        with self._lock:
+            nothing_to_read = not writes and _identity(self._file) is None
+            if nothing_to_read or time.monotonic() < self._rests_until:
+                return otherwise
+            try:
+                result = self._do(work, writes=writes)
+            except (OSError, sqlite3.Error) as error:
+                self._rests_until = time.monotonic() + REST
+                if self._said != (said := str(error)):
+                    log.warning("no index of activations at %s: %s", self._file, error)
+                    self._said = said
+                return otherwise
+            self._said = ""
+            return result
+
+    def _do(self, work: Callable[[sqlite3.Connection], T], *, writes: bool) -> T:
+        """What `work` gives, in one transaction if it `writes`; a damaged index is begun anew."""
+        try:
+            return _within(self._open(), work, writes)
+        except sqlite3.Error as error:
+            if not _spoilt(error):
+                raise
+            log.warning(
+                "%s is damaged (%s) and is begun anew; to recount: python -m engine cache verify", self._file, error
+            )
+            self._discard()
+            return _within(self._open(), work, writes)
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is not None and self._opened != _identity(self._file):
+            self.close()
+        if self._connection is None:
+            self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._connection = _connect(self._file)
+            self._opened = _identity(self._file)
+        return self._connection
+
+    def _discard(self) -> None:
+        """Remove the index, unless another process has begun it anew already."""
+        ours = self._opened is None or self._opened == _identity(self._file)
+        self.close()
+        for suffix in ("", "-wal", "-shm") if ours else ():
+            with contextlib.suppress(OSError):
+                self._file.with_name(self._file.name + suffix).unlink()
+
+
+def _connect(file: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(file, timeout=LOCKED_FOR, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA synchronous = NORMAL")
+        if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+            with contextlib.suppress(sqlite3.OperationalError):  # another process is just doing the same
+                connection.execute("PRAGMA journal_mode = WAL")
+        if _version(connection) != VERSION:
+            _within(connection, _create, writes=True)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    if _version(connection) == VERSION:  # by now, thanks to another process
+        return
+    for statement in (*TABLES.split(";"), *TRIGGERS, f"PRAGMA user_version = {VERSION}"):
+        connection.execute(statement)
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def _within(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T], writes: bool) -> T:
+    if not writes:
+        return work(connection)
+    connection.execute("BEGIN IMMEDIATE")  # a transaction that began by reading could not wait for a writer
+    with connection:
+        return work(connection)
+
+
+def _held(connection: sqlite3.Connection) -> dict[Kind, Held]:
+    rows = connection.execute("SELECT kind, entries, bytes FROM totals").fetchall()
+    return {kind: Held(entries, size) for kind, entries, size in rows}
+
+
+def _drop_oldest(connection: sqlite3.Connection, kind: Kind, excess: int) -> list[str]:
+    """Forget the least recently used of a kind, `excess` bytes of them at least: their keys."""
+    gone: list[str] = []
+    rows = connection.execute("SELECT key, bytes FROM entries WHERE kind = ? ORDER BY used, key", [kind])
+    while excess > 0 and (row := rows.fetchone()) is not None:
+        key, size = row
+        gone.append(key)
+        excess -= size
+    rows.close()
+    connection.executemany("DELETE FROM entries WHERE key = ?", [[key] for key in gone])
+    return gone
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    """What tells a file from another one of its name; None where there is none."""
+    try:
+        info = file.stat()
+    except OSError:
+        return None
+    return info.st_dev, info.st_ino
+
+
+def _spoilt(error: sqlite3.Error) -> bool:
+    """Whether the index itself is at fault, not the disk that it is on nor another process."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and (code & 0xFF in SPOILT or code == sqlite3.SQLITE_READONLY_DBMOVED)
