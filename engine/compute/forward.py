@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from engine.compute.models import LoadedModel
+from engine.compute.models import LoadedModel, Model
 from engine.errors import AmygdalaError
 
 EXTRACTOR_VERSION = 2
@@ -34,6 +36,18 @@ class Activation:
     """The residuals of all tokens, if asked for: `[L, T, H]`, in the model's number format, on its device."""
 
 
+@dataclass(frozen=True)
+class Trace:
+    """What is read of one text, token by token."""
+
+    activation: Activation
+    tokens: Tensor
+    """The residuals of all T tokens: `[L, T, H]`, fp32, on the CPU."""
+    offsets: list[tuple[int, int]]
+    """Where each token begins and ends in the text, in characters; (0, 0) for those that stand for no text. Tokens that
+    share a character all have it."""
+
+
 class Extraction(Protocol):
     """Anything that turns texts into activations: a model in this process, or many elsewhere."""
 
@@ -48,7 +62,7 @@ class Extractor:
     """Runs texts through a model and reads what each target block gives.
 
     Args:
-        model: the loaded model.
+        model: the model; if it is but an outline, the weights are loaded when the first text is run.
         layers: target blocks, 0-based.
         pooling: `last` reads the last token, `mean` averages the tokens from `pool_from` on.
         max_length: tokens read of a text, special tokens included.
@@ -58,7 +72,7 @@ class Extractor:
 
     def __init__(
         self,
-        model: LoadedModel,
+        model: Model,
         layers: Sequence[int],
         *,
         pooling: Literal["last", "mean"],
@@ -75,7 +89,6 @@ class Extractor:
         self.keep_tokens = keep_tokens
         self._batch_size = batch_size or 1 << 30
         self._budget = TOKENS_PER_BATCH.get((model.device.type, model.dtype), TOKENS_PER_GPU_BATCH)
-        self._outputs = [model.anatomy.attention_output(layer) for layer in self.layers]
         self.recipe = "\n".join(
             str(part)
             for part in (
@@ -84,13 +97,30 @@ class Extractor:
             )
         )  # fmt: skip
 
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the model's weights are there."""
+        return self.model.is_loaded
+
+    def loaded(self) -> LoadedModel:
+        """The model with its weights, which are loaded if they are not there yet.
+
+        Raises:
+            AmygdalaError: they cannot be loaded.
+        """
+        return self.model.loaded()
+
     def run(self, texts: Sequence[str]) -> Iterator[list[tuple[int, Activation]]]:
         """Yield, batch by batch, `(index into texts, activation)`; longest texts first.
 
         Raises:
-            AmygdalaError: an activation is not finite, or a single text does not fit into memory.
+            AmygdalaError: the model cannot be loaded, an activation is not finite, or a single text does not fit into
+                memory.
         """
+        if not texts:
+            return
         sequences, truncated = self._tokenize(texts)
+        self.loaded()  # here, since what is loaded in inference mode is of no use elsewhere
         waiting = sorted(range(len(texts)), key=lambda i: len(sequences[i]), reverse=True)
         while waiting:
             batch = self._next_batch(waiting, sequences)
@@ -103,6 +133,29 @@ class Extractor:
                 raise AmygdalaError(f"{self.model.name} gives activations that are not finite; try --dtype fp32")
             yield [(i, taken.of(place, len(sequences[i]), truncated=truncated[i])) for place, i in enumerate(batch)]
 
+    def trace(self, text: str) -> Trace:
+        """Run one text, and tell its tokens apart.
+
+        Raises:
+            AmygdalaError: as `run`, or the tokenizer cannot tell where in a text its tokens are.
+        """
+        offsets = self._offsets(text)
+        extractor = copy(self)
+        extractor.keep_tokens = True
+        ((_, activation),) = next(extractor.run([text]))
+        assert activation.tokens is not None
+        return Trace(
+            activation if self.keep_tokens else replace(activation, tokens=None),
+            activation.tokens.float().cpu(),
+            offsets,
+        )
+
+    @cached_property
+    def _outputs(self) -> list[nn.Module | None]:
+        """Per target block the module whose input is read as `heads`."""
+        anatomy = self.loaded().anatomy
+        return [anatomy.attention_output(layer) for layer in self.layers]
+
     def _try(self, sequences: list[list[int]]) -> _Taken | None:
         """Run a batch; None if it does not fit into memory, an error if a single text does not."""
         try:
@@ -112,17 +165,17 @@ class Extractor:
                 raise
             if len(sequences) == 1:
                 raise AmygdalaError(
-                    f"out of memory on {self.model.device} with a single story of {len(sequences[0])} tokens; "
+                    f"out of memory on {self.loaded().device} with a single story of {len(sequences[0])} tokens; "
                     "use a smaller --max-length or another --device"
                 ) from error
-        if self.model.device.type == "cuda":  # here, where the failed pass holds its tensors no more
+        if self.loaded().device.type == "cuda":  # here, where the failed pass holds its tensors no more
             torch.cuda.empty_cache()
         return None
 
     def _tokenize(self, texts: Sequence[str]) -> tuple[list[list[int]], list[bool]]:
         """Token ids per text, cut to `max_length` by the tokenizer (which keeps its closing token)."""
         tokenizer = self.model.tokenizer
-        sequences: list[list[int]] = tokenizer(list(texts), verbose=False)["input_ids"] if texts else []
+        sequences: list[list[int]] = tokenizer(list(texts), verbose=False)["input_ids"]
         truncated = [len(ids) > self.max_length for ids in sequences]
         for i, long in enumerate(truncated):
             if long:
@@ -131,6 +184,18 @@ class Extractor:
                 raise AmygdalaError(f"{self.model.name} makes no token of the story {texts[i][:40]!r}")
         return sequences, truncated
 
+    def _offsets(self, text: str) -> list[tuple[int, int]]:
+        """Where in a text the tokens that `_tokenize` makes of it are."""
+        cut = {"truncation": True, "max_length": self.max_length}
+        try:
+            spans = self.model.tokenizer([text], **cut, return_offsets_mapping=True)["offset_mapping"][0]
+        except (KeyError, NotImplementedError, ValueError) as error:  # each kind refuses in its own way
+            raise AmygdalaError(
+                f"{self.model.name}: its tokenizer cannot tell where in a text its tokens are, so they are not shown; "
+                "a tokenizer.json in the model's folder can"
+            ) from error
+        return [(start, end) for start, end in spans]
+
     def _next_batch(self, waiting: list[int], sequences: list[list[int]]) -> list[int]:
         longest = len(sequences[waiting[0]])
         return waiting[: max(1, min(self._batch_size, self._budget // max(1, longest)))]
@@ -138,11 +203,12 @@ class Extractor:
     @torch.inference_mode()
     def _forward(self, sequences: list[list[int]]) -> _Taken:
         """One batch. Padding is on the right whatever the tokenizer prefers, so position t of a text is its token t."""
-        device = self.model.device
+        model = self.loaded()
+        device = model.device
         lengths = torch.tensor([len(ids) for ids in sequences])
         padded = nn.utils.rnn.pad_sequence([torch.tensor(ids) for ids in sequences], batch_first=True)  # (B, T)
         inputs = {"input_ids": padded.to(device)}
-        if self.model.needs_mask:
+        if model.needs_mask:
             inputs["attention_mask"] = (torch.arange(padded.shape[1]) < lengths[:, None]).long().to(device)
         residuals: dict[int, Tensor] = {}
         tokens: dict[int, Tensor] = {}
@@ -152,7 +218,7 @@ class Extractor:
             residual = output if isinstance(output, Tensor) else output[0]  # (B, T, H)
             if residual.shape[:2] != padded.shape or residual.ndim != 3:
                 raise AmygdalaError(
-                    f"{self.model.name}: a block gives {tuple(residual.shape)} for {tuple(padded.shape)} tokens, "
+                    f"{model.name}: a block gives {tuple(residual.shape)} for {tuple(padded.shape)} tokens, "
                     "so its residual stream cannot be read"
                 )
             residuals[place] = self._pool(residual, lengths)
@@ -166,14 +232,14 @@ class Extractor:
 
         with ExitStack() as hooks:
             for place, layer in enumerate(self.layers):
-                block, output = self.model.anatomy.blocks[layer], self._outputs[place]
+                block, output = model.anatomy.blocks[layer], self._outputs[place]
                 hook = block.register_forward_hook(lambda _m, _i, out, place=place: read_block(place, out))
                 hooks.callback(hook.remove)
                 if output is not None:
                     hook = output.register_forward_pre_hook(lambda _m, given, place=place: read_heads(place, given[0]))
                     hooks.callback(hook.remove)
             with suppress(_AllRead):
-                self.model.module(**inputs)
+                model.module(**inputs)
         places = range(len(self.layers))
         return _Taken(
             x=torch.stack([residuals[place].to(device) for place in places]).cpu(),

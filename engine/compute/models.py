@@ -5,9 +5,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, TypeVar, cast
 
 import torch
@@ -51,11 +52,7 @@ class LoadedModel:
     @property
     def max_positions(self) -> int:
         """The longest sequence the model takes, in tokens."""
-        positions = int(getattr(text_config(self.module), "max_position_embeddings", None) or 1 << 30)
-        if not self.needs_mask:
-            return positions
-        # some encoders (RoBERTa) keep positions for themselves, which their tokenizers know
-        return min(positions, int(getattr(self.tokenizer, "model_max_length", positions)))
+        return _max_positions(self, self.module)
 
     @property
     def warnings(self) -> list[str]:
@@ -68,6 +65,93 @@ class LoadedModel:
     def bytes_held(self) -> int:
         """Memory that its weights take."""
         return sum(weight.numel() * weight.element_size() for weight in self.module.parameters())
+
+    @property
+    def is_loaded(self) -> bool:
+        """True, as of an `Outline` that has been loaded."""
+        return True
+
+    def loaded(self) -> LoadedModel:
+        """Itself, as of an `Outline`."""
+        return self
+
+
+@dataclass(eq=False, kw_only=True)
+class Outline:
+    """What identifies a model and what it is made of, known without its weights: these are loaded once needed.
+
+    May be shared, between threads too: the weights are loaded once. What is not described here is as in `LoadedModel`.
+    """
+
+    name: str
+    device: torch.device
+    dtype: torch.dtype
+    model_hash: str
+    tokenizer_hash: str
+    kind: str
+    needs_mask: bool
+    skeleton: nn.Module
+    """The whole model without weights."""
+    bare: Anatomy
+    """The parts of `skeleton`, up to the last block that will be loaded."""
+    checkpoint: Checkpoint
+    last_layer: int | None
+    _model: LoadedModel | None = field(default=None, init=False)
+    _loading: Lock = field(default_factory=Lock, init=False)
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the weights are there."""
+        return self._model is not None
+
+    def loaded(self) -> LoadedModel:
+        """The model with its weights; loads them if they are not there yet.
+
+        Raises:
+            AmygdalaError: as `Checkpoint.load`, or the files are not those any more that this is the outline of.
+                The next call tries again.
+        """
+        with self._loading:
+            if self._model is None:
+                model = self.checkpoint.load(self.last_layer)
+                if (model.model_hash, model.tokenizer_hash) != (self.model_hash, self.tokenizer_hash):
+                    raise AmygdalaError(f"--model {self.name}: its files changed while they were in use; start again")
+                self._model = model
+            return self._model
+
+    @property
+    def tokenizer(self) -> Any:
+        """Loaded when it is first asked for; that takes no weights."""
+        return self.checkpoint.tokenizer
+
+    @property
+    def anatomy(self) -> Anatomy:
+        """The loaded model's; before, that of its skeleton, whose weights have shapes and no values."""
+        return self.bare if self._model is None else self._model.anatomy
+
+    @property
+    def max_positions(self) -> int:
+        """The longest sequence the model takes, in tokens; where padding must be masked, its tokenizer is asked too."""
+        return _max_positions(self, self.skeleton)
+
+    @property
+    def placement(self) -> str:
+        """Where the weights lie, in words, or where they would go first."""
+        return str(self.device) if self._model is None else self._model.placement
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a person should know of how it was loaded."""
+        return [] if self._model is None else self._model.warnings
+
+    @property
+    def bytes_held(self) -> int:
+        """Memory that its weights take; 0 before they are there."""
+        return 0 if self._model is None else self._model.bytes_held
+
+
+Model = LoadedModel | Outline
+"""A model of which all is known but, perhaps, the weights; `loaded()` has those."""
 
 
 class Checkpoint:
@@ -94,6 +178,43 @@ class Checkpoint:
         self._parts = replace(Parts.of(settings), blocks=self._blocks)
         self.n_blocks = dissect(self._skeleton, self._parts).n_blocks
 
+    @cached_property
+    def tokenizer(self) -> Any:
+        """Loaded when it is first asked for.
+
+        Raises:
+            AmygdalaError: it cannot be loaded.
+        """
+        return _guard(self._settings, lambda: _tokenizer(self._folder, self._settings))
+
+    def outline(self, last_layer: int | None = None) -> Model:
+        """Describe what `load(last_layer)` would give, and leave the loading for when the weights are needed.
+
+        A quantised model is loaded at once: what its parts are is not to be told before.
+
+        Raises:
+            AmygdalaError: its files cannot be read, or are not those that were packaged.
+        """
+        if getattr(self._skeleton.config, "quantization_config", None) is not None:
+            return self.load(last_layer)
+        model_hash, tokenizer_hash = hashes(self._folder, self._settings, self._digest)
+        whole = dissect(self._skeleton, self._parts)
+        bare = replace(whole, blocks=whole.blocks[: self.n_blocks if last_layer is None else last_layer + 1])
+        device = pick_device(self._settings.device)
+        return Outline(
+            name=self._settings.model,
+            device=torch.device("cuda", device.index or 0) if device.type == "cuda" else torch.device("cpu"),
+            dtype=self._dtype,
+            model_hash=model_hash,
+            tokenizer_hash=tokenizer_hash,
+            kind=_kind(self._skeleton),
+            needs_mask=_needs_mask(self._skeleton, bare.blocks),
+            skeleton=self._skeleton,
+            bare=bare,
+            checkpoint=self,
+            last_layer=last_layer,
+        )
+
     def load(self, last_layer: int | None = None) -> LoadedModel:
         """Load for inference what texts pass on their way to the end of block `last_layer` (None: of the last block).
 
@@ -103,7 +224,7 @@ class Checkpoint:
             AmygdalaError: it cannot be loaded, or weights are missing from it.
         """
         identity = _in_background(lambda: hashes(self._folder, self._settings, self._digest))
-        tokenizer = _guard(self._settings, lambda: _tokenizer(self._folder, self._settings))
+        tokenizer = self.tokenizer
         module = _guard(self._settings, lambda: self._load(last_layer))
         model_hash, tokenizer_hash = identity.result()
         where = {str(weight.device) for weight in module.parameters()} - {"meta"}
@@ -119,7 +240,7 @@ class Checkpoint:
             dtype=self._dtype,
             model_hash=model_hash,
             tokenizer_hash=tokenizer_hash,
-            kind=str(getattr(module.config, "model_type", "")),
+            kind=_kind(module),
             needs_mask=_needs_mask(module, anatomy.blocks),
             placement=", ".join([*gpus, *sorted(elsewhere)]) or "cpu",
             offloaded=pick_device(self._settings.device).type == "cuda" and bool(elsewhere or not gpus),
@@ -251,6 +372,18 @@ def _in_background(job: Callable[[], T]) -> Future[T]:
 
     Thread(target=run, daemon=True).start()
     return future
+
+
+def _kind(module: nn.Module) -> str:
+    return str(getattr(module.config, "model_type", ""))
+
+
+def _max_positions(model: Model, module: nn.Module) -> int:
+    positions = int(getattr(text_config(module), "max_position_embeddings", None) or 1 << 30)
+    if not model.needs_mask:
+        return positions
+    # some encoders (RoBERTa) keep positions for themselves, which their tokenizers know
+    return min(positions, int(getattr(model.tokenizer, "model_max_length", positions)))
 
 
 def _needs_mask(module: nn.Module, blocks: Sequence[nn.Module]) -> bool:

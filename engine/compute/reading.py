@@ -10,7 +10,7 @@ import torch
 from engine.compute.checkpoint import Digest
 from engine.compute.forward import Extractor
 from engine.compute.layers import target_layers
-from engine.compute.models import Checkpoint, LoadedModel
+from engine.compute.models import Checkpoint, LoadedModel, Model
 from engine.compute.separation import candidates, choose, separation
 from engine.compute.source import Progress, Source, Tally, silent
 from engine.compute.store import Store
@@ -29,18 +29,27 @@ def load_for(settings: Settings, digest: Digest) -> LoadedModel:
         AmygdalaError: as `Checkpoint`.
     """
     checkpoint = Checkpoint(settings, digest)
-    layers = target_layers(settings, checkpoint.n_blocks)
-    return checkpoint.load(None if layers is None else max(layers))
+    return checkpoint.load(_last_layer(settings, checkpoint))
 
 
-def is_deep_enough(model: LoadedModel, settings: Settings) -> bool:
-    """Whether the blocks that `settings` ask for are loaded."""
+def outline_for(settings: Settings, digest: Digest) -> Model:
+    """Describe the model that `load_for` would give; its weights are loaded when they are first needed.
+
+    Raises:
+        AmygdalaError: as `Checkpoint`, and `Checkpoint.outline`.
+    """
+    checkpoint = Checkpoint(settings, digest)
+    return checkpoint.outline(_last_layer(settings, checkpoint))
+
+
+def is_deep_enough(model: Model, settings: Settings) -> bool:
+    """Whether the blocks that `settings` ask for are loaded, or would be."""
     layers = target_layers(settings, model.anatomy.n_blocks)
     needed = model.anatomy.n_blocks if layers is None else max(layers) + 1
     return len(model.anatomy.blocks) >= needed
 
 
-def extractor_for(model: LoadedModel, layers: Sequence[int], settings: Settings) -> Extractor:
+def extractor_for(model: Model, layers: Sequence[int], settings: Settings) -> Extractor:
     """The extractor that settings ask for; what they leave open, the model decides."""
     return Extractor(
         model,
@@ -54,7 +63,7 @@ def extractor_for(model: LoadedModel, layers: Sequence[int], settings: Settings)
 
 
 def layers_for(
-    model: LoadedModel,
+    model: Model,
     settings: Settings,
     store: Store,
     placements: Sequence[Placement],
@@ -74,7 +83,7 @@ def layers_for(
 
 
 def sweep(
-    model: LoadedModel,
+    model: Model,
     settings: Settings,
     store: Store,
     placements: Sequence[Placement],
@@ -103,6 +112,11 @@ def sweep(
             "name the blocks, such as 50%,67%"
         )
     return dict(zip(blocks, scores, strict=True))
+
+
+def _last_layer(settings: Settings, checkpoint: Checkpoint) -> int | None:
+    layers = target_layers(settings, checkpoint.n_blocks)
+    return None if layers is None else max(layers)
 
 
 def _sample(placements: Sequence[Placement]) -> dict[str, set[str]]:

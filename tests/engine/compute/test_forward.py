@@ -12,10 +12,12 @@ import pytest
 import torch
 from transformers import AutoModel
 
+from engine.compute import models
 from engine.compute.checkpoint import locate
 from engine.compute.forward import Activation, Extractor
 from engine.compute.models import LoadedModel
 from engine.errors import AmygdalaError
+from engine.settings import Settings
 from tests import oracle
 from tests.conftest import MODELS
 
@@ -201,3 +203,83 @@ def test_nan_at_a_padded_position_stays_there(llama: LoadedModel, pooling: str, 
     residual = torch.tensor([[[1.0, 2.0], [3.0, 4.0], [torch.nan, torch.inf]]])
     pooled = Extractor(llama, [0], pooling=pooling)._pool(residual, torch.tensor([2]))
     assert pooled.tolist() == [expected]
+
+
+# Traces
+
+SPOKEN = "Café 🙂, she said. Naïve — 日本 e\u0301!\n\n  No one  came 👩\u200d👧."
+
+
+@pytest.mark.parametrize("pooling", ["last", "mean"])
+@pytest.mark.parametrize("name", [*MODELS, "embedded"])
+def test_trace_reads_what_a_run_reads(load_model: Loader, name: str, pooling: Literal["last", "mean"]) -> None:
+    model = load_model(name)
+    extractor = Extractor(model, [0, 2, 3], pooling=pooling)
+    for text in [*TEXTS, SPOKEN]:
+        (expected,) = extract(extractor, [text])
+        (whole,) = extract(Extractor(model, [0, 2, 3], pooling=pooling, keep_tokens=True), [text])
+        trace = extractor.trace(text)
+        assert trace.activation.tokens is None
+        torch.testing.assert_close(trace.activation.x, expected.x, rtol=0, atol=0)
+        torch.testing.assert_close(trace.activation.heads, expected.heads, rtol=0, atol=0)
+        torch.testing.assert_close(trace.tokens, whole.tokens, rtol=0, atol=0)
+        pooled = trace.tokens[:, -1] if pooling == "last" else trace.tokens.mean(1)
+        torch.testing.assert_close(pooled, expected.x)
+        assert len(trace.offsets) == trace.tokens.shape[1] == len(model.tokenizer(text)["input_ids"])
+
+
+def test_trace_of_one_that_keeps_tokens_has_them_in_both_forms(golden: Path) -> None:
+    model = models.load(Settings(model=str(golden / "models" / "llama"), device="cpu", dtype="bf16"))
+    trace = Extractor(model, [1], pooling="last", keep_tokens=True).trace(TEXTS[1])
+    assert trace.activation.tokens is not None
+    assert trace.activation.tokens.dtype == torch.bfloat16
+    torch.testing.assert_close(trace.tokens, trace.activation.tokens.float(), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("text", [*TEXTS, SPOKEN, "  \n Lead and trail. \n", "\U0001f44d\U0001f3fd"])
+@pytest.mark.parametrize("name", MODELS)
+def test_spans_of_byte_level_tokens_are_of_whole_characters(load_model: Loader, name: str, text: str) -> None:
+    tokenizer = load_model(name).tokenizer
+    offsets = Extractor(load_model(name), [0], pooling="last").trace(text).offsets
+    ids = tokenizer(text)["input_ids"]
+    if name == "llama":
+        assert offsets[0] == (0, 0), "its opening token stands for no text"
+        ids, offsets = ids[1:], offsets[1:]
+    spans = sorted(set(offsets))
+    assert [text[start:end] for start, end in spans] == [
+        tokenizer.decode([i for i, span in zip(ids, offsets, strict=True) if span == wanted]) for wanted in spans
+    ]
+    assert "".join(text[start:end] for start, end in spans) == text
+
+
+def test_spans_of_words_are_of_the_text_as_it_was_given(load_model: Loader) -> None:
+    offsets = Extractor(load_model("embedded"), [0], pooling="mean").trace(SPOKEN).offsets
+    assert offsets[0] == offsets[-1] == (0, 0), "opening and closing tokens stand for no text"
+    assert [SPOKEN[start:end] for start, end in offsets[1:-1]] == [
+        "Café", "🙂", ",", "she", "said", ".", "Naïve", "—", "日", "本",
+        "e",  # BERT drops the accent that stands by itself
+        "!", "No", "one", "came", "👩\u200d👧", ".",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["llama", "gpt2", "embedded"])
+def test_trace_of_a_long_text_is_cut_as_a_run_cuts_it(load_model: Loader, name: str) -> None:
+    extractor = Extractor(load_model(name), [1], pooling="mean", max_length=8)
+    (expected,) = extract(extractor, [TEXTS[2]])
+    trace = extractor.trace(TEXTS[2])
+    assert trace.activation.truncated
+    assert trace.tokens.shape[1] == len(trace.offsets) == 8
+    torch.testing.assert_close(trace.activation.x, expected.x, rtol=0, atol=0)
+    assert (trace.offsets[-1] == (0, 0)) is (name == "embedded")
+    assert max(end for _, end in trace.offsets) < len(TEXTS[2])
+
+
+def test_tokenizer_that_knows_no_spans_says_so(llama: LoadedModel) -> None:
+    plain = dataclasses.replace(llama, tokenizer=lambda texts, **_: {"input_ids": [[1, 2] for _ in texts]})
+    with pytest.raises(AmygdalaError, match=r"cannot tell where in a text its tokens are"):
+        Extractor(plain, [1], pooling="last").trace("Rain.")
+
+
+def test_trace_of_what_makes_no_token_is_refused(load_model: Loader) -> None:
+    with pytest.raises(AmygdalaError, match="makes no token"):
+        Extractor(load_model("gpt2"), [1], pooling="last").trace("")
