@@ -98,11 +98,59 @@ class ConceptQuality(msgspec.Struct, frozen=True, kw_only=True):
     """At the middle target layer: the five closest directions with their cosines."""
     outliers: list[tuple[str, float]]
     """At the middle target layer: the two lowest alignments, as (text id, alignment); empty for one story."""
+    settled: bool = True
+    """Whether what is expensive (neurons, nulls, subspaces) is of the texts as they are, and not of slightly earlier
+    ones (`engine.compute.settling`)."""
 
     def headline(self, layer: int) -> tuple[float, float | None, float]:
         """The three numbers that decide a bucket: first-PC ratio, cosine of the nearest concept (if any), R²."""
         nearest = self.nearest_concepts[0][1] if self.nearest_concepts else None
         return self.per_layer[layer].first_pc_variance_ratio, nearest, self.linear_combination[layer].r_squared
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What made a set of vectors, besides stories and settings."""
+
+    model_hash: str
+    tokenizer_hash: str
+    kind: str
+    """The model's type as transformers names it."""
+    pooling: str
+    dtype: str
+    directions: str
+    """What they are, in words."""
+
+
+class Reading(msgspec.Struct, frozen=True, array_like=True):
+    """What one token, or one sentence, carries of each concept asked for."""
+
+    start: int
+    """Where it begins in the text, in characters; tokens that stand for no text begin and end at 0."""
+    end: int
+    values: list[float]
+    """Per concept: `(h - mean of all texts) . d`, as a share of the root mean square length of the corpus's texts about
+    that mean. With mean pooling, the mean of the tokens' values is the text's."""
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """How a text that is not on disk would do in place of a story, at the middle target layer."""
+
+    concepts: list[str]
+    """Those that `tokens` and `sentences` have values of."""
+    tokens: list[Reading]
+    sentences: list[Reading]
+    truncated: bool
+    alignment: float | None
+    """As `StoryFit.alignment`; None where its concept has no vector."""
+    own: float | None
+    rival: str | None
+    rival_score: float | None
+    margin: float | None
+    """`own - rival_score`: below zero, the rival reads it higher than its own concept."""
+    before: ConceptQuality | None
+    """The concept as it is; None without a vector."""
+    after: ConceptQuality | None
+    """As it would become; None too where that takes what a draft does not pay for (method subspace)."""
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):

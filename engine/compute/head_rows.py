@@ -49,15 +49,16 @@ class HeadRows:
         return power_sums(rows, self._origin)
 
     def quality(
-        self, groups: Sequence[tuple[PowerSums, int]], all_ids: Sequence[str]
+        self, groups: Sequence[tuple[PowerSums, int]], everything: PowerSums, n_texts: int
     ) -> list[list[HeadQuality] | None]:
         """Per target layer, each concept's heads; None at layers without.
 
         Args:
             groups: per concept, the `sums` of its texts and how many there are.
-            all_ids: every text of the corpus.
+            everything: the `sums` of every text of the corpus.
+            n_texts: how many these are.
         """
-        found = moments([sums for sums, _ in groups], [count for _, count in groups], self.sums(all_ids), len(all_ids))
+        found = moments([sums for sums, _ in groups], [count for _, count in groups], everything, n_texts)
         return [
             selectivity(found, columns, head_dim) if head_dim else None
             for columns, head_dim in zip(self._columns, self._head_dims, strict=True)

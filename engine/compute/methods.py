@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from engine.compute.forward import Extractor
 from engine.compute.spaces import Spaces
 from engine.compute.subspace import filtered, top_k
 from engine.compute.whitening import whitened
+from engine.results import Facts
 from engine.settings import Settings
 
 POOLED = "difference of means, of unit length"
@@ -43,6 +45,19 @@ def words(settings: Settings) -> str:
     if settings.method == "subspace":
         return FILTERED if settings.subspace_direction == "filter" else TOP_K
     return WHITENED if settings.method == "whitened" else POOLED
+
+
+def facts(extractor: Extractor, settings: Settings) -> Facts:
+    """What makes vectors what they are, besides stories and settings."""
+    model = extractor.model
+    return Facts(
+        model_hash=model.model_hash,
+        tokenizer_hash=model.tokenizer_hash,
+        kind=model.kind,
+        pooling=extractor.pooling,
+        dtype=str(model.dtype).removeprefix("torch."),
+        directions=words(settings),
+    )
 
 
 def point(

@@ -54,15 +54,34 @@ class StoryMeasures:
     """Cosine of `x_i - mean(P_c)` with `d`; zeros for one story."""
 
 
-def measure(rows: Tensor, directions: Tensor) -> StoryMeasures:
-    """One concept's activations `[L, n, H]` against its directions `[L, H]`."""
-    x = rows.double()
-    d = directions[:, :, None]  # (L, H, 1)
-    centred = x - x.mean(1, keepdim=True)  # formed before any division: a difference of cosines would cancel
-    aligned = (normalise(centred) @ normalise(directions)[:, :, None]).squeeze(2)
-    if rows.shape[1] == 1:
+@dataclass(frozen=True)
+class Centred:
+    """A concept's stories about their own mean: what does not change while its texts do not."""
+
+    mean: Tensor
+    """`[L, H]`, fp64."""
+    units: Tensor
+    """`(x_i - mean) / |x_i - mean|`: `[L, n, H]`, fp64. The difference comes first: one of cosines would cancel."""
+    lengths: Tensor
+    """`|x_i - mean|`: `[L, n]`, fp64."""
+
+    @classmethod
+    def of(cls, rows: Tensor) -> Centred:
+        """From activations `[L, n, H]`."""
+        x = rows.double()
+        mean = x.sum(1) / x.shape[1]
+        centred = x - mean[:, None]
+        return cls(mean, normalise(centred), centred.norm(dim=2))
+
+
+def measure(stories: Centred, directions: Tensor) -> StoryMeasures:
+    """One concept's stories against its directions `[L, H]`."""
+    lengths = directions.norm(dim=1)  # (L,): those of fp16 vectors are not quite 1
+    aligned = (stories.units @ normalise(directions)[:, :, None]).squeeze(2)
+    projections = (stories.mean * directions).sum(1, keepdim=True) + stories.lengths * aligned * lengths[:, None]
+    if aligned.shape[1] == 1:
         aligned = torch.zeros_like(aligned)
-    return StoryMeasures((x @ d).squeeze(2).cpu(), aligned.cpu())
+    return StoryMeasures(projections.cpu(), aligned.cpu())
 
 
 def linear_combinations(directions: Tensor, names: Sequence[str]) -> list[LinearCombination]:
@@ -106,15 +125,16 @@ def layer_quality(
 ) -> LayerQuality:
     """One concept at one layer, from its stories' projections and alignments `[n]`."""
     single = len(projections) == 1
+    x, a = projections.numpy(), aligned.numpy()  # for some dozen numbers, a tensor's ways cost more than the sums
     return LayerQuality(
         first_pc_variance_ratio=ratios[0],
         top3_variance_ratios=ratios,
-        story_projection_mean=float(projections.mean()),
-        story_projection_std=None if single else float(projections.std()),
-        story_projection_min=float(projections.min()),
-        story_projection_max=float(projections.max()),
-        story_alignment_mean=float(aligned.mean()),
-        story_alignment_std=0.0 if single else float(aligned.std()),
+        story_projection_mean=float(x.mean()),
+        story_projection_std=None if single else float(x.std(ddof=1)),
+        story_projection_min=float(x.min()),
+        story_projection_max=float(x.max()),
+        story_alignment_mean=float(a.mean()),
+        story_alignment_std=0.0 if single else float(a.std(ddof=1)),
         best_neuron_idx=neurons[0][0] if neurons else None,
         best_neuron_cosine=neurons[0][1] if neurons else None,
         top5_neurons=neurons,
@@ -137,6 +157,8 @@ class Evidence:
     """Per layer and concept, the top ones (method subspace; else empty)."""
     nulls: Sequence[ConceptNulls]
     """Per concept, at the middle layer."""
+    settled: Sequence[bool]
+    """Per concept, whether all of this is of the texts as they are."""
 
 
 def concept_qualities(
@@ -174,6 +196,7 @@ def concept_qualities(
             r_squared_null=found.nulls[c].r_squared,
             nearest_concepts=neighbours[c],
             outliers=lowest(found.measures[c].alignments[middle], positives[name]),
+            settled=found.settled[c],
         )
         for c, name in enumerate(names)
     ]

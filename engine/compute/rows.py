@@ -19,6 +19,11 @@ class Rows:
     def __contains__(self, text_id: str) -> bool:
         return text_id in self._slots
 
+    @property
+    def hidden(self) -> int:
+        """H."""
+        return self._table.shape[2]
+
     def set(self, text_id: str, x: Tensor) -> None:
         """Put one text's activation `[L, H]`, replacing the one it had."""
         if text_id not in self._slots:
@@ -35,10 +40,15 @@ class Rows:
 
     def take(self, text_ids: Sequence[str]) -> Tensor:
         """The rows of these texts, in this order: `[L, n, H]`."""
-        slots = torch.tensor(
-            [self._slots[text_id] for text_id in text_ids], dtype=torch.long, device=self._table.device
-        )
-        return self._table.index_select(1, slots)
+        return self._table.index_select(1, self._places(text_ids))
+
+    def take_at(self, layer: int, text_ids: Sequence[str]) -> Tensor:
+        """The same at the `layer`-th of the layers alone: `[n, H]`."""
+        return self._table[layer].index_select(0, self._places(text_ids))
+
+    def _places(self, text_ids: Sequence[str]) -> Tensor:
+        slots = [self._slots[text_id] for text_id in text_ids]
+        return torch.tensor(slots, dtype=torch.long, device=self._table.device)
 
     def _grow(self) -> None:
         layers, capacity, hidden = self._table.shape

@@ -97,7 +97,7 @@ class Source:
         }
 
     def _keep(self, activations: Mapping[str, Activation]) -> None:
-        entries = {}
+        entries, tokens = {}, {}
         for text_id, activation in activations.items():
             heads = {f"heads.{i}": part for i, part in enumerate(activation.heads) if part is not None}
             entries[self._key(text_id)] = Entry(
@@ -105,8 +105,9 @@ class Source:
                 {"truncated": str(int(activation.truncated)), "layers": str(len(activation.heads))},
             )
             if activation.tokens is not None:
-                entries[self._key(text_id, "tokens")] = Entry({"tokens": activation.tokens.cpu()})
+                tokens[self._key(text_id, "tokens")] = Entry({"tokens": activation.tokens.cpu()})
         self._store.put(entries)
+        self._store.put(tokens, "tokens")
 
     def _key(self, text_id: str, kind: str = "pooled") -> str:
         return hashlib.sha256(f"{self._extraction.recipe}\n{kind}\n{text_id}".encode()).hexdigest()

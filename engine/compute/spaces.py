@@ -98,6 +98,10 @@ class Spaces:
             n_texts=sum(map(_size, self._cells.values())),
         )
 
+    def n_others(self, concept: str) -> int:
+        """Texts with a subspace that are not the concept's: m."""
+        return sum(_size(content) for cell, content in self._cells.items() if concept not in cell)
+
     def _count(self, content: _Content, sign: int) -> None:
         # what is subtracted is bit for bit what was added, so that an fp64 sum stays exact to its last digits
         for total, summed in zip(self._total, content.sums, strict=True):

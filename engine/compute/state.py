@@ -4,30 +4,75 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+import torch
 from torch import Tensor
 
 from engine.compute.directions import row_sum
 from engine.compute.forward import Activation
 from engine.compute.head_rows import HeadRows, PowerSums
-from engine.compute.models import LoadedModel
-from engine.compute.quality import variance_ratios
+from engine.compute.models import Model
+from engine.compute.quality import Centred, variance_ratios
 from engine.compute.rows import Rows
 from engine.compute.spaces import Cell, Spaces
 from engine.settings import Settings
 from engine.work import Placement
 
+Cells = Mapping[Cell, tuple[str, ...]]
+"""The unique texts, sorted by id, by the exact set of concepts they stand under."""
 
-@dataclass
+
+@dataclass(frozen=True)
+class Sums:
+    """One cell's share of the state. A text is in one cell, so that sums over cells count each text once."""
+
+    text_ids: tuple[str, ...]
+    rows: Tensor
+    """`[L, H]`, fp64."""
+    heads: PowerSums
+
+
+@dataclass(frozen=True)
 class Group:
     """One concept's share of the state: what follows from its own texts alone."""
 
     text_ids: tuple[str, ...]
-    sums: Tensor
-    """`[L, H]`, fp64."""
+    centred: Centred
     ratios: list[list[float]]
     """Variance ratios per layer."""
-    heads: PowerSums
+
+
+@dataclass(frozen=True)
+class View:
+    """One consistent state of a corpus: what directions and quality are made of."""
+
+    cells: dict[Cell, Sums]
+    groups: dict[str, Group]
+    """By concept, sorted."""
+
+    @cached_property
+    def text_ids(self) -> list[str]:
+        """All of them, each once, sorted."""
+        return sorted(text_id for cell in self.cells.values() for text_id in cell.text_ids)
+
+    def sums(self, concept: str) -> Tensor:
+        """Over the concept's texts: `[L, H]`, fp64."""
+        return _total([cell.rows for names, cell in self.cells.items() if concept in names])
+
+    def heads(self, concept: str) -> PowerSums:
+        """Likewise, of attention outputs."""
+        return _powers([cell.heads for names, cell in self.cells.items() if concept in names])
+
+    @property
+    def total(self) -> Tensor:
+        """Over all texts: `[L, H]`, fp64."""
+        return _total([cell.rows for cell in self.cells.values()])
+
+    @property
+    def total_heads(self) -> PowerSums:
+        """Likewise, of attention outputs."""
+        return _powers([cell.heads for cell in self.cells.values()])
 
 
 class State:
@@ -36,7 +81,7 @@ class State:
     Begun anew after a failure in the midst of a change: what a text's activation is, the store knows.
     """
 
-    def __init__(self, model: LoadedModel, settings: Settings, layers: Sequence[int]) -> None:
+    def __init__(self, model: Model, settings: Settings, layers: Sequence[int]) -> None:
         anatomy = model.anatomy
         self.rows = Rows(len(layers), anatomy.hidden_size, model.device)
         self.heads = HeadRows(
@@ -47,11 +92,11 @@ class State:
             if settings.method == "subspace"
             else None
         )
-        self.groups: dict[str, Group] = {}
+        self.view = View({}, {})
         self.truncated: set[str] = set()
 
-    def begin(self, cells: Mapping[Cell, tuple[str, ...]], fresh: Collection[str]) -> list[str]:
-        """Start a change to these texts, by cell; returns those whose activations are needed (`take`)."""
+    def begin(self, cells: Cells, fresh: Collection[str]) -> list[str]:
+        """Start a change to these texts; returns those whose activations are needed (`take`)."""
         rebuilt = self.spaces.begin(cells, fresh) if self.spaces is not None else set()
         used = sorted(text_id for text_ids in cells.values() for text_id in text_ids)
         return [text_id for text_id in used if text_id not in self.rows or text_id in fresh or text_id in rebuilt]
@@ -64,42 +109,68 @@ class State:
         if self.spaces is not None and activation.tokens is not None:
             self.spaces.add(text_id, activation.tokens)
 
-    def finish(self, cells: Mapping[Cell, tuple[str, ...]], fresh: Collection[str]) -> None:
+    def finish(self, cells: Cells, fresh: Collection[str]) -> None:
         """All that `begin` asked for is there: forget what is no longer used, and redo the groups that changed."""
         if self.spaces is not None:
             self.spaces.finish()
+        self.view = self.viewed(cells, fresh)
         used = {text_id for text_ids in cells.values() for text_id in text_ids}
         self.rows.keep_only(used)
         self.heads.keep_only(used)
         self.truncated &= used
-        positives = positives_of(cells)
-        kept = {
-            name: group
-            for name, group in self.groups.items()
-            if positives.get(name) == group.text_ids and not any(text_id in fresh for text_id in group.text_ids)
+
+    def viewed(self, cells: Cells, fresh: Collection[str] = ()) -> View:
+        """What these texts, all of which have rows, come to: as the last view where nothing changed, else anew."""
+        known = self.view
+        renewed = set(fresh)
+
+        def unchanged(kept: Sums | Group | None, text_ids: tuple[str, ...]) -> bool:
+            return kept is not None and kept.text_ids == text_ids and renewed.isdisjoint(text_ids)
+
+        sums = {
+            cell: known.cells[cell] if unchanged(known.cells.get(cell), text_ids) else self._sums(text_ids)
+            for cell, text_ids in cells.items()
         }
-        self.groups = {name: kept.get(name) or self._group(text_ids) for name, text_ids in positives.items()}
+        groups = {
+            name: known.groups[name] if unchanged(known.groups.get(name), text_ids) else self._group(text_ids)
+            for name, text_ids in sorted(positives_of(cells).items())
+        }
+        return View(sums, groups)
+
+    def _sums(self, text_ids: tuple[str, ...]) -> Sums:
+        return Sums(text_ids, row_sum(self.rows.take(text_ids)), self.heads.sums(text_ids))
 
     def _group(self, text_ids: tuple[str, ...]) -> Group:
         rows = self.rows.take(text_ids)
-        return Group(text_ids, row_sum(rows), [variance_ratios(layer) for layer in rows], self.heads.sums(text_ids))
+        return Group(text_ids, Centred.of(rows), [variance_ratios(layer) for layer in rows])
 
 
 def cells_of(placements: Sequence[Placement]) -> dict[Cell, tuple[str, ...]]:
     """The unique texts, sorted by id, by the exact set of concepts they stand under."""
-    concepts: dict[str, set[str]] = {}
+    concepts: dict[str, Cell] = {}
     for placement in placements:
-        concepts.setdefault(placement.text_id, set()).update([placement.concept] if placement.concept else [])
+        known = concepts.get(placement.text_id, ())
+        if placement.concept is not None and placement.concept not in known:
+            known = tuple(sorted((*known, placement.concept)))
+        concepts[placement.text_id] = known
     found: dict[Cell, list[str]] = {}
-    for text_id in sorted(concepts):
-        found.setdefault(tuple(sorted(concepts[text_id])), []).append(text_id)
-    return {cell: tuple(text_ids) for cell, text_ids in found.items()}
+    for text_id, cell in concepts.items():
+        found.setdefault(cell, []).append(text_id)
+    return {cell: tuple(sorted(text_ids)) for cell, text_ids in found.items()}
 
 
-def positives_of(cells: Mapping[Cell, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+def positives_of(cells: Cells) -> dict[str, tuple[str, ...]]:
     """`P_c`: each concept's unique texts, sorted by id."""
     found: dict[str, list[str]] = {}
     for cell, text_ids in cells.items():
         for concept in cell:
             found.setdefault(concept, []).extend(text_ids)
     return {concept: tuple(sorted(text_ids)) for concept, text_ids in found.items()}
+
+
+def _total(parts: Sequence[Tensor]) -> Tensor:
+    return torch.stack(list(parts)).sum(0)
+
+
+def _powers(parts: Sequence[PowerSums]) -> PowerSums:
+    return _total([sums for sums, _ in parts]), _total([squares for _, squares in parts])

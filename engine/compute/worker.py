@@ -7,21 +7,28 @@ standard output, one JSON document per line (`engine.work`); whatever else is pr
 from __future__ import annotations
 
 import gc
+import itertools
 import logging
 import os
+import queue
 import sys
+import threading
 import time
 import traceback
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
 import msgspec
+import safetensors.torch
 import torch
 
 from engine import paths, work
-from engine.compute.live import LiveCorpus
+from engine.compute import methods
+from engine.compute.live import LiveCorpus, Step
 from engine.compute.models import LoadedModel
 from engine.compute.reading import is_deep_enough, layers_for, load_for
+from engine.compute.source import Tally
 from engine.compute.store import Store
 from engine.errors import AmygdalaError
 from engine.settings import Settings
@@ -38,16 +45,33 @@ class Hosted:
     live: LiveCorpus | None = None
 
 
+@dataclass(order=True)
+class Task:
+    """A job in the queue: the most urgent first, then the first to come."""
+
+    urgency: work.Urgency
+    number: int
+    job: work.AnyJob = field(compare=False)
+    steps: Iterator[None] | None = field(default=None, compare=False)
+    """None before its first step."""
+
+
 class Worker:
-    """Answers requests until there are no more."""
+    """Carries out jobs step by step, always the most urgent one."""
 
     def __init__(self, store: Store, out: BinaryIO) -> None:
         self._model: LoadedModel | None = None
         self._store = store
         self._out = out
+        self._tasks: list[Task] = []
+        self._numbers = itertools.count()
         self._corpora: dict[str, Hosted] = {}
         self._layers: dict[str, tuple[Settings, list[int]]] = {}
         """What a sweep chose, by corpus: it stands for as long as the corpus is open, whatever fails."""
+
+    @property
+    def has_work(self) -> bool:
+        return bool(self._tasks)
 
     def load(self, settings: Settings) -> LoadedModel:
         """Load the model as deep as these settings read it, in place of the one that is there; say so.
@@ -57,6 +81,8 @@ class Worker:
         """
         for hosted in self._corpora.values():  # each holds on to the old model, and finds in the store what it knew
             hosted.live = None
+        for task in self._tasks:
+            task.steps = None
         self._model = None
         gc.collect()
         if torch.cuda.is_available():
@@ -66,58 +92,163 @@ class Worker:
         for warning in model.warnings:
             log.warning(warning)
         seconds = time.perf_counter() - started
-        send(self._out, work.Loaded(device=model.placement, seconds=seconds, bytes=model.bytes_held))
+        loaded = work.Loaded(device=model.placement, seconds=seconds, bytes=model.bytes_held, warnings=model.warnings)
+        send(self._out, loaded)
         return model
 
-    def handle(self, request: work.ToWorker) -> None:
-        """Do what one request asks and send the answer."""
-        match request:
-            case work.Apply():
-                try:
-                    self._apply(request)
-                except AmygdalaError as error:
-                    self._fail(request, str(error))
-                except Exception as error:
-                    log.exception("job %d on %s failed", request.job, request.corpus)
-                    self._fail(request, f"the engine met an error it did not expect: {error}\n{traceback.format_exc()}")
-                    if torch.cuda.is_available():
-                        raise SystemExit(1) from error  # a CUDA fault spoils the context: only a new process recovers
+    def accept(self, message: work.ToWorker) -> None:
+        """Take in a message; a job waits for its turn."""
+        match message:
+            case work.Drop(job=number, begun=begun):
+                self._drop([t for t in self._tasks if t.job.job == number and (begun or t.steps is None)])
             case work.Forget(corpus=corpus):
+                self._drop([task for task in self._tasks if task.job.corpus == corpus])
                 self._corpora.pop(corpus, None)
                 self._layers.pop(corpus, None)
+            case _:
+                if isinstance(message, work.Prepare | work.Apply):
+                    self._take_texts(message)
+                self._tasks.append(Task(message.urgency, next(self._numbers), message))
 
-    def _apply(self, request: work.Apply) -> None:
+    def step(self) -> None:
+        """Do one step of the most urgent job."""
+        task = min(self._tasks)
+        try:
+            steps = task.steps or self._begin(task.job)
+            task.steps = steps
+            next(steps)
+        except StopIteration:
+            self._tasks.remove(task)
+        except AmygdalaError as error:
+            self._fail(task, str(error))
+        except Exception as error:
+            log.exception("job %d on %s failed", task.job.job, task.job.corpus)
+            self._fail(task, f"the engine met an error it did not expect: {error}\n{traceback.format_exc()}")
+            if torch.cuda.is_available():
+                raise SystemExit(1) from error  # a CUDA fault spoils the context: only a new process recovers
+
+    def _begin(self, job: work.AnyJob) -> Iterator[None]:
+        match job:
+            case work.Prepare():
+                return self._prepare(job)
+            case work.Apply():
+                return self._apply(job)
+            case work.Settle():
+                return self._settle(job)
+            case work.Score():
+                return self._score(job)
+            case work.Write():
+                return self._write(job)
+
+    def _prepare(self, job: work.Prepare) -> Iterator[None]:
+        hosted = self._corpora[job.corpus]
+        live = self._live(job, hosted)
+        yield
+        tally = Tally()
+        wanted = {text_id: hosted.texts[text_id] for text_id in job.wanted}
+        for step in live.prepare(wanted, job.fresh, tally):
+            self._tell(job, step)
+            yield
+        send(
+            self._out,
+            work.Prepared(job=job.job, texts_run=tally.n_run, texts_cached=tally.n_cached, seconds=tally.seconds),
+        )
+
+    def _apply(self, job: work.Apply) -> Iterator[None]:
+        hosted = self._corpora[job.corpus]
+        live = self._live(job, hosted)
+        steps = live.change(job.placements, hosted.texts, set(job.fresh))
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                results = end.value
+                break
+            self._tell(job, step)
+            yield
+        live.forget(job.dropped)
+        for text_id in job.dropped:
+            hosted.texts.pop(text_id, None)
+        send(self._out, work.Applied(corpus=job.corpus, job=job.job, results=results))
+
+    def _settle(self, job: work.Settle) -> Iterator[None]:
+        live = self._known(job)
+        steps = live.settle()
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                send(self._out, work.Settled(job=job.job, results=end.value))
+                return
+            yield
+
+    def _score(self, job: work.Score) -> Iterator[None]:
+        draft = self._known(job).score(job.text, job.text_id, job.instead_of, job.concept, job.concepts)
+        send(self._out, work.Scored(job=job.job, draft=draft))
+        yield from ()
+
+    def _write(self, job: work.Write) -> Iterator[None]:
+        live = self._known(job)
+        for _ in live.settle():
+            yield
+        readout, results = live.readout(), live.results()
+        tensors = {str(layer): vectors.contiguous() for layer, vectors in readout.vectors.items()}
+        try:
+            safetensors.torch.save_file(tensors, job.file)
+        except (OSError, safetensors.SafetensorError) as error:
+            raise AmygdalaError(f"cannot write {job.file}: {error}") from error
+        facts = methods.facts(live.extractor, self._corpora[job.corpus].settings)
+        send(self._out, work.Written(job=job.job, results=results, norms=readout.norms, facts=facts))
+
+    def _live(self, job: work.Prepare | work.Apply, hosted: Hosted) -> LiveCorpus:
+        """The corpus's live state, begun where there is none; the model, loaded where it is not, or not deep enough."""
         model = self._model
-        if model is None or not is_deep_enough(model, request.settings):
-            model = self.load(request.settings)
-        hosted = self._hosted(request)
-
-        def progress(done: int, total: int) -> None:
-            send(self._out, work.Advanced(corpus=request.corpus, job=request.job, done=done, total=total))
-
+        if model is None or not is_deep_enough(model, job.settings):
+            model = self.load(job.settings)
         if hosted.live is None:
-            known, layers = self._layers.get(request.corpus, (None, []))
-            if known != request.settings:
-                layers, _ = layers_for(model, request.settings, self._store, request.placements, hosted.texts, progress)
-                self._layers[request.corpus] = request.settings, layers
-            hosted.live = LiveCorpus(model, request.settings, self._store, layers)
-        results = hosted.live.apply(request.placements, hosted.texts, fresh=set(request.fresh), progress=progress)
-        used = {placement.text_id for placement in request.placements}
-        hosted.texts = {text_id: text for text_id, text in hosted.texts.items() if text_id in used}
-        send(self._out, work.Applied(corpus=request.corpus, job=request.job, results=results))
+            known, layers = self._layers.get(job.corpus, (None, []))
+            if known != job.settings:
+                layers, _ = layers_for(
+                    model,
+                    job.settings,
+                    self._store,
+                    job.placements,
+                    hosted.texts,
+                    lambda done, total: self._tell(job, Step(done, total)),
+                )
+                self._layers[job.corpus] = job.settings, layers
+            hosted.live = LiveCorpus(model, job.settings, self._store, layers)
+        return hosted.live
 
-    def _hosted(self, request: work.Apply) -> Hosted:
-        """What is known of the request's corpus, with the request's texts."""
-        hosted = self._corpora.get(request.corpus)
-        if hosted is None or hosted.settings != request.settings:
-            hosted = self._corpora[request.corpus] = Hosted(request.settings, {})
-        hosted.texts |= request.texts
-        return hosted
+    def _known(self, job: work.AnyJob) -> LiveCorpus:
+        hosted = self._corpora.get(job.corpus)
+        if hosted is None or hosted.live is None:
+            raise AmygdalaError(f"nothing has been computed of {job.corpus} yet")
+        return hosted.live
 
-    def _fail(self, request: work.Apply, message: str) -> None:
-        # the state may be half changed, so the next request starts from nothing (activations are in the store)
-        self._corpora.pop(request.corpus, None)
-        send(self._out, work.Failed(corpus=request.corpus, job=request.job, message=message))
+    def _take_texts(self, job: work.Prepare | work.Apply) -> None:
+        """At once, not when the job's turn comes: later jobs that go first count on them."""
+        hosted = self._corpora.get(job.corpus)
+        if hosted is None or hosted.settings != job.settings:
+            hosted = self._corpora[job.corpus] = Hosted(job.settings, {})
+        hosted.texts |= job.texts
+
+    def _tell(self, job: work.AnyJob, step: Step) -> None:
+        if step.total or step.ids:
+            send(self._out, work.Advanced(job=job.job, done=step.done, total=step.total, ids=list(step.ids)))
+
+    def _drop(self, tasks: list[Task]) -> None:
+        for task in tasks:
+            self._tasks.remove(task)
+            send(self._out, work.Dropped(job=task.job.job))
+
+    def _fail(self, task: Task, message: str) -> None:
+        self._tasks.remove(task)
+        send(self._out, work.Failed(corpus=task.job.corpus, job=task.job.job, message=message))
+        if not isinstance(task.job, work.Score):
+            # the state may be half changed, so the next job starts from nothing (activations are in the store)
+            self._corpora.pop(task.job.corpus, None)
+            self._drop([other for other in self._tasks if other.job.corpus == task.job.corpus])
 
 
 def send(out: BinaryIO, message: work.FromWorker) -> None:
@@ -127,22 +258,40 @@ def send(out: BinaryIO, message: work.FromWorker) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Load the model, then serve requests until standard input ends."""
+    """Load the model, then carry out jobs until standard input ends."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s worker %(process)d %(message)s", stream=sys.stderr)
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     settings = msgspec.json.decode(arguments[0], type=Settings)
-    store = Store(paths.cache_dir())
-    worker = Worker(store, out)
+    worker = Worker(Store(paths.cache_dir()), out)
     try:
         worker.load(settings)
     except AmygdalaError as error:
         send(out, work.Failed(corpus="", job=0, message=str(error)))
         return 1
+    inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(inbox,), daemon=True).start()
+    return _serve(worker, inbox)
+
+
+def _serve(worker: Worker, inbox: queue.SimpleQueue[bytes]) -> int:
+    """Between any two steps, hear what has come; an empty line is the end."""
     decoder = msgspec.json.Decoder(work.ToWorker)
+    while True:
+        try:
+            line = inbox.get(block=not worker.has_work)
+        except queue.Empty:
+            worker.step()
+            continue
+        if not line:
+            return 0
+        worker.accept(decoder.decode(line))
+
+
+def _read(inbox: queue.SimpleQueue[bytes]) -> None:
     for line in sys.stdin.buffer:
-        worker.handle(decoder.decode(line))
-    return 0
+        inbox.put(line)
+    inbox.put(b"")
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def assert_is_the_oracles(model: LoadedModel, live: LiveCorpus, results: Results
     for i, layer in enumerate(results.layers):
         x = rows_of(model, layer)
         exact = oracle.directions(x, placements, names) if names else np.zeros((0, results.hidden_size))
-        ours = live._vectors.directions[i].numpy()
+        ours = live._evaluation.directions[i].numpy()
         np.testing.assert_allclose(ours, exact, atol=6e-4)  # fp16 of numbers up to one
         for c, quality in enumerate(results.concepts):
             rows = np.array([x[text] for text in sorted(oracle.positives(placements, quality.concept), key=text_id)])
@@ -91,7 +91,7 @@ def assert_middle_is_the_oracles(
     assert results.middle == results.layers[len(results.layers) // 2]
     x = rows_of(model, results.middle)
     names = [quality.concept for quality in results.concepts]
-    directions = live._vectors.directions[results.layers.index(results.middle)].numpy()
+    directions = live._evaluation.directions[results.layers.index(results.middle)].numpy()
     for c, quality in enumerate(results.concepts):
         cosines = {name: oracle.cosine(directions[c], directions[j]) for j, name in enumerate(names) if j != c}
         expected = sorted(cosines.values(), reverse=True)[:5]
@@ -192,7 +192,7 @@ def test_concept_with_too_few_stories_gets_no_vector_but_still_contrasts(tmp_pat
     assert [quality.concept for quality in results.concepts] == ["calm"]
     assert results.without_vector == {"sad": "1 of at least 2 stories"}
     expected = oracle.direction(rows_of(model, 0), ["0", "1"], ["2"])
-    np.testing.assert_allclose(live._vectors.directions[0, 0].numpy(), expected, atol=6e-4)
+    np.testing.assert_allclose(live._evaluation.directions[0, 0].numpy(), expected, atol=6e-4)
 
 
 def test_concept_without_contrast_says_so_and_exports_nothing(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_readout_holds_the_shipped_vectors_in_the_order_of_concepts(tmp_path: Pa
     assert (readout.layers, readout.hidden_size) == ([0, 1, 2], 5)
     for i, vectors in enumerate(readout.vectors.values()):
         assert vectors.dtype == torch.float16
-        np.testing.assert_array_equal(vectors.double().numpy(), live._vectors.directions[i].numpy())
+        np.testing.assert_array_equal(vectors.double().numpy(), live._evaluation.directions[i].numpy())
 
 
 def test_progress_counts_the_texts_that_run(tmp_path: Path) -> None:
