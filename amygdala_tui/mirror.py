@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from engine.corpus import Corpus, Problem
-from engine.protocol import Changed, ConceptView, Doing, Moved, Progressed, Snapshot, StoryView
+from engine.protocol import Changed, Progressed, Snapshot
 from engine.settings import Settings
+from engine.snapshot import ConceptView, Doing, Moved, StoryView
 from engine.triage import by_bucket
 
 KEPT_MOVES = 50
@@ -95,7 +96,7 @@ def _change(mirror: Mirror, event: Changed) -> Mirror:
     for path in event.removed:
         stories.pop(path, None)
     concepts = mirror.concepts
-    if event.revision != event.base:
+    if event.concepts is not None:
         concepts = {view.name: view for view in event.concepts}
     return replace(
         mirror,

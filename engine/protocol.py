@@ -7,107 +7,33 @@ choosing. Every request gets one reply with that id. Events carry no id and come
 
 from __future__ import annotations
 
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
+from msgspec import Meta
 
-from engine.corpus.model import Change, Problem
+from engine.corpus.model import Problem
 from engine.errors import AmygdalaError
-from engine.results import ConceptQuality, Work
+from engine.results import Draft, Facts, Results
+from engine.revisions import Comparison, Revision
 from engine.settings import Settings
+from engine.snapshot import ConceptView, Doing, Moved, StoryView
 from engine.triage import Verdict
 
-PROTOCOL = 2
+PROTOCOL = 3
 MAX_MESSAGE = 64 << 20
 """Bytes in one line, either way: 64 MiB."""
+MAX_NAMES = 100_000
+"""Concepts or paths that a request may name."""
+MAX_DRAFT = 1 << 20
+"""Characters of a draft: as a story's bytes."""
 
-CorpusState = Literal["scanning", "loading", "computing", "ready", "failed"]
-StoryState = Literal["ok", "outlier", "stale", "computing", "error", "empty", "duplicate"]
+Names = Annotated[list[str], Meta(max_length=MAX_NAMES)]
+Count = Annotated[int, Meta(ge=1, le=1000)]
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Anything on the wire."""
-
-
-# What a snapshot is made of
-
-
-class StoryView(msgspec.Struct, frozen=True, kw_only=True):
-    """One story as the engine sees it; scores are those of `engine.results.StoryFit`, None where there are none."""
-
-    path: str
-    concept: str | None
-    scenario: str | None
-    state: StoryState
-    alignment: float | None = None
-    own: float | None = None
-    rival: str | None = None
-    rival_score: float | None = None
-    misread: bool = False
-    rank: int | None = None
-    """Place in the queue of outliers, from 0 (the worst)."""
-    reason: str = ""
-    """Why it is in that state, in a writer's words."""
-
-
-class ConceptView(msgspec.Struct, frozen=True, kw_only=True):
-    """One concept with its numbers; `quality` and `verdict` are None where it has no vector, and `reason` says why."""
-
-    name: str
-    quality: ConceptQuality | None
-    verdict: Verdict | None
-    reason: str = ""
-
-
-class ConceptMove(msgspec.Struct, frozen=True, kw_only=True):
-    """What a revision did to one concept; None stands for a concept that was or is without a vector."""
-
-    concept: str
-    affected: bool
-    """Its own texts changed; the others move because they share negatives with those."""
-    bucket: tuple[str | None, str | None]
-    first_pc: tuple[float | None, float | None]
-    nearest: tuple[float | None, float | None]
-    r_squared: tuple[float | None, float | None]
-
-
-class StoryMove(msgspec.Struct, frozen=True, kw_only=True):
-    """What a revision did to one changed story: its own concept's score and its rival's, before and after."""
-
-    path: str
-    own: tuple[float | None, float | None]
-    rival: tuple[str | None, str | None]
-    rival_score: tuple[float | None, float | None]
-
-
-class Moved(msgspec.Struct, frozen=True, kw_only=True):
-    """One revision: what caused it and what it moved."""
-
-    revision: int
-    changes: list[Change]
-    work: Work
-    seconds: float
-    """From noticing the change to the new numbers."""
-    concepts: list[ConceptMove]
-    stories: list[StoryMove]
-    queue: tuple[int, int]
-    """Misread stories before and after."""
-
-
-class Doing(msgspec.Struct, frozen=True, kw_only=True):
-    """What the engine is at, for one corpus."""
-
-    state: CorpusState
-    detail: str = ""
-    """What is loading, or what failed, in full."""
-    device: str = ""
-    live: bool = True
-    """Whether changes are computed as they come; if not, changed stories are stale until a retrain."""
-    done: int = 0
-    total: int = 0
-    """Texts through the model, of those to do; 0 of 0 when there is no forward pass."""
-    rate: float = 0.0
-    """Texts per second."""
 
 
 class Snapshot(Message, frozen=True, kw_only=True):
@@ -126,7 +52,8 @@ class Snapshot(Message, frozen=True, kw_only=True):
 
 
 class Changed(Message, frozen=True, kw_only=True):
-    """How the snapshot of `base` becomes that of `revision`; equal numbers when only stories' states changed."""
+    """How the snapshot of `base` becomes that of `revision`; equal numbers when only stories' states changed, or when
+    what is expensive was settled."""
 
     corpus: str
     base: int
@@ -136,8 +63,8 @@ class Changed(Message, frozen=True, kw_only=True):
     """New or different ones."""
     removed: list[str]
     """Paths that are gone."""
-    concepts: list[ConceptView]
-    """All of them: every direction moves with every text."""
+    concepts: list[ConceptView] | None
+    """All of them, since every direction moves with every text; None where they are as they were."""
     problems: list[Problem]
     moved: Moved | None
 
@@ -158,6 +85,16 @@ class Closed(Message, frozen=True, kw_only=True):
 
     corpus: str
     reason: str
+
+
+class Exporting(Message, frozen=True, kw_only=True):
+    """An export goes on; comes to the client that asked for it, at most four times a second."""
+
+    id: int
+    """The request's."""
+    done: int
+    total: int
+    """Texts through the model."""
 
 
 # Requests and replies
@@ -220,8 +157,129 @@ class Retrain(Message, frozen=True, kw_only=True):
 
     id: int
     corpus: str
-    concepts: list[str] = []
-    paths: list[str] = []
+    concepts: Names = []
+    paths: Names = []
+
+
+class Cancel(Message, frozen=True, kw_only=True):
+    """Drop the retrains and the stories that wait for the model; these stay stale until they change or are retrained.
+
+    What has gone through the model by then is kept."""
+
+    id: int
+    corpus: str
+
+
+class Showing(Message, frozen=True, kw_only=True):
+    """This client shows a story (or none): if it waits for the model, it goes before others."""
+
+    id: int
+    corpus: str
+    path: str | None
+
+
+class Score(Message, frozen=True, kw_only=True):
+    """How would a text do in place of a story? Answered by `Scored`, or by `Superseded` where this client asked anew
+    before its turn came."""
+
+    id: int
+    corpus: str
+    path: str
+    """The story's; it need not exist yet."""
+    text: Annotated[str, Meta(max_length=MAX_DRAFT)]
+    concepts: Annotated[list[str], Meta(max_length=1000)] = []
+    """Whose part in each token to tell; none means the story's own and its rival."""
+
+
+class Scored(Message, frozen=True, kw_only=True):
+    """A draft was read."""
+
+    id: int
+    revision: int
+    """What it was read by."""
+    draft: Draft
+    verdicts: tuple[Verdict | None, Verdict | None]
+    """On its concept as it is, and as it would become."""
+
+
+class Superseded(Message, frozen=True, kw_only=True):
+    """A newer draft of the same client came before this one's turn: it was not read."""
+
+    id: int
+
+
+class Export(Message, frozen=True, kw_only=True):
+    """Have a corpus's settled vectors written to a file that the client reads and removes; answered by `Exported`."""
+
+    id: int
+    settings: Settings
+    stories: str | None
+    """The folder of unpaired stories, an absolute path."""
+    paired: str | None
+    root: str | None
+    """The corpus's folder, where it is one."""
+
+
+class Exported(Message, frozen=True, kw_only=True):
+    """Vectors and all that goes with them."""
+
+    id: int
+    digest: str
+    """Of the stories they are of (`engine.corpus.Corpus.digest`)."""
+    vectors: str
+    """A safetensors file: `[C, H]` fp16 by block, rows in the order of `results.concepts`."""
+    norms: dict[int, list[float]]
+    results: Results
+    facts: Facts
+
+
+class GetRevisions(Message, frozen=True, kw_only=True):
+    """The corpus's history; answered by `Revisions`."""
+
+    id: int
+    corpus: str
+    limit: Count = 50
+    before: int | None = None
+    """Only revisions before this one."""
+
+
+class Revisions(Message, frozen=True, kw_only=True):
+    """Revisions, the newest first."""
+
+    id: int
+    revisions: list[Revision]
+
+
+class Compare(Message, frozen=True, kw_only=True):
+    """What differs between two revisions? Answered by `Compared`."""
+
+    id: int
+    corpus: str
+    before: int
+    after: int
+
+
+class Compared(Message, frozen=True, kw_only=True):
+    """What differs."""
+
+    id: int
+    comparison: Comparison
+
+
+class GetText(Message, frozen=True, kw_only=True):
+    """A story's text as it was at a revision; answered by `EarlierText`."""
+
+    id: int
+    corpus: str
+    revision: int
+    path: str
+
+
+class EarlierText(Message, frozen=True, kw_only=True):
+    """A story's text as it was; None where there was none."""
+
+    id: int
+    text: str | None
 
 
 class SetLive(Message, frozen=True, kw_only=True):
@@ -303,9 +361,14 @@ class Status(Message, frozen=True, kw_only=True):
     models: list[ModelStatus]
 
 
-Request = Open | Retrain | SetLive | Close | GetStatus | Stop
-Event = Snapshot | Changed | Progressed | Resync | Closed
-Reply = Opened | Conflict | Status | Done | Failure
+Request = (
+    Open | Retrain | Cancel | Showing | Score | Export | GetRevisions | Compare | GetText | SetLive | Close | GetStatus
+    | Stop
+)  # fmt: skip
+Event = Snapshot | Changed | Progressed | Exporting | Resync | Closed
+Reply = (
+    Opened | Conflict | Scored | Superseded | Exported | Revisions | Compared | EarlierText | Status | Done | Failure
+)
 FromServer = Welcome | Refused | Reply | Event
 
 T = TypeVar("T")

@@ -1,11 +1,30 @@
-"""What the server and a worker say to each other over the worker's pipe: one JSON document per line."""
+"""What the server and a worker say to each other over the worker's pipe: one JSON document per line.
+
+Each job is answered once, by the message that its docstring names, by `Failed` or by `Dropped`. A worker does one step
+of one job at a time, always of the most urgent one; a step is a batch of texts at most.
+"""
 
 from __future__ import annotations
 
+from enum import IntEnum
+
 import msgspec
 
-from engine.results import Results
+from engine.results import Draft, Facts, Results
 from engine.settings import Settings
+
+
+class Urgency(IntEnum):
+    """What goes first."""
+
+    DRAFT = 0
+    """Someone is typing."""
+    ON_SCREEN = 1
+    """A story that someone is looking at."""
+    EDIT = 2
+    """A few stories that were saved."""
+    BULK = 3
+    """Everything else: many stories, settling, exports."""
 
 
 class Placement(msgspec.Struct, frozen=True, array_like=True):
@@ -16,21 +35,73 @@ class Placement(msgspec.Struct, frozen=True, array_like=True):
     """None for a baseline."""
 
 
-class Apply(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Make a corpus's state that of exactly these stories; answered by `Applied` or `Failed`."""
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """Something to do for one corpus."""
 
     corpus: str
+    """Its name; the same folder may be open under several."""
     job: int
+    urgency: Urgency
+
+
+class Prepare(Job, frozen=True, kw_only=True, tag=True):
+    """Have the activations of these texts at hand, and leave the corpus's state as it is; answered by `Prepared`."""
+
     settings: Settings
-    placements: list[Placement]
+    wanted: list[str]
+    """Their ids, in the order in which they are wanted."""
     texts: dict[str, str]
     """Texts that this worker has not been sent before for this corpus, by id."""
     fresh: list[str]
     """Ids of texts that go through the model even if their activations are known."""
+    placements: list[Placement]
+    """Every story of the corpus, to choose the blocks by where settings leave that to a sweep."""
+
+
+class Apply(Job, frozen=True, kw_only=True, tag=True):
+    """Make a corpus's state that of exactly these stories; answered by `Applied`."""
+
+    settings: Settings
+    placements: list[Placement]
+    texts: dict[str, str]
+    """As in `Prepare`."""
+    fresh: list[str]
+    """As in `Prepare`."""
+    dropped: list[str]
+    """Ids of texts that will not be needed again unless they are sent again."""
+
+
+class Settle(Job, frozen=True, kw_only=True, tag=True):
+    """Redo what is expensive where it is not of the state as it is; answered by `Settled`."""
+
+
+class Score(Job, frozen=True, kw_only=True, tag=True):
+    """Read a draft; answered by `Scored`."""
+
+    text: str
+    text_id: str
+    instead_of: str | None
+    concept: str
+    concepts: list[str]
+
+
+class Write(Job, frozen=True, kw_only=True, tag=True):
+    """Write the vectors of the settled state to a file; answered by `Written`."""
+
+    file: str
+    """A safetensors file that is not there yet."""
+
+
+class Drop(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Do not go on with a job; what of it is done stays in the store."""
+
+    job: int
+    begun: bool = True
+    """Even if it has begun."""
 
 
 class Forget(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Drop a corpus's state."""
+    """Drop a corpus's state and all its jobs."""
 
     corpus: str
 
@@ -42,15 +113,29 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     seconds: float
     bytes: int
     """What its weights take on the device."""
+    warnings: list[str] = []
+    """What a person should know of how it was loaded."""
 
 
 class Advanced(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Texts run so far for a job."""
 
-    corpus: str
     job: int
     done: int
     total: int
+    """0 where texts came from the store alone."""
+    ids: list[str]
+    """Texts whose activations are at hand since the last such message."""
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The texts are at hand."""
+
+    job: int
+    texts_run: int
+    texts_cached: int
+    seconds: float
+    """Spent on them."""
 
 
 class Applied(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -61,6 +146,37 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     results: Results
 
 
+class Settled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The state is settled."""
+
+    job: int
+    results: Results | None
+    """None where it was already, or changed in the meantime."""
+
+
+class Scored(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A draft was read."""
+
+    job: int
+    draft: Draft
+
+
+class Written(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The vectors are in the file."""
+
+    job: int
+    results: Results
+    norms: dict[int, list[float]]
+    """Per layer, the length of each concept's difference of means."""
+    facts: Facts
+
+
+class Dropped(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A job was not carried out to its end: it was told so, or its corpus was forgotten."""
+
+    job: int
+
+
 class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A job, or loading the model (then `corpus` is empty), failed for a reason a person can act on."""
 
@@ -69,5 +185,7 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     message: str
 
 
-ToWorker = Apply | Forget
-FromWorker = Loaded | Advanced | Applied | Failed
+AnyJob = Prepare | Apply | Settle | Score | Write
+Answer = Prepared | Applied | Settled | Scored | Written | Dropped | Failed
+ToWorker = AnyJob | Drop | Forget
+FromWorker = Loaded | Advanced | Answer

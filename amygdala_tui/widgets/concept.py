@@ -14,8 +14,8 @@ from amygdala_tui.widgets.lines import Line
 from amygdala_tui.widgets.story_list import StoryList
 from amygdala_tui.words import bar, number, sparkline, state_sign
 from engine.plain import plain
-from engine.protocol import ConceptView, StoryView
 from engine.results import ConceptQuality
+from engine.snapshot import ConceptView, StoryView
 
 BAR_WIDTH = 14
 HEADS = 5

@@ -13,7 +13,7 @@ from amygdala_tui.messages import ConceptOpened, ConceptSelected
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.widgets.lines import Line, LineList
 from amygdala_tui.words import number
-from engine.protocol import ConceptView
+from engine.snapshot import ConceptView
 from engine.triage import Bucket, Thresholds
 
 STYLES = {

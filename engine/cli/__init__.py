@@ -37,13 +37,14 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("corpus", nargs="?", type=Path, metavar="CORPUS", help="the folder with stories/ and paired/")
     export.add_argument("--stories-dir", type=Path, metavar="DIR", help="instead of CORPUS: unpaired stories")
     export.add_argument("--paired-dir", type=Path, metavar="DIR", help="with --stories-dir: scenarios")
-    export.add_argument("--output-dir", type=Path, required=True, metavar="DIR", help="where the files go")
-    export.add_argument("--quality-report", action="store_true", help="write quality.json too")
-    export.add_argument(
-        "--format", choices=("readout", "gguf"), default="readout", help="gguf: control vectors for llama.cpp, too"
-    )
-    settings.add_flags(export)
+    _export_flags(export, "the result as JSON on stdout, for scripts")
     export.set_defaults(command=_export)
+
+    watch = commands.add_parser("watch", help="keep readout files current: write them after every change of a corpus")
+    watch.add_argument("corpus", type=Path, metavar="CORPUS", help="the folder with stories/ and paired/")
+    _export_flags(watch, "a line of JSON on stdout whenever files were written, for scripts")
+    _socket_flag(watch)
+    watch.set_defaults(command=_watch)
 
     verify = commands.add_parser("verify", help="check a set of readout files, and say which model and corpus it is of")
     verify.add_argument("folder", type=Path, metavar="OUT", help="the folder that an export wrote")
@@ -52,6 +53,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     verify.add_argument("--json", action="store_true", help="as JSON, for scripts")
     verify.set_defaults(command=_verify)
+
+    cache = commands.add_parser("cache", help="activations that are kept: how much, whether sound, less of it")
+    _cache_commands(cache.add_subparsers(title="commands", required=True, metavar="COMMAND"))
+
+    history = commands.add_parser("history", help="a corpus's revisions: what changed, and stories as they were")
+    history.add_argument("corpus", type=Path, metavar="CORPUS", help="the folder with stories/ and paired/")
+    history.add_argument("--limit", type=int, default=50, metavar="N", help="so many of the newest (50)")
+    history.add_argument("--json", action="store_true", help="as JSON, for scripts")
+    instead = history.add_mutually_exclusive_group()
+    instead.add_argument("--compare", type=int, nargs=2, metavar=("A", "B"), help="files and numbers, A's to B's")
+    instead.add_argument("--text", nargs=2, metavar=("REV", "PATH"), help="a story's text as it was, to stdout")
+    history.set_defaults(command=_history)
 
     init = commands.add_parser("init", help="write CORPUS/amygdala.toml, with every setting explained")
     init.add_argument("corpus", type=Path, metavar="CORPUS")
@@ -77,10 +90,41 @@ def _parser() -> argparse.ArgumentParser:
     _socket_flag(close)
     close.set_defaults(command=_close)
 
+    log = commands.add_parser("log", help="what engines in the background have said")
+    log.add_argument("--lines", type=int, default=50, metavar="N", help="so many of the last lines (50)")
+    log.add_argument("--follow", action="store_true", help="and then what comes, until interrupted")
+    log.set_defaults(command=_log)
+
     stop = commands.add_parser("stop", help="stop the engine")
     _socket_flag(stop)
     stop.set_defaults(command=_stop)
     return parser
+
+
+def _export_flags(parser: argparse.ArgumentParser, json: str) -> None:
+    parser.add_argument("--output-dir", type=Path, required=True, metavar="DIR", help="where the files go")
+    parser.add_argument("--quality-report", action="store_true", help="write quality.json too")
+    parser.add_argument(
+        "--format", choices=("readout", "gguf"), default="readout", help="gguf: control vectors for llama.cpp, too"
+    )
+    parser.add_argument("--json", action="store_true", help=json)
+    settings.add_flags(parser)
+
+
+def _cache_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    info = commands.add_parser("info", help="how much there is, and of what")
+    info.set_defaults(command=_cache_info)
+    verify = commands.add_parser(
+        "verify", help="read every entry, and drop the damaged; exit code 1 if there were any, though they are gone"
+    )
+    verify.set_defaults(command=_cache_verify)
+    prune = commands.add_parser("prune", help="drop the least recently used, and what killed processes left behind")
+    prune.add_argument(
+        "--max-size", metavar="SIZE", help="how much may stay, for example 5G or 500M, in powers of 1024 (20G)"
+    )
+    prune.set_defaults(command=_cache_prune)
+    for parser in (info, verify, prune):
+        parser.add_argument("--json", action="store_true", help="as JSON, for scripts")
 
 
 def _socket_flag(parser: argparse.ArgumentParser) -> None:
@@ -93,10 +137,46 @@ def _export(arguments: argparse.Namespace) -> int:
     return export(arguments)
 
 
+def _watch(arguments: argparse.Namespace) -> int:
+    from engine.cli.watch import watch
+
+    return watch(arguments)
+
+
+def _log(arguments: argparse.Namespace) -> int:
+    from engine.cli.log import show_log
+
+    return show_log(arguments)
+
+
 def _verify(arguments: argparse.Namespace) -> int:
     from engine.cli.verify import verify
 
     return verify(arguments)
+
+
+def _cache_info(arguments: argparse.Namespace) -> int:
+    from engine.cli.cache import info
+
+    return info(arguments)
+
+
+def _cache_verify(arguments: argparse.Namespace) -> int:
+    from engine.cli.cache import verify
+
+    return verify(arguments)
+
+
+def _cache_prune(arguments: argparse.Namespace) -> int:
+    from engine.cli.cache import prune
+
+    return prune(arguments)
+
+
+def _history(arguments: argparse.Namespace) -> int:
+    from engine.cli.history import history
+
+    return history(arguments)
 
 
 def _init(arguments: argparse.Namespace) -> int:

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import time
+import asyncio
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from engine import paths, settings
-from engine.cli.report import ForwardProgress, diagnostics, preflight, summary, swept, warn_of_stories
-from engine.corpus import Corpus, Layout, scan
+from engine import client, paths, settings
+from engine.cli.report import ForwardProgress, diagnostics, preflight, summary, warn_of_stories
+from engine.corpus import Layout, scan
 from engine.errors import AmygdalaError, UsageError
 from engine.export import files
-from engine.results import Results
 from engine.settings import Settings
-from engine.triage import judge, outliers
-from engine.work import Placement
+from engine.triage import Verdict, judge, outliers
 
 if TYPE_CHECKING:
-    from engine.compute.live import LiveCorpus
+    from engine.cli.computing import Computed
 
 GGUF = "gguf"
 
@@ -33,82 +32,118 @@ def export(arguments: argparse.Namespace) -> int:
     preflight(corpus)
     if not corpus.concepts:
         raise AmygdalaError(f"{home}: no stories to compute anything from")
+    prepare(arguments)
+    computed = asyncio.run(_by_engine(layout, chosen))
+    if computed is None:
+        # imported here, so that a wrong flag or folder is answered at once: torch takes seconds
+        from engine.cli.computing import alone
 
-    _prepare(arguments)
-    placements = [Placement(story.text_id, story.concept) for story in corpus.stories]
-    texts = {story.text_id: story.text for story in corpus.stories}
-    live, sweep = _open(chosen, placements, texts)
-    if arguments.format == GGUF:
-        from engine.export import gguf
-
-        gguf.check(live.layers)
-    with ForwardProgress() as progress:
-        results = live.apply(placements, texts, progress=progress)
-    warn_of_stories(results, corpus)
-    written = _write(arguments, chosen, corpus, live, results, sweep)
-    work = results.work
+        computed = alone(corpus, chosen, with_neurons=arguments.quality_report)
+    warn_of_stories(computed.results, computed.corpus)
+    written = write(arguments, chosen, computed)
+    work = computed.results.work
     diagnostics.print(
         f"{work.texts_run} texts through the model, {work.texts_cached} from the cache: {work.seconds_forward:.1f} s; "
         f"statistics {work.seconds_statistics:.2f} s"
     )
     diagnostics.print("wrote " + ", ".join(map(str, written)))
+    if arguments.json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(answer(chosen, computed, written))).decode() + "\n")
+    else:
+        results = computed.results
+        summary(results, verdicts(chosen, computed), outliers(results), computed.corpus)
     return 0
 
 
-def _open(chosen: Settings, placements: list[Placement], texts: dict[str, str]) -> tuple[LiveCorpus, dict[int, float]]:
-    """Load the model and choose the blocks; says what it does. Returns the sweep's scores, if there was one, too."""
-    # imported here, so that a wrong flag or folder is answered at once: torch takes seconds
-    from engine.compute.live import LiveCorpus
-    from engine.compute.reading import layers_for, load_for
-    from engine.compute.store import Store
+async def _by_engine(layout: Layout, chosen: Settings) -> Computed | None:
+    """What the live engine computes; None where there is none that can be asked."""
+    try:
+        connection = await client.connect(paths.socket_path())
+    except client.NoEngine:
+        return None
+    except AmygdalaError as error:
+        diagnostics.print(f"the live engine is not used: {error}")
+        return None
+    from engine.cli.computing import by_engine
 
-    started = time.perf_counter()
-    store = Store(paths.cache_dir())
-    model = load_for(chosen, store.digest)
-    diagnostics.print(f"{chosen.model} on {model.placement} ({time.perf_counter() - started:.1f} s to load)")
-    with ForwardProgress() as progress:
-        layers, sweep = layers_for(model, chosen, store, placements, texts, progress)
-    swept(layers, sweep)
-    live = LiveCorpus(model, chosen, store, layers)
-    for warning in [*model.warnings, *live.warnings]:
-        diagnostics.print(f"warning: {warning}")
-    return live, sweep
+    diagnostics.print(f"computed by the engine at {paths.socket_path()} (pid {connection.welcome.pid})")
+    try:
+        with ForwardProgress() as progress:
+            return await by_engine(connection, layout, chosen, progress)
+    finally:
+        await connection.close()
 
 
-def _write(
-    arguments: argparse.Namespace,
-    chosen: Settings,
-    corpus: Corpus,
-    live: LiveCorpus,
-    results: Results,
-    sweep: dict[int, float],
-) -> list[Path]:
-    """Write the files and print the triage; returns what was written."""
-    from engine.compute import methods
+def verdicts(chosen: Settings, computed: Computed) -> dict[str, Verdict]:
+    """The triage by concept."""
+    results = computed.results
+    return {quality.concept: judge(quality, results.middle, chosen.thresholds) for quality in results.concepts}
+
+
+def write(arguments: argparse.Namespace, chosen: Settings, computed: Computed) -> list[Path]:
+    """Write the files that the flags ask for; returns what was written."""
     from engine.export import readout
 
-    verdicts = {quality.concept: judge(quality, results.middle, chosen.thresholds) for quality in results.concepts}
-    model = live.extractor.model
+    facts = computed.facts
     run = readout.provenance(
         msgspec.to_builtins(chosen),
-        corpus,
+        computed.corpus,
         model=chosen.model,
-        model_hash=model.model_hash,
-        tokenizer_hash=model.tokenizer_hash,
-        pooling=live.extractor.pooling,
+        model_hash=facts.model_hash,
+        tokenizer_hash=facts.tokenizer_hash,
+        pooling=facts.pooling,
         method=chosen.method,
-        dtype=str(model.dtype).removeprefix("torch."),
-        directions=methods.words(chosen),
-        **({"layer_sweep": sweep} if sweep else {}),
+        dtype=facts.dtype,
+        directions=facts.directions,
+        **({"layer_sweep": computed.sweep} if computed.sweep else {}),
     )
-    quality = readout.quality_document(results, verdicts, corpus) if arguments.quality_report else None
-    hint = model.kind if arguments.format == GGUF else None
-    written = readout.write(arguments.output_dir, live.readout(), run, quality, hint)
-    summary(results, verdicts, outliers(results), corpus)
-    return list(written.values())
+    quality = (
+        readout.quality_document(computed.results, verdicts(chosen, computed), computed.corpus)
+        if arguments.quality_report
+        else None
+    )
+    hint = facts.kind if arguments.format == GGUF else None
+    if hint is not None:
+        from engine.export import gguf
+
+        gguf.check(computed.readout.layers)
+    return list(readout.write(arguments.output_dir, computed.readout, run, quality, hint).values())
 
 
-def _prepare(arguments: argparse.Namespace) -> None:
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What `--json` prints."""
+
+    written: list[str]
+    corpus_digest: str
+    n_stories: int
+    layers: list[int]
+    buckets: dict[str, str]
+    """By concept."""
+    without_vector: dict[str, str]
+    misread: list[str]
+    """Paths of stories that read as another concept, the worst first."""
+    texts_run: int
+    texts_cached: int
+
+
+def answer(chosen: Settings, computed: Computed, written: list[Path]) -> Answer:
+    """What was computed and written, for scripts."""
+    results, corpus = computed.results, computed.corpus
+    places = {(story.text_id, story.concept): story.path for story in corpus.stories}
+    return Answer(
+        written=[str(file) for file in written],
+        corpus_digest=corpus.digest,
+        n_stories=len(corpus.stories),
+        layers=results.layers,
+        buckets={name: verdict.label for name, verdict in verdicts(chosen, computed).items()},
+        without_vector=results.without_vector,
+        misread=[places[found.text_id, found.concept] for found in outliers(results) if found.misread],
+        texts_run=results.work.texts_run,
+        texts_cached=results.work.texts_cached,
+    )
+
+
+def prepare(arguments: argparse.Namespace) -> None:
     """Make sure, before anything is computed, that what is asked for can be written."""
     if arguments.format == GGUF:
         from engine.export import gguf

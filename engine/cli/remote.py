@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
-from engine import client, paths, protocol
+from engine import client, paths, protocol, snapshot
 from engine.cli.report import output
 from engine.errors import AmygdalaError
 
@@ -65,7 +65,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _doing(doing: protocol.Doing) -> str:
+def _doing(doing: snapshot.Doing) -> str:
     progress = f" {doing.done}/{doing.total} texts, {doing.rate:.0f}/s" if doing.total else ""
     return doing.state + progress + (f" ({doing.detail})" if doing.detail else "") + ("" if doing.live else ", paused")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Iterable
 from typing import Literal
 
@@ -11,9 +10,6 @@ import msgspec
 
 BASELINE = "baseline"
 """The reserved stem inside a scenario: the scenario told neutrally."""
-
-NAMED = 3
-"""Copies of a text that a message names: a refusal pasted into a thousand files must not make a million names."""
 
 Severity = Literal["warning", "error"]
 
@@ -90,43 +86,3 @@ def diff(before: Iterable[Story], after: Iterable[Story]) -> list[Change]:
     changes += [Change(path=path, kind="added") for path in new.keys() - old.keys()]
     changes += [Change(path=path, kind="edited") for path in old.keys() & new.keys() if old[path] != new[path]]
     return sorted(changes, key=lambda change: change.path)
-
-
-def cross_check(stories: Iterable[Story]) -> list[Problem]:
-    """Problems that show only when stories are seen together: a text under two concepts, names that differ by case."""
-    by_text: dict[str, list[Story]] = defaultdict(list)
-    by_folded: dict[str, set[str]] = defaultdict(set)
-    by_concept: dict[str, str] = {}
-    for story in stories:
-        by_text[story.text_id].append(story)
-        if story.concept is not None:
-            by_folded[story.concept.casefold()].add(story.concept)
-            by_concept.setdefault(story.concept, story.path)
-    return _duplicates(by_text) + _case_clashes(by_folded, by_concept)
-
-
-def _duplicates(by_text: dict[str, list[Story]]) -> list[Problem]:
-    problems = []
-    for copies in by_text.values():
-        if len({story.concept for story in copies}) < 2:
-            continue
-        for story in copies:
-            others = [other.path for other in copies if other.concept != story.concept]
-            named = ", ".join(others[:NAMED]) + (f" and {len(others) - NAMED} more" if len(others) > NAMED else "")
-            message = f"the same text is also {named}; each copy pulls the two vectors together"
-            problems.append(Problem(path=story.path, severity="error", code="duplicate", message=message))
-    return problems
-
-
-def _case_clashes(by_folded: dict[str, set[str]], by_concept: dict[str, str]) -> list[Problem]:
-    return [
-        Problem(
-            path=by_concept[name],
-            severity="warning",
-            code="case",
-            message=f"'{name}' and '{other}' count as two concepts; rename one if they are meant to be the same",
-        )
-        for names in by_folded.values()
-        for name in names
-        for other in sorted(names - {name})
-    ]

@@ -4,19 +4,41 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
-from engine.corpus.model import BASELINE, Corpus, Problem, Severity, Story, cross_check, text_id
+from engine.corpus.index import Index
+from engine.corpus.model import BASELINE, Corpus, Problem, Severity, Story, text_id
 from engine.errors import UsageError
 
 MAX_BYTES = 1 << 20
 """A story is a page or two; a file above 1 MiB was put here by mistake and is not read."""
 
-Signature = tuple[int, int, int, int]
+YOUNG = 2.0
+"""Seconds for which a file's times do not prove that it is what was read: a second write may leave the same ones."""
+
+Signature = tuple[int, int, int, int, str]
+"""Size, time of writing, time of any change, inode, and the path that it has when links are followed."""
+
+
+class _File(NamedTuple):
+    signature: Signature | None
+    """None if it could not even be looked at."""
+    item: Story | Problem
+
+
+class _Folder(NamedTuple):
+    where: str
+    real: str
+    """`where`, links followed."""
+    is_link: bool
+    files: dict[str, _File]
+    """By name."""
 
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,49 +73,142 @@ def scan(layout: Layout) -> Corpus:
 
 
 class Scanner:
-    """Scans a corpus again and again, reading only files whose size, times or inode changed."""
+    """Scans a corpus again and again, looking only where something may have changed, reading only what has."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._known: dict[str, tuple[Signature, Story | Problem]] = {}
+        areas = {"stories": layout.stories, "paired": layout.paired}
+        self._areas = {name: str(folder) for name, folder in areas.items() if folder is not None}
+        self._index = Index()
+        self._listed: dict[str, _Folder] = {}
+        """The folders that could be listed: `stories`, `paired` (without stories of its own), `paired/<scenario>`."""
+        self._shared: set[str] = set()
+        """Links, and files with several names: what is in them can change under another name."""
+        self._roots: list[Path] = []
+        self._has_scanned = False
 
-    def scan(self) -> Corpus:
-        """The corpus as it is on disk now."""
-        found: dict[str, tuple[Signature, Story | Problem]] = {}
-        problems: list[Problem] = []
-        for path, file, concept, scenario in self._files(problems):
-            try:
-                signature = _signature(file)
-            except OSError as error:
-                problems.append(_problem(path, "error", "unreadable", f"cannot be read: {error.strerror}"))
-                continue
-            known = self._known.get(path)
-            if known is None or known[0] != signature:
-                known = signature, self._read(path, file, concept, scenario)
-            found[path] = known
-        self._known = found
-        stories = [item for _, item in found.values() if isinstance(item, Story)]
-        problems += [item for _, item in found.values() if isinstance(item, Problem)]
-        problems += cross_check(stories)
-        return Corpus(
-            stories=tuple(sorted(stories, key=lambda story: story.path)),
-            problems=tuple(sorted(problems, key=lambda problem: (problem.path, problem.code, problem.message))),
-        )
+    def scan(self, changed: Collection[str] | None = None) -> Corpus:
+        """The corpus as it is on disk now.
 
-    def _files(self, problems: list[Problem]) -> Iterator[tuple[str, Path, str, str | None]]:
-        """Every story file as (path, file, concept, scenario); folders that cannot be listed become problems."""
-        if self._layout.stories is not None:
-            for file in _text_files(_entries(self._layout.stories, "stories", problems)):
-                yield f"stories/{file.name}", file, file.stem, None
-        if self._layout.paired is not None:
-            for folder in _folders(_entries(self._layout.paired, "paired", problems)):
-                for file in _text_files(_entries(folder, f"paired/{folder.name}", problems)):
-                    yield f"paired/{folder.name}/{file.name}", file, file.stem, folder.name
+        Args:
+            changed: paths below the corpus (`stories/joy.txt`, `paired/night-bus`) of the files and folders that may
+                have come, changed or gone since the last scan; a folder stands for all in it. None if any may have.
+        """
+        if changed is None or not self._has_scanned or self._layout.root is None or self._has_linked_folder:
+            self._look_everywhere()
+        else:
+            shared = set(self._shared)
+            for path in _topmost({*changed, *shared}):
+                self._look_at(path)
+            if not self._shared <= shared or self._has_linked_folder:
+                self._look_everywhere()  # for the other names of what is shared from now on
+        return self._index.corpus()
 
-    def _read(self, path: str, file: Path, concept: str, scenario: str | None) -> Story | Problem:
+    @property
+    def _has_linked_folder(self) -> bool:
+        """Whether a file may be known by another path than that of its changes."""
+        return any(folder.is_link for folder in self._listed.values())
+
+    def _look_everywhere(self) -> None:
+        layout = self._layout
+        roots = [layout.root] if layout.root is not None else [layout.stories, layout.paired]
+        self._roots = [root.resolve() for root in roots if root is not None]
+        if "paired" in self._areas:
+            self._look_into_paired()
+        if "stories" in self._areas:
+            self._look_into("stories")
+        self._has_scanned = True
+
+    def _look_at(self, path: str) -> None:
+        """Look at what is named; at all of its folder, if that has not been listed."""
+        match path.split("/"):
+            case ["stories", name, *_] if "stories" in self._listed:
+                self._look_at_file("stories", name, is_named=True)
+            case ["stories", *_]:
+                self._look_into("stories", is_named=True)
+            case ["paired", scenario, name, *_] if f"paired/{scenario}" in self._listed:
+                self._look_at_file(f"paired/{scenario}", name, is_named=True)
+            case ["paired", scenario, *_] if "paired" in self._listed:
+                self._look_into(f"paired/{scenario}", is_named=True)
+            case ["paired", *_]:
+                self._look_into_paired(is_named=True)
+
+    def _look_into_paired(self, *, is_named: bool = False) -> None:
+        scenarios = {f"paired/{entry.name}" for entry in self._list("paired") if _may_be_scenario(entry)}
+        scenarios.update(path for path in (*self._listed, *self._shared) if _is_scenario(path))
+        for path in sorted(scenarios):
+            self._look_into(path, is_named=is_named)
+
+    def _look_into(self, path: str, *, is_named: bool = False) -> None:
+        """Look at a folder of stories: at each file that is in it, or was."""
+        names = {entry.name for entry in self._list(path)}
+        if path in self._listed:
+            for name in sorted(names | self._listed[path].files.keys()):
+                self._look_at_file(path, name, is_named=is_named)
+
+    def _list(self, path: str) -> list[os.DirEntry[str]]:
+        """A folder's entries. One that is gone, or cannot be listed, has none, and what was in it is forgotten."""
+        area, slash, scenario = path.partition("/")
+        where = self._areas[area] + slash + scenario
+        is_link = os.path.islink(where)  # noqa: PTH114  (pathlib raises where this says no)
+        self._share(path, is_link)
+        entries, problem = None, None
+        if not scenario or ("paired" in self._listed and not scenario.startswith(".") and _is_folder(where)):
+            entries, problem = _entries(where, path)
+        self._index.put(path, problem)
+        if entries is None:
+            for name in self._listed.pop(path).files if path in self._listed else ():
+                self._share(f"{path}/{name}", False)
+                self._index.put(f"{path}/{name}", None)
+            return []
+        is_plain = scenario and not is_link
+        real = f"{self._listed['paired'].real}/{scenario}" if is_plain else os.path.realpath(where)
+        files = self._listed[path].files if path in self._listed else {}
+        self._listed[path] = _Folder(where, real, is_link, files)
+        return entries
+
+    def _look_at_file(self, folder: str, name: str, *, is_named: bool) -> None:
+        if not name.endswith(".txt") or name.startswith("."):
+            return
+        path, files = f"{folder}/{name}", self._listed[folder].files
+        known = files.get(name)
+        found = self._find(path, self._listed[folder], name, known, is_named=is_named)
+        if found is None:
+            files.pop(name, None)
+        elif found is not known:
+            files[name] = found
+        self._index.put(path, found and found.item)
+
+    def _find(self, path: str, folder: _Folder, name: str, known: _File | None, *, is_named: bool) -> _File | None:
+        """The file as it is now: `known` if it is that still, None if there is none."""
+        where, real, is_link = f"{folder.where}/{name}", f"{folder.real}/{name}", False
+        self._share(path, False)
+        try:
+            info = os.lstat(where)
+            is_link = stat.S_ISLNK(info.st_mode)
+            self._share(path, is_link or (info.st_nlink > 1 and stat.S_ISREG(info.st_mode)))
+            if is_link:
+                info, real = Path(where).stat(), os.path.realpath(where)
+            if stat.S_ISDIR(info.st_mode):
+                return None
+            if not stat.S_ISREG(info.st_mode):
+                raise OSError(None, "not a regular file")
+            signature = info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino, real
+            is_young = time.time() - max(info.st_mtime, info.st_ctime) < YOUNG
+            if known is not None and known.signature == signature and not (is_named and is_young):
+                return known
+            return _File(signature, self._read(path, where, real, info.st_size))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            return _File(None, _unreadable(path, error)) if is_link else None
+        except OSError as error:
+            return _File(None, _unreadable(path, error))
+
+    def _read(self, path: str, where: str, real: str, size: int) -> Story | Problem:
+        _, *scenarios, name = path.split("/")
+        concept, scenario = name.removesuffix(".txt"), scenarios[0] if scenarios else None
         if not path.isprintable():
             return _problem(path, "error", "bad-name", "the file's name has control characters; rename it")
-        if not self._inside(file):
+        if not any(Path(real).is_relative_to(root) for root in self._roots):
             return _problem(path, "error", "outside", "a link that leads out of the corpus is not followed")
         if scenario is None and concept == BASELINE:
             return _problem(
@@ -102,69 +217,57 @@ class Scanner:
                 "misplaced",
                 "a baseline belongs to a scenario: move it to paired/<scenario>/baseline.txt",
             )
+        if size > MAX_BYTES:
+            return _problem(path, "error", "too-big", f"{size / 1e6:.1f} MB; a story has at most {MAX_BYTES >> 20} MiB")
         try:
-            size = file.stat().st_size
-            if size > MAX_BYTES:
-                return _problem(
-                    path, "error", "too-big", f"{size / 1e6:.1f} MB; a story has at most {MAX_BYTES >> 20} MiB"
-                )
-            text = file.read_text("utf-8-sig").strip()
+            text = Path(where).read_text("utf-8-sig").strip()
         except UnicodeDecodeError as error:
             return _problem(
                 path, "error", "unreadable", f"not UTF-8: byte {error.object[error.start]:#04x} at {error.start}"
             )
-        except OSError as error:
-            return _problem(path, "error", "unreadable", f"cannot be read: {error.strerror}")
         if not text:
             return _problem(path, "warning", "empty", "empty, so it is skipped")
-        name = None if concept == BASELINE else unicodedata.normalize("NFC", concept)
-        return Story(path=path, concept=name, scenario=scenario, text=text, text_id=text_id(text))
+        named = None if concept == BASELINE else unicodedata.normalize("NFC", concept)
+        return Story(path=path, concept=named, scenario=scenario, text=text, text_id=text_id(text))
 
-    def _inside(self, file: Path) -> bool:
-        """Whether the file, links followed, lies in the corpus."""
-        layout = self._layout
-        roots = [layout.root] if layout.root is not None else [layout.stories, layout.paired]
-        real = file.resolve()
-        return any(real.is_relative_to(root.resolve()) for root in roots if root is not None)
+    def _share(self, path: str, is_shared: bool) -> None:
+        if is_shared:
+            self._shared.add(path)
+        else:
+            self._shared.discard(path)
+
+
+def _topmost(paths: set[str]) -> list[str]:
+    """Those that lie below no other."""
+    return [path for path in paths if not any(path[:at] in paths for at, char in enumerate(path) if char == "/")]
+
+
+def _is_scenario(path: str) -> bool:
+    return path.startswith("paired/") and path.count("/") == 1
+
+
+def _may_be_scenario(entry: os.DirEntry[str]) -> bool:
+    return not entry.name.startswith(".") and (entry.is_symlink() or _is_folder(entry.path))
+
+
+def _is_folder(path: str) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112  (pathlib raises where this says no)
+
+
+def _entries(folder: str, path: str) -> tuple[list[os.DirEntry[str]] | None, Problem | None]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries), None
+    except FileNotFoundError:  # a folder that vanished, or never was, holds no stories
+        return None, None
+    except OSError as error:
+        return None, _problem(path, "error", "unreadable", f"this folder cannot be read: {error.strerror}")
+
+
+def _unreadable(path: str, error: OSError) -> Problem:
+    return _problem(path, "error", "unreadable", f"cannot be read: {error.strerror}")
 
 
 def _problem(path: str, severity: Severity, code: str, message: str) -> Problem:
     shown = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in path)
     return msgspec.convert({"path": shown, "severity": severity, "code": code, "message": message}, Problem)
-
-
-def _text_files(entries: list[os.DirEntry[str]]) -> list[Path]:
-    return [
-        Path(entry.path)
-        for entry in entries
-        if entry.name.endswith(".txt") and not entry.name.startswith(".") and not _is_folder(entry)
-    ]
-
-
-def _folders(entries: list[os.DirEntry[str]]) -> list[Path]:
-    return [Path(entry.path) for entry in entries if not entry.name.startswith(".") and _is_folder(entry)]
-
-
-def _entries(folder: Path, path: str, problems: list[Problem]) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
-    except FileNotFoundError:  # a folder that vanished, or never was, holds no stories
-        return []
-    except OSError as error:
-        problems.append(_problem(path, "error", "unreadable", f"this folder cannot be read: {error.strerror}"))
-        return []
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False
-
-
-def _signature(file: Path) -> Signature:
-    info = file.stat()
-    if not stat.S_ISREG(info.st_mode):
-        raise OSError(None, "not a regular file")
-    return info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino

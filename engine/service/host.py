@@ -5,70 +5,85 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Coroutine
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from engine.corpus import Change, Corpus, Layout, Problem, Scanner, Story, diff
+from engine import work
+from engine.corpus import Corpus, Layout, Problem, Scanner, Story, text_id
 from engine.corpus.watch import changes
 from engine.errors import AmygdalaError
-from engine.protocol import (
-    Changed,
-    ConceptView,
-    CorpusStatus,
-    Doing,
-    Event,
-    Moved,
-    Progressed,
-    Retrain,
-    Snapshot,
-    StoryView,
-)
-from engine.results import Results
+from engine.protocol import Changed, CorpusStatus, Retrain, Score, Snapshot
+from engine.results import Draft, Results
 from engine.service import views
-from engine.service.workers import Worker
+from engine.service.chronicle import Chronicle
+from engine.service.plan import Plan, Wishes, plan
+from engine.service.progress import Announcer
+from engine.service.workers import JobDropped, StateLost, Worker
 from engine.settings import Settings
+from engine.snapshot import Cause, ConceptView, Doing, Moved, Stages, StoryView
 
 log = logging.getLogger(__name__)
 
-PROGRESS_EVERY = 0.25
-"""Seconds between progress events: at most four a second."""
-
-Publish = Callable[[Event], None]
+SETTLE_AFTER = 0.3
+"""Seconds of quiet before what is expensive is redone: while someone saves again and again, it would be in the way."""
 
 
 class HostedCorpus:
     """The state of one corpus, for all the clients that show it.
 
-    What is on disk (`_disk`) and what the numbers are of (`_applied`) are kept apart: a story that differs between the
-    two is stale. While live, every change is applied as it comes; while paused, only what a retrain names.
+    What is on disk (`_disk`) and what the numbers are of (`_applied`) are kept apart. One task follows the disk and
+    decides what to compute; a few changed stories are computed at once, many are prepared in the background first.
+
+    Args:
+        path: the corpus's folder, its real path.
+        settings: what to compute.
+        worker: the model's process.
+        announcer: passes on what clients are to know.
+        chronicle: remembers revisions.
     """
 
-    def __init__(self, path: Path, settings: Settings, worker: Worker, publish: Publish) -> None:
+    def __init__(
+        self, path: Path, settings: Settings, worker: Worker, announcer: Announcer, chronicle: Chronicle
+    ) -> None:
         self.path = path
+        self.name = str(path)
         self.settings = settings
         self.worker = worker
         self.revision = 0
-        self.doing = Doing(state="scanning")
-        self._publish = publish
+        self.wishes = Wishes()
+        self._say = announcer
+        self.chronicle = chronicle
         self._scanner = Scanner(Layout.of(path))
+        self._changed: set[str] | None = None
+        """Paths that may have changed since the last scan; None for all."""
         self._disk = Corpus(stories=(), problems=())
-        self._applied: dict[str, Story] = {}
+        self._on_disk: dict[str, Story] = {}
+        self._applied: dict[str, Story] | None = None
+        self._known: set[str] = set()
+        """Ids of texts whose activations are at hand."""
+        self._shown: dict[object, str] = {}
+        """Who shows which story."""
         self._results: Results | None = None
         self._stories: dict[str, StoryView] = {}
         self._told_problems: tuple[Problem, ...] = ()
         self._concepts: list[ConceptView] = []
         self._moved: Moved | None = None
-        self._settled: views.State | None = None
+        self._shown_state: views.State | None = None
         self._has_scanned = False
-        self._retrains: list[Retrain] = []
+        self._retrained = False
+        """Texts were prepared afresh for a retrain: the numbers must follow, although no story differs."""
+        self._prepared = work.Prepared(job=0, texts_run=0, texts_cached=0, seconds=0.0)
+        """What preparing has cost since the last revision."""
         self._wake = asyncio.Event()
         self._wake.set()
         self._stop = asyncio.Event()
         self._noticed = time.perf_counter()
-        self._said = 0.0
-        self._forward_started = 0.0
+        self._background: asyncio.Task[None] | None = None
+        self._preparing: list[str] = []
+        self._settling: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -78,10 +93,21 @@ class HostedCorpus:
     async def close(self) -> None:
         """Stop both; the worker drops the corpus's state."""
         self._stop.set()
-        for task in self._tasks:
+        tasks = [task for task in (*self._tasks, self._background, self._settling) if task is not None]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self.worker.forget(str(self.path))
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.worker.forget(self.name)
+        await self.chronicle.close()
+
+    @property
+    def doing(self) -> Doing:
+        return self._say.doing
+
+    @property
+    def middle(self) -> int:
+        """The layer whose numbers stand for all; 0 before there are any."""
+        return self._results.middle if self._results is not None else 0
 
     @property
     def is_busy(self) -> bool:
@@ -90,7 +116,7 @@ class HostedCorpus:
     def snapshot(self) -> Snapshot:
         """All of it, for a client that comes or comes back."""
         return Snapshot(
-            corpus=str(self.path),
+            corpus=self.name,
             revision=self.revision,
             settings=self.settings,
             doing=self.doing,
@@ -104,7 +130,7 @@ class HostedCorpus:
     def status(self, clients: int) -> CorpusStatus:
         """For `status`."""
         return CorpusStatus(
-            corpus=str(self.path),
+            corpus=self.name,
             revision=self.revision,
             stories=len(self._disk.stories),
             concepts=len(self._disk.concepts),
@@ -113,37 +139,122 @@ class HostedCorpus:
             doing=self.doing,
         )
 
+    # What clients ask for
+
     def retrain(self, request: Retrain) -> None:
         """Queue a retrain.
 
         Raises:
             AmygdalaError: it names a concept or a story that the corpus does not have.
         """
-        known = set(self._disk.concepts) | {story.concept for story in self._applied.values()}
+        applied = self._applied or {}
+        concepts = {story.concept for story in (*self._on_disk.values(), *applied.values())}
         for name in request.concepts:
-            if name not in known:
+            if name not in concepts:
                 raise AmygdalaError(f"no concept '{name}' in {self.path}")
         for path in request.paths:
             if path not in self._stories:
                 raise AmygdalaError(f"no story {path} in {self.path}")
             if self._stories[path].state in ("empty", "error"):
                 raise AmygdalaError(f"{path} cannot be computed: {self._stories[path].reason}")
-        self._retrains.append(request)
+        self.wishes.retrain(request, self._on_disk, applied)
+        self._retrained = True
+        self._noticed = time.perf_counter()
+        self._wake.set()
+
+    def cancel(self) -> None:
+        """Drop what waits for the model; its stories stay stale until they change or are retrained."""
+        if self._background is not None:
+            self._background.cancel()
+        self.wishes.cancel(self._known)
+        self._noticed = time.perf_counter()
         self._wake.set()
 
     def set_live(self, live: bool) -> None:
         """Follow changes as they come, or leave changed stories stale."""
+        self.wishes.live = live
         self._noticed = time.perf_counter()
-        self._say(msgspec.structs.replace(self.doing, live=live))
+        self._say(live=live)
         self._wake.set()
+
+    def show(self, client: object, path: str | None) -> None:
+        """A client shows a story, or none."""
+        if self._shown.get(client) == path:
+            return
+        if path is None:
+            del self._shown[client]
+        else:
+            self._shown[client] = path
+            if self.wishes.held:
+                self._wake.set()
+
+    async def score(self, request: Score) -> tuple[Draft, int]:
+        """Read a draft; and the revision by which it was read.
+
+        Raises:
+            AmygdalaError: there are no numbers yet, or the path is no story's.
+        """
+        concept = views.concept_of(request.path)
+        if self._results is None or self._applied is None:
+            raise AmygdalaError(f"{self.path} has no numbers yet, so there is nothing to read a draft by")
+        text = request.text.strip()
+        if not text:
+            raise AmygdalaError("the draft is empty")
+        story = self._applied.get(request.path)
+        view = self._stories.get(request.path)
+        rivals = [view.rival] if view is not None and view.rival is not None else []
+        revision = self.revision
+
+        def job(number: int) -> work.Score:
+            return work.Score(
+                corpus=self.name,
+                job=number,
+                urgency=work.Urgency.DRAFT,
+                text=text,
+                text_id=text_id(text),
+                instead_of=story.text_id if story is not None else None,
+                concept=concept,
+                concepts=request.concepts or [concept, *rivals],
+            )
+
+        try:
+            return await self.worker.score(self.name, job), revision
+        except StateLost:  # the model was unloaded, or its process died: what it knew is in the store
+            await self.worker.apply(
+                self.name, self.settings, self._applied.values(), (), lambda _: None, urgency=work.Urgency.DRAFT
+            )
+            return await self.worker.score(self.name, job), revision
+
+    async def write(self, file: Path) -> tuple[work.Written, str] | None:
+        """Have the settled vectors written, with the digest of the stories they are of; None while the numbers are
+        not of the stories on disk."""
+        applied = self._applied
+        if applied is None or self.is_busy or not self._wake_is_clear or applied != self._on_disk:
+            return None
+        digest = self._disk.digest
+        if not self.worker.has_state(self.name):
+            await self.worker.apply(self.name, self.settings, applied.values(), (), lambda _: None)
+        written = await self.worker.write(self.name, file)
+        return (written, digest) if self._applied is applied else None
+
+    @property
+    def _wake_is_clear(self) -> bool:
+        return not self._wake.is_set()
+
+    # Following the disk
 
     @property
     def _layers(self) -> list[int]:
         return self._results.layers if self._results else []
 
     async def _watch(self) -> None:
-        async for _ in changes(self.path, self._stop):
-            self._noticed = time.perf_counter()
+        async for paths in changes(self.path, self._stop, say=lambda words: self._say(note=words)):
+            if not self._wake.is_set():
+                self._noticed = time.perf_counter()
+            if paths is None:
+                self._changed = None
+            elif self._changed is not None:
+                self._changed |= paths
             self._wake.set()
 
     async def _run(self) -> None:
@@ -152,151 +263,261 @@ class HostedCorpus:
             self._wake.clear()
             try:
                 await self._catch_up()
-            except AmygdalaError as error:
-                log.error("%s: %s", self.path, error)
-                self._fail(str(error))
+            except JobDropped:
+                self._plan_anew()
             except Exception as error:
-                log.exception("%s: unexpected error", self.path)
-                self._fail(f"unexpected error: {error!r}")
+                self._failed(error)
 
-    def _fail(self, words: str) -> None:
-        self._say(msgspec.structs.replace(self.doing, state="failed", detail=words, done=0, total=0, rate=0.0))
+    def _plan_anew(self) -> None:
+        """A job was dropped: because of a newer change, which has its own, or because another of the corpus failed,
+        which would fail again."""
+        if self.doing.state != "failed":
+            self._wake.set()
+
+    def _failed(self, error: Exception) -> None:
+        """Say so; the next change, or a retrain, tries again."""
+        if isinstance(error, AmygdalaError):
+            words = str(error)
+            log.error("%s: %s", self.path, error)
+        else:
+            words = f"unexpected error: {error!r}"
+            log.error("%s: unexpected error", self.path, exc_info=error)
+        self.wishes.held.clear()
+        self._say(state="failed", detail=words)
         self._show(computing=())
 
     async def _catch_up(self) -> None:
-        """Scan, and where the stories to be computed differ from those that were, compute."""
-        began = time.perf_counter()
-        self._disk = await asyncio.to_thread(self._scanner.scan)
-        retrains, self._retrains = self._retrains, []
-        since = self._noticed if self.doing.live and not retrains else began
-        wanted, fresh = self._plan(retrains)
-        changed = diff(self._applied.values(), wanted.values())
-        if self._results is not None and not changed and not fresh:
-            self._show(computing=())
-            if self.doing.state != "ready":
-                self._say(msgspec.structs.replace(self.doing, state="ready", detail=""))
+        """Scan, plan, start or change what is prepared in the background, and compute what can be computed now."""
+        noticed, changed, self._changed = self._noticed, self._changed, set()
+        if changed is None or len(changed) > 1:
+            self._disk = await asyncio.to_thread(self._scanner.scan, changed)
+        else:
+            self._disk = self._scanner.scan(changed)
+        self._on_disk = {story.path: story for story in self._disk.stories}
+        scanned = time.perf_counter()
+        if self.doing.state == "scanning":
+            self._say_computing()
+        planned = plan(self._on_disk, self._applied, self._known, self.wishes, list(self._shown.values()))
+        self._prepare(planned)
+        forced = self._retrained and not self.wishes.fresh and not planned.fresh
+        if planned.is_idle and not forced and self._applied is not None:
+            self._show(planned.waiting)
+            self._rest(planned)
             return
-        if not any(not story.is_baseline for story in wanted.values()):
+        if not any(not story.is_baseline for story in planned.now.values()):
+            if planned.prepare:
+                self._show(planned.waiting)
+                return
+            if planned.stale:
+                self._show(())
+                self._rest(planned)
+                return
             raise AmygdalaError(
                 f"{self.path} has no story to compute anything from: write one to stories/<concept>.txt "
                 "or paired/<scenario>/<concept>.txt"
             )
-        rerun = [path for path, story in wanted.items() if story.text_id in fresh]
-        await self._compute(wanted, fresh, changed, {change.path for change in changed} | set(rerun), since)
+        await self._compute(planned, noticed, scanned)
+        self._rest(planned)
 
-    def _plan(self, retrains: list[Retrain]) -> tuple[dict[str, Story], set[str]]:
-        """The stories that the numbers shall be of, by path, and the ids of texts that go through the model again."""
-        disk = {story.path: story for story in self._disk.stories}
-        follow = self.doing.live or self._results is None
-        wanted = dict(disk if follow else self._applied)
-        fresh: set[str] = set()
-        for request in retrains:
-            for path in sorted(disk.keys() | wanted.keys()):
-                if not _covers(request, disk.get(path) or wanted[path]):
-                    continue
-                if path in disk:
-                    wanted[path] = disk[path]
-                    fresh.add(disk[path].text_id)
-                else:
-                    del wanted[path]
-        return wanted, fresh
+    def _rest(self, planned: Plan) -> None:
+        """Say that there is nothing more to do for now, or that texts are still being prepared."""
+        if self._preparing:
+            self._say(waiting=planned.stale)
+        else:
+            self._say(state="ready", detail="", waiting=planned.stale, device=self.worker.device)
 
-    async def _compute(
-        self,
-        wanted: dict[str, Story],
-        fresh: set[str],
-        changed: list[Change],
-        computing: Collection[str],
-        since: float,
-    ) -> None:
-        loading = not self.worker.is_loaded
-        self._say(
-            msgspec.structs.replace(
-                self.doing,
-                state="loading" if loading else "computing",
-                detail=f"model {self.settings.model}" if loading else "",
-                device=self.worker.device,
+    def _prepare(self, planned: Plan) -> None:
+        """Have the background prepare what is planned, in place of what it prepares now, unless that is the same."""
+        left = {i for i in self._preparing if i not in self._known or i in self.wishes.fresh}
+        if set(planned.prepare) == left and set(planned.first) <= set(self._preparing[: len(planned.first)]):
+            return
+        if self._background is not None:
+            self._background.cancel()
+        self._preparing = planned.prepare
+        self._background = asyncio.create_task(self._in_background(planned.prepare)) if planned.prepare else None
+
+    async def _in_background(self, wanted: list[str]) -> None:
+        """Prepare texts; what comes in is known at once, so that it need not be asked for again."""
+        wishes = self.wishes
+        fresh = wishes.fresh & set(wanted)
+
+        def advance(message: work.Advanced) -> None:
+            self._known.update(message.ids)
+            wishes.fresh.difference_update(message.ids)
+            self._say.advance(message, self.worker.device)
+
+        try:
+            prepared = await self.worker.prepare(
+                self.name, self.settings, list(self._on_disk.values()), wanted, fresh, advance
             )
+        except JobDropped:
+            self._preparing = []
+            self._plan_anew()
+            return
+        except Exception as error:
+            self._preparing = []
+            self._failed(error)
+            return
+        self._known.update(wanted)
+        wishes.fresh -= fresh
+        wishes.held.clear()
+        self._prepared = msgspec.structs.replace(
+            prepared,
+            texts_run=self._prepared.texts_run + prepared.texts_run,
+            texts_cached=self._prepared.texts_cached + prepared.texts_cached,
+            seconds=self._prepared.seconds + prepared.seconds,
         )
-        self._show(computing)
-        results = await self.worker.apply(str(self.path), self.settings, wanted.values(), fresh, self._advance)
-        old = self._applied
-        self._results, self._applied = results, wanted
+        self._preparing, self._background = [], None
+        self._wake.set()
+
+    # Computing
+
+    async def _compute(self, planned: Plan, noticed: float, scanned: float) -> None:
+        self._say_computing()
+        computing = {change.path for change in planned.changes}
+        computing |= {path for path, story in planned.now.items() if story.text_id in planned.fresh}
+        self._show(computing | planned.waiting)
+        if self._settling is not None:
+            self._settling.cancel()
+        results = await self._apply(planned)
+        applied = time.perf_counter()
+        before, old = self._shown_state, self._applied or {}
+        self._results, self._applied = results, planned.now
+        self._known = {story.text_id for story in planned.now.values()} | (self._known & self.wishes.held)
+        self.wishes.done(planned)
+        forced, self._retrained = self._retrained, self._retrained and bool(self.wishes.fresh)
         affected = {
-            story.concept for path in computing for story in (old.get(path), wanted.get(path)) if story is not None
+            story.concept
+            for path in computing
+            for story in (old.get(path), planned.now.get(path))
+            if story is not None and story.concept is not None
         }
         self._concepts = views.concept_views(results, self.settings)
-        stories = views.story_views(self._disk, wanted, results, ())
+        stories = views.story_views(self._disk, planned.now, results, planned.waiting)
         after = views.State(stories, self._concepts, results.middle)
-        before, self._settled = self._settled or after, after  # the first numbers moved nothing
-        self._moved = views.moved(
-            before,
+        self._shown_state = after
+        cause: Cause = "opened" if before is None else "edited" if planned.changes or not forced else "retrained"
+        shown = time.perf_counter()
+        moved = views.moved(
+            before or after,  # the first numbers moved nothing
             after,
-            self.revision + 1,
-            changed if self.revision else [],
-            {name for name in affected if name is not None},
-            results,
-            time.perf_counter() - since,
+            cause=cause,
+            changes=planned.changes if before is not None else [],
+            affected=affected,
+            work=results.work,
+            stages=Stages(
+                scanning=scanned - noticed,
+                waiting=applied - scanned - results.work.seconds_forward - results.work.seconds_statistics,
+                forward=results.work.seconds_forward,
+                statistics=results.work.seconds_statistics,
+                showing=shown - applied,
+            ),
         )
-        self.revision += 1
-        self._tell(stories, base=self.revision - 1)
-        self._say(
-            msgspec.structs.replace(
-                self.doing, state="ready", detail="", device=self.worker.device, done=0, total=0, rate=0.0
+        base = self.revision
+        self._moved = await self.chronicle.record(base, moved, planned.now, self.settings, results, self._concepts)
+        self.revision = self._moved.revision
+        self._tell(stories, base)
+        self._settling = asyncio.create_task(self._settle())
+
+    async def _apply(self, planned: Plan) -> Results:
+        """Have the worker compute; a newer change takes the place of one whose turn has not come."""
+        shown = set(self._shown.values())
+        on_screen = any(change.path in shown for change in planned.changes)
+        job = asyncio.create_task(
+            self.worker.apply(
+                self.name,
+                self.settings,
+                planned.now.values(),
+                planned.fresh,
+                self._advance,
+                urgency=work.Urgency.ON_SCREEN if on_screen else work.Urgency.EDIT,
+                keep=self.wishes.held,
             )
         )
-
-    def _advance(self, done: int, total: int) -> None:
-        """The worker's progress, passed on at most four times a second."""
-        now = time.monotonic()
-        if done == 0:
-            self._forward_started = now
-        first = self.doing.state != "computing"
-        rate = done / (now - self._forward_started) if done and now > self._forward_started else 0.0
-        doing = msgspec.structs.replace(
-            self.doing, state="computing", detail="", device=self.worker.device, done=done, total=total, rate=rate
+        try:
+            await _first(job, self._wake.wait())
+            if not job.done():
+                self.worker.supersede(self.name)
+            results = await job
+        except asyncio.CancelledError:
+            job.cancel()
+            raise
+        prepared = self._prepared
+        self._prepared = work.Prepared(job=0, texts_run=0, texts_cached=0, seconds=0.0)
+        own = results.work
+        whole = msgspec.structs.replace(
+            own, texts_run=own.texts_run + prepared.texts_run, texts_cached=own.texts_cached + prepared.texts_cached
         )
-        if first or now - self._said >= PROGRESS_EVERY:
-            self._say(doing)
-        else:
-            self.doing = doing
+        return msgspec.structs.replace(results, work=whole)
 
-    def _say(self, doing: Doing) -> None:
-        if doing != self.doing:
-            self.doing = doing
-            self._said = time.monotonic()
-            self._publish(Progressed(corpus=str(self.path), doing=doing))
+    async def _settle(self) -> None:
+        """Once it is quiet, have what is expensive redone, and tell what became of it."""
+        if self._results is None or all(found.settled for found in self._results.concepts):
+            return
+        await asyncio.sleep(SETTLE_AFTER)
+        revision = self.revision
+        try:
+            results = await self.worker.settle(self.name)
+        except (JobDropped, StateLost):
+            return
+        except Exception as error:
+            self._failed(error)
+            return
+        if results is None or revision != self.revision or self._applied is None:
+            return
+        self._results = msgspec.structs.replace(results, work=self._results.work)
+        self._concepts = views.concept_views(self._results, self.settings)
+        waiting = {path for path, view in self._stories.items() if view.state == "computing"}
+        stories = views.story_views(self._disk, self._applied, self._results, waiting)
+        self._shown_state = views.State(stories, self._concepts, results.middle)
+        self._tell(stories, self.revision, with_concepts=True)
+
+    # Telling
+
+    def _advance(self, message: work.Advanced) -> None:
+        if not self._preparing:
+            self._say.advance(message, self.worker.device)
+
+    def _say_computing(self) -> None:
+        loading = not self.worker.is_loaded
+        self._say(
+            state="loading" if loading else "computing",
+            detail=f"model {self.settings.model}" if loading else "",
+            device=self.worker.device,
+        )
 
     def _show(self, computing: Collection[str]) -> None:
         """Publish stories' states where they changed, at the same revision."""
-        stories = views.story_views(self._disk, self._applied, self._results, computing)
+        stories = views.story_views(self._disk, self._applied or {}, self._results, computing)
         if stories != self._stories or self._disk.problems != self._told_problems:
             self._tell(stories, base=self.revision)
 
-    def _tell(self, stories: dict[str, StoryView], base: int) -> None:
+    def _tell(self, stories: dict[str, StoryView], base: int, *, with_concepts: bool = False) -> None:
         different, removed = views.differing(self._stories, stories)
         self._stories, self._told_problems = stories, self._disk.problems
         if not self._has_scanned:  # until now clients may show stories that an earlier engine, or they, had found
             self._has_scanned = True
-            self._publish(self.snapshot())
+            self._say.publish(self.snapshot())
             return
-        self._publish(
+        self._say.publish(
             Changed(
-                corpus=str(self.path),
+                corpus=self.name,
                 base=base,
                 revision=self.revision,
                 layers=self._layers,
                 stories=different,
                 removed=removed,
-                concepts=self._concepts if base != self.revision else [],
+                concepts=self._concepts if with_concepts or base != self.revision else None,
                 problems=list(self._disk.problems),
                 moved=self._moved,
             )
         )
 
 
-def _covers(request: Retrain, story: Story) -> bool:
-    """Whether a retrain names a story; one that names nothing means everything."""
-    if not request.concepts and not request.paths:
-        return True
-    return story.concept in request.concepts or story.path in request.paths
+async def _first(job: asyncio.Task[Any], other: Coroutine[Any, Any, Any]) -> None:
+    """Wait until one of the two is done; the other is not waited for any more."""
+    waiting = asyncio.ensure_future(other)
+    try:
+        await asyncio.wait({job, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()

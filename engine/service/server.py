@@ -14,9 +14,14 @@ from pathlib import Path
 from engine import __version__, paths, protocol, settings
 from engine.corpus import Layout
 from engine.errors import AmygdalaError
+from engine.service import views
+from engine.service.chronicle import Chronicle
+from engine.service.exports import Exports
 from engine.service.host import HostedCorpus
 from engine.service.lifecycle import Ownership
-from engine.service.workers import WorkerPool
+from engine.service.pool import WorkerPool
+from engine.service.progress import Announcer
+from engine.service.workers import JobDropped, StateLost
 from engine.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -26,8 +31,17 @@ OUTBOX_BYTES = 16 << 20
 HOUSEKEEPING_EVERY = 2.0
 UNWATCHED_CLOSE = 30 * 60.0
 """Seconds until a corpus that nobody shows is closed."""
-IDLE_UNLOAD = 5 * 60.0
+UNUSED_UNLOAD = 5 * 60.0
 """Seconds until a model that no open corpus uses is unloaded."""
+IDLE_UNLOAD = 30 * 60.0
+"""Seconds without work until a model is unloaded although a corpus is open: the next change loads it again."""
+LAST_WORDS = 2.0
+"""Seconds for which what else a client sends is read and ignored before it is hung up on."""
+MAX_CLIENTS = 64
+MAX_PENDING = 8
+"""Requests of one client that take long, at a time."""
+LONG = (protocol.Score, protocol.Export, protocol.GetRevisions, protocol.Compare, protocol.GetText)
+"""Requests during which their client may ask for other things."""
 
 
 class Client:
@@ -35,6 +49,10 @@ class Client:
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         self.corpora: set[str] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
+        """Requests that take long, each answered when it is done."""
+        self.draft: asyncio.Task[None] | None = None
+        """The one whose draft is waiting to be read."""
         self._writer = writer
         self._outbox: deque[tuple[bytes, bool]] = deque()
         self._waiting = 0
@@ -88,6 +106,7 @@ class Server:
         self._unwatched: dict[str, float] = {}
         self._pinned: set[str] = set()
         self._workers = WorkerPool()
+        self._exports = Exports(self._workers)
         self._opening = asyncio.Lock()
         """Held while a corpus is opened or closed, so that two clients who meet in it leave one state, not two."""
         self._stopping = asyncio.Event()
@@ -138,6 +157,10 @@ class Server:
             pass
         finally:
             self._clients.discard(client)
+            for hosted in self._corpora.values():
+                hosted.show(client, None)
+            for task in client.tasks:
+                task.cancel()
             self._last_active = time.monotonic()
             delivery.cancel()
             writer.close()
@@ -161,6 +184,9 @@ class Server:
                 )
             )
             return False
+        if len(self._clients) >= MAX_CLIENTS:
+            client.send(protocol.Refused(message=f"this engine has {MAX_CLIENTS} clients already; close some of them"))
+            return False
         client.send(protocol.Welcome(protocol=protocol.PROTOCOL, version=__version__, pid=os.getpid()))
         return True
 
@@ -172,52 +198,94 @@ class Server:
             except protocol.ProtocolError as error:
                 client.send(protocol.Failure(id=protocol.request_id(line), message=str(error)))
                 continue
-            try:
-                await self._answer(client, request)
-            except AmygdalaError as error:
-                client.send(protocol.Failure(id=request.id, message=str(error)))
-            except Exception as error:
-                log.exception("request failed: %s", type(request).__name__)
-                client.send(protocol.Failure(id=request.id, message=f"unexpected error: {error!r}"))
+            if not isinstance(request, LONG):
+                await self._carry_out(client, request)
+            elif len(client.tasks) >= MAX_PENDING:
+                words = f"{MAX_PENDING} requests of this client are under way; wait for one of them"
+                client.send(protocol.Failure(id=request.id, message=words))
+            else:
+                self._begin(client, request)
 
-    async def _answer(self, client: Client, request: protocol.Request) -> None:
+    def _begin(self, client: Client, request: protocol.Request) -> None:
+        """Carry out a request beside others. A client's newer draft takes the place of an older one."""
+        if isinstance(request, protocol.Score) and client.draft is not None:
+            client.draft.cancel()
+        task = asyncio.create_task(self._carry_out(client, request))
+        if isinstance(request, protocol.Score):
+            client.draft = task
+        client.tasks.add(task)
+        task.add_done_callback(client.tasks.discard)
+
+    async def _carry_out(self, client: Client, request: protocol.Request) -> None:
+        try:
+            reply = await self._answer(client, request)
+            if reply is not None:
+                client.send(reply)
+        except asyncio.CancelledError:
+            if not isinstance(request, protocol.Score):
+                raise
+            client.send(protocol.Superseded(id=request.id))
+        except (AmygdalaError, JobDropped, StateLost) as error:
+            words = str(error) or "the model's process was busy with something that failed; ask again"
+            client.send(protocol.Failure(id=request.id, message=words))
+        except Exception as error:
+            log.exception("request failed: %s", type(request).__name__)
+            client.send(protocol.Failure(id=request.id, message=f"unexpected error: {error!r}"))
+
+    async def _answer(self, client: Client, request: protocol.Request) -> protocol.Reply | None:
+        number = request.id
         match request:
             case protocol.Open():
                 async with self._opening:
-                    await self._join(client, request)
-                return
-            case protocol.GetStatus(id=number):
-                client.send(self._status(number))
-                return
+                    return await self._join(client, request)
+            case protocol.GetStatus():
+                return self._status(number)
             case protocol.Retrain(corpus=path):
                 self._hosted(path).retrain(request)
+            case protocol.Cancel(corpus=path):
+                self._hosted(path).cancel()
+            case protocol.Showing(corpus=path, path=story):
+                self._hosted(path).show(client, story)
             case protocol.SetLive(corpus=path, live=live):
                 self._hosted(path).set_live(live)
+            case protocol.Score(corpus=path):
+                hosted = self._hosted(path)
+                draft, revision = await hosted.score(request)
+                verdicts = views.verdicts(draft, hosted.settings, hosted.middle)
+                return protocol.Scored(id=number, revision=revision, draft=draft, verdicts=verdicts)
+            case protocol.Export():
+                return await self._exports.export(request, self._corpora, client.send)
+            case protocol.GetRevisions(corpus=path, limit=limit, before=before):
+                found = await self._hosted(path).chronicle.ask(lambda history: history.revisions(limit, before))
+                return protocol.Revisions(id=number, revisions=found)
+            case protocol.Compare(corpus=path, before=before, after=after):
+                comparison = await self._hosted(path).chronicle.compare(before, after)
+                return protocol.Compared(id=number, comparison=comparison)
+            case protocol.GetText(corpus=path, revision=revision, path=story):
+                text = await self._hosted(path).chronicle.ask(lambda history: history.text(revision, story))
+                return protocol.EarlierText(id=number, text=text)
             case protocol.Close(corpus=path):
                 async with self._opening:
                     await self._close(self._hosted(path), "it was closed on request")
             case protocol.Stop():
                 log.info("asked to stop")
                 self.stop()
-        client.send(protocol.Done(id=request.id))
+        return protocol.Done(id=number)
 
-    async def _join(self, client: Client, request: protocol.Open) -> None:
+    async def _join(self, client: Client, request: protocol.Open) -> protocol.Reply | None:
         path = Path(request.corpus)
         if not path.is_absolute():
             raise AmygdalaError(f"{path}: a corpus is named by its absolute path")
-        hosted = self._corpora.get(str(path.resolve()))
+        hosted = self._corpora.get(paths.real(path))
         wanted = request.settings
         if hosted is not None and wanted is not None and wanted != hosted.settings:
             name = str(hosted.path)
             if not request.insist and (self._watchers(name) or name in self._pinned):
-                client.send(
-                    protocol.Conflict(
-                        id=request.id,
-                        corpus=str(hosted.path),
-                        differences=settings.differences(wanted, hosted.settings),
-                    )
+                return protocol.Conflict(
+                    id=request.id,
+                    corpus=str(hosted.path),
+                    differences=settings.differences(wanted, hosted.settings),
                 )
-                return
             Layout.of(path)
             showing = [other for other in self._clients if name in other.corpora]
             await self._close(hosted, "it is being reopened with other settings", keep_clients=True)
@@ -229,6 +297,7 @@ class Server:
         client.corpora.add(str(hosted.path))
         client.send(protocol.Opened(id=request.id, corpus=str(hosted.path)))
         client.send(hosted.snapshot())
+        return None
 
     # Corpora
 
@@ -237,7 +306,8 @@ class Server:
         real = path.resolve()
         if not str(real).isprintable():
             raise AmygdalaError(f"{str(real)!r}: a corpus's path must be printable UTF-8; rename the folder")
-        hosted = HostedCorpus(real, chosen, self._workers.get(chosen), self._publish)
+        announcer = Announcer(str(real), self._publish)
+        hosted = HostedCorpus(real, chosen, self._workers.get(chosen), announcer, Chronicle(real))
         self._corpora[str(real)] = hosted
         hosted.start()
         log.info("opened %s with %s", real, chosen.model)
@@ -255,7 +325,7 @@ class Server:
                 client.send(protocol.Closed(corpus=name, reason=reason))
 
     def _hosted(self, corpus: str) -> HostedCorpus:
-        found = self._corpora.get(str(Path(corpus).resolve()))
+        found = self._corpora.get(paths.real(corpus))
         if found is None:
             raise AmygdalaError(f"{corpus} is not open in the engine")
         return found
@@ -298,7 +368,8 @@ class Server:
                 elif now - self._unwatched.setdefault(name, now) > UNWATCHED_CLOSE and not self._opening.locked():
                     async with self._opening:
                         await self._close(hosted, "nobody was looking at it")
-            await self._workers.close_unused([hosted.worker for hosted in self._corpora.values()], IDLE_UNLOAD)
+            in_use = [hosted.worker for hosted in self._corpora.values()]
+            await self._workers.rest(in_use, UNUSED_UNLOAD, IDLE_UNLOAD)
             if self._clients or any(hosted.is_busy for hosted in self._corpora.values()):
                 self._last_active = now
             elif self._idle_exit is not None and now - self._last_active > self._idle_exit:
@@ -315,4 +386,11 @@ async def _line(reader: asyncio.StreamReader, client: Client) -> bytes:
         client.send(
             protocol.Failure(id=None, message=f"a message has at most {protocol.MAX_MESSAGE >> 20} MiB; goodbye")
         )
+        with contextlib.suppress(TimeoutError):  # closing with input unread would take the words away with it
+            await asyncio.wait_for(_discard(reader), LAST_WORDS)
         return b""
+
+
+async def _discard(reader: asyncio.StreamReader) -> None:
+    while await reader.read(1 << 20):
+        pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import TypeVar
@@ -9,10 +10,11 @@ from typing import TypeVar
 import msgspec
 
 from engine.corpus import BASELINE, Change, Corpus, Problem, Story
-from engine.protocol import ConceptMove, ConceptView, Moved, StoryMove, StoryState, StoryView
-from engine.results import Results
+from engine.errors import AmygdalaError
+from engine.results import Draft, Results, Work
 from engine.settings import Settings
-from engine.triage import judge, outliers
+from engine.snapshot import Cause, ConceptMove, ConceptView, Moved, Stages, StoryMove, StoryState, StoryView
+from engine.triage import Verdict, judge, outliers
 
 DIGITS = 4
 """Scores are rounded so that a view changes only when a person could see it."""
@@ -111,6 +113,25 @@ def _with_problem(view: StoryView, state: StoryState, message: str) -> StoryView
     return msgspec.structs.replace(view, state=state, reason=reason)
 
 
+def concept_of(path: str) -> str:
+    """The concept of a story's path, which need not exist.
+
+    Raises:
+        AmygdalaError: it is no place for a concept's story below a corpus.
+    """
+    parts = PurePosixPath(path).parts
+    places = {2: "stories", 3: "paired"}
+    is_place = len(parts) in places and parts[0] == places[len(parts)] and "/".join(parts) == path
+    if not is_place or ".." in parts or not path.endswith(".txt") or not path.isprintable():
+        raise AmygdalaError(
+            f"{path!r} is no place for a story: that is stories/<concept>.txt or paired/<scenario>/<concept>.txt"
+        )
+    concept = unicodedata.normalize("NFC", parts[-1].removesuffix(".txt"))
+    if concept == BASELINE:
+        raise AmygdalaError(f"{path} is a baseline's place: it stands under no concept to read it by")
+    return concept
+
+
 def concept_views(results: Results | None, settings: Settings) -> list[ConceptView]:
     """Every concept with its verdict, sorted by name."""
     if results is None:
@@ -126,6 +147,14 @@ def concept_views(results: Results | None, settings: Settings) -> list[ConceptVi
     return sorted(with_vector + without, key=lambda view: view.name)
 
 
+def verdicts(draft: Draft, settings: Settings, middle: int) -> tuple[Verdict | None, Verdict | None]:
+    """On a draft's concept as it is, and as it would become."""
+    before, after = (
+        None if found is None else judge(found, middle, settings.thresholds) for found in (draft.before, draft.after)
+    )
+    return before, after
+
+
 class State:
     """What one revision showed: enough to say what the next one moved."""
 
@@ -138,20 +167,26 @@ class State:
 def moved(
     before: State,
     after: State,
-    revision: int,
+    *,
+    cause: Cause,
     changes: list[Change],
     affected: Collection[str],
-    results: Results,
-    seconds: float,
+    work: Work,
+    stages: Stages,
 ) -> Moved:
-    """What a revision changed: the concepts that moved by 0.005 or changed their bucket, the affected ones first."""
+    """What a revision changed: the concepts that moved by 0.005 or changed their bucket, the affected ones first.
+
+    Its number is not known yet (`engine.service.chronicle`).
+    """
     names = sorted(before.concepts.keys() | after.concepts.keys(), key=lambda name: (name not in affected, name))
     moves = [_concept_move(name, name in affected, before, after) for name in names]
     return Moved(
-        revision=revision,
+        revision=0,
+        cause=cause,
         changes=changes,
-        work=results.work,
-        seconds=seconds,
+        work=work,
+        seconds=sum(msgspec.structs.astuple(stages)),
+        stages=stages,
         concepts=[move for move in moves if _shows(move)],
         stories=[_story_move(change.path, before, after) for change in changes],
         queue=(_misread(before), _misread(after)),

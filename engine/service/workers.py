@@ -3,61 +3,99 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import logging
-import sys
 import time
-from collections import deque
-from collections.abc import Callable, Collection, Iterable
-from typing import Literal
-
-import msgspec
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeVar
 
 from engine import work
 from engine.corpus import Story
 from engine.errors import AmygdalaError
-from engine.protocol import MAX_MESSAGE, ModelStatus
-from engine.results import Results
+from engine.protocol import ModelStatus
+from engine.results import Draft, Results
+from engine.service.process import Process
 from engine.settings import Settings
 
 log = logging.getLogger(__name__)
 
 MAX_RESTARTS = 5
 """In a row, without a finished job between them."""
-ENDING = 1.0
-"""Seconds a process has to end by itself, and then again when told to."""
 BACK_OFF = 0.5
 """Seconds before the first restart; doubled each time."""
 
-Advance = Callable[[int, int], None]
+Advance = Callable[[work.Advanced], None]
+A = TypeVar("A", bound=work.Answer)
 
 
 class WorkerDied(AmygdalaError):
     """The process ended with a job under way."""
 
 
+class LoadFailed(AmygdalaError):
+    """The model cannot be loaded; starting the process again would not help."""
+
+
+class JobDropped(Exception):
+    """The job was not carried out to its end, because it was told so or another of its corpus failed."""
+
+
+class StateLost(Exception):
+    """The worker does not know the corpus (any more): apply it first."""
+
+
+@dataclass
+class _Known:
+    """What a worker has been told of one corpus."""
+
+    settings: Settings
+    sent: set[str] = field(default_factory=set)
+    """Ids of texts it has."""
+    is_applied: bool = False
+    """Whether it has a state."""
+
+
+@dataclass
+class _Waiting:
+    """A job under way."""
+
+    asked: work.AnyJob
+    answer: asyncio.Future[work.Answer]
+    advance: Advance
+
+
 class Worker:
     """One model in one process of its own; its faults stay there.
 
     The process ends by itself when its pipe closes, so killing the engine leaves nothing behind.
+
+    Args:
+        settings: which model, and how it is loaded.
+        make_room: unloads another model, where there is one that is idle; whether it did.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, make_room: Callable[[Worker], Awaitable[bool]] | None = None) -> None:
         self.settings = settings
         self.last_used = time.monotonic()
-        self._process: asyncio.subprocess.Process | None = None
+        self.warnings: list[str] = []
+        """What a person should know of how the model was loaded."""
+        self._make_room = make_room
+        self._process: Process | None = None
         self._loaded: work.Loaded | None = None
         self._job_ids = itertools.count(1)
-        self._jobs: dict[int, tuple[asyncio.Future[Results], Advance]] = {}
-        self._sent: dict[str, tuple[Settings, set[str]]] = {}
-        self._readers: list[asyncio.Task[None]] = []
-        self._stderr: deque[str] = deque(maxlen=60)
+        self._jobs: dict[int, _Waiting] = {}
+        self._known: dict[str, _Known] = {}
         self._faults = 0
         """Deaths in a row, without a finished job between them; one death is one, however many jobs it cost."""
         self._load_failure = ""
         """Why this process will not do, where starting it again would not help."""
         self._starting = asyncio.Lock()
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None
 
     @property
     def is_loaded(self) -> bool:
@@ -89,183 +127,257 @@ class Worker:
             restarts=self._faults,
         )
 
+    def has_state(self, corpus: str) -> bool:
+        """Whether the process knows the corpus as it was last applied."""
+        known = self._known.get(corpus)
+        return self._process is not None and known is not None and known.is_applied
+
+    async def prepare(
+        self,
+        corpus: str,
+        settings: Settings,
+        stories: Collection[Story],
+        wanted: Sequence[str],
+        fresh: Collection[str],
+        advance: Advance,
+    ) -> work.Prepared:
+        """Have the activations of these texts at hand.
+
+        Args:
+            corpus: its name.
+            settings: what to compute.
+            stories: those that have the texts, and all others that the corpus will have.
+            wanted: ids of texts, in the order in which they are wanted.
+            fresh: ids of texts that go through the model even if it has seen them.
+            advance: told of progress.
+
+        Raises:
+            JobDropped, AmygdalaError: as `apply`.
+        """
+        texts = {story.text_id: story.text for story in stories}
+
+        def job(number: int) -> work.Prepare:
+            return work.Prepare(
+                corpus=corpus,
+                job=number,
+                urgency=work.Urgency.BULK,
+                settings=settings,
+                wanted=list(wanted),
+                texts=self._unsent(corpus, settings, texts),
+                fresh=sorted(fresh),
+                placements=_placements(stories),
+            )
+
+        return await self._insist(corpus, settings, job, work.Prepared, advance)
+
     async def apply(
-        self, corpus: str, settings: Settings, stories: Collection[Story], fresh: Collection[str], advance: Advance
+        self,
+        corpus: str,
+        settings: Settings,
+        stories: Collection[Story],
+        fresh: Collection[str],
+        advance: Advance,
+        *,
+        urgency: work.Urgency = work.Urgency.EDIT,
+        keep: Collection[str] = (),
     ) -> Results:
         """Have the worker make a corpus's state that of these stories; survives the worker's death, up to five times.
 
+        Args:
+            corpus: its name.
+            settings: what to compute.
+            stories: all of the corpus.
+            fresh: ids of texts that go through the model even if it has seen them.
+            advance: told of progress.
+            urgency: what it may go before.
+            keep: ids of other texts that are being prepared.
+
         Raises:
+            JobDropped: it was dropped, or another job of the corpus failed: plan anew.
             AmygdalaError: the job failed for a reason a person can act on, or the worker keeps dying.
         """
+        texts = {story.text_id: story.text for story in stories}
+
+        def job(number: int) -> work.Apply:
+            unsent = self._unsent(corpus, settings, texts)
+            known = self._known[corpus]
+            gone = known.sent - texts.keys() - set(keep)
+            known.sent -= gone
+            return work.Apply(
+                corpus=corpus,
+                job=number,
+                urgency=urgency,
+                settings=settings,
+                placements=_placements(stories),
+                texts=unsent,
+                fresh=sorted(fresh),
+                dropped=sorted(gone),
+            )
+
+        applied = await self._insist(corpus, settings, job, work.Applied, advance)
+        if corpus in self._known:
+            self._known[corpus].is_applied = True
+        return applied.results
+
+    async def settle(self, corpus: str) -> Results | None:
+        """Have what is expensive redone; None where there is nothing to redo, or the state changed in the meantime.
+
+        Raises:
+            StateLost: apply the corpus first.
+            JobDropped, AmygdalaError: as `apply`.
+        """
+        self._demand_state(corpus)
+        settled = await self._attempt(
+            corpus, lambda number: work.Settle(corpus=corpus, job=number, urgency=work.Urgency.BULK), work.Settled
+        )
+        return settled.results
+
+    async def score(self, corpus: str, draft: Callable[[int], work.Score]) -> Draft:
+        """Have a draft read; `draft` makes the job from its number. Errors as of `settle`."""
+        self._demand_state(corpus)
+        return (await self._attempt(corpus, draft, work.Scored)).draft
+
+    async def write(self, corpus: str, file: Path) -> work.Written:
+        """Have the vectors of the settled state written to a file. Errors as of `settle`."""
+        self._demand_state(corpus)
+        return await self._attempt(
+            corpus,
+            lambda number: work.Write(corpus=corpus, job=number, urgency=work.Urgency.BULK, file=str(file)),
+            work.Written,
+        )
+
+    def supersede(self, corpus: str) -> None:
+        """Drop a change of the corpus whose turn has not come: a newer one will take its place."""
+        for number, waiting in self._jobs.items():
+            if waiting.asked.corpus == corpus and isinstance(waiting.asked, work.Apply):
+                self._write(work.Drop(job=number, begun=False))
+
+    def forget(self, corpus: str) -> None:
+        """Let the worker drop a corpus's state."""
+        self._known.pop(corpus, None)
+        self._write(work.Forget(corpus=corpus))
+
+    async def close(self) -> None:
+        """End the process; the next job starts another."""
+        process, self._process, self._loaded = self._process, None, None
+        self._known.clear()
+        if process is not None:
+            await process.close()
+            self._end_jobs(WorkerDied("it was ended"))
+
+    def _demand_state(self, corpus: str) -> None:
+        if not self.has_state(corpus):
+            raise StateLost
+
+    async def _insist(
+        self, corpus: str, settings: Settings, job: Callable[[int], work.AnyJob], answer: type[A], advance: Advance
+    ) -> A:
+        """Attempt a job again after each death of the process, with pauses that grow."""
         while True:
             try:
-                return await self._attempt(corpus, settings, stories, fresh, advance)
+                return await self._attempt(corpus, job, answer, advance, settings)
             except WorkerDied as error:
                 if self._faults > MAX_RESTARTS:
                     raise AmygdalaError(f"the model's process died {self._faults} times in a row:\n{error}") from error
                 pause = BACK_OFF * 2 ** (self._faults - 1)
                 log.warning("the worker of %s died; restarting it in %.1f s", self.settings.model, pause)
                 await asyncio.sleep(pause)
-
-    def forget(self, corpus: str) -> None:
-        """Let the worker drop a corpus's state."""
-        self._sent.pop(corpus, None)
-        if self._process is not None:
-            self._write(work.Forget(corpus=corpus))
-
-    async def close(self) -> None:
-        """End the process: it exits when its pipe closes, or is told to if it is in the middle of a job.
-
-        What it has computed is stored batch by batch, so that nothing but the batch at hand is lost.
-        """
-        process, self._process, self._loaded = self._process, None, None
-        if process is None:
-            return
-        if process.stdin is not None:
-            process.stdin.close()
-        for end in (process.terminate, process.kill):
-            try:
-                await asyncio.wait_for(process.wait(), ENDING)
-            except TimeoutError:
-                with contextlib.suppress(ProcessLookupError):
-                    end()
-        await process.wait()
-        for reader in self._readers:
-            reader.cancel()
-        await asyncio.gather(*self._readers, return_exceptions=True)
+            except LoadFailed as error:
+                if "out of memory" not in str(error) or not self._make_room or not await self._make_room(self):
+                    raise
+                log.info("made room for %s", self.settings.model)
 
     async def _attempt(
-        self, corpus: str, settings: Settings, stories: Collection[Story], fresh: Collection[str], advance: Advance
-    ) -> Results:
+        self,
+        corpus: str,
+        job: Callable[[int], work.AnyJob],
+        answer: type[A],
+        advance: Advance = lambda _: None,
+        settings: Settings | None = None,
+    ) -> A:
+        """Send one job and wait for its answer; `settings`, where the process may have to be started for it."""
         async with self._starting:
             if self._process is None:
+                if settings is None:
+                    raise StateLost
                 self.settings = settings  # how deep the model is loaded is up to the job at hand
                 await self._start()
-        job = next(self._job_ids)
-        future: asyncio.Future[Results] = asyncio.get_running_loop().create_future()
-        self._jobs[job] = future, advance
+        number = next(self._job_ids)
+        asked = job(number)
+        future: asyncio.Future[work.Answer] = asyncio.get_running_loop().create_future()
+        self._jobs[number] = _Waiting(asked, future, advance)
         self.last_used = time.monotonic()
         try:
-            self._write(
-                work.Apply(
-                    corpus=corpus,
-                    job=job,
-                    settings=settings,
-                    placements=[work.Placement(story.text_id, story.concept) for story in stories],
-                    texts=self._unsent(corpus, settings, stories),
-                    fresh=sorted(fresh),
-                )
-            )
-            return await future
-        except BaseException:
-            self._sent.pop(corpus, None)  # what the worker knows of this corpus is uncertain: send all next time
+            self._write(asked)
+            found = await future
+        except asyncio.CancelledError:
+            self._write(work.Drop(job=number))
+            raise
+        except AmygdalaError:
+            if not isinstance(asked, work.Score):
+                self._known.pop(corpus, None)  # the worker has dropped what it knew
             raise
         finally:
-            self._jobs.pop(job, None)
+            self._jobs.pop(number, None)
             self.last_used = time.monotonic()
+        if not isinstance(found, answer):
+            raise AmygdalaError(f"the model's process answered {type(found).__name__} to {type(asked).__name__}")
+        return found
 
-    def _unsent(self, corpus: str, settings: Settings, stories: Iterable[Story]) -> dict[str, str]:
-        known_settings, sent = self._sent.get(corpus, (settings, set()))
-        if known_settings != settings:
-            sent = set()
-        texts = {story.text_id: story.text for story in stories}
-        unsent = {text_id: text for text_id, text in texts.items() if text_id not in sent}
-        self._sent[corpus] = settings, set(texts)
+    def _unsent(self, corpus: str, settings: Settings, texts: Mapping[str, str]) -> dict[str, str]:
+        known = self._known.get(corpus)
+        if known is None or known.settings != settings:
+            known = self._known[corpus] = _Known(settings)
+        unsent = {text_id: text for text_id, text in texts.items() if text_id not in known.sent}
+        known.sent |= texts.keys()
         return unsent
 
     async def _start(self) -> None:
-        self._sent.clear()
-        self._stderr.clear()
+        self._known.clear()
         self._load_failure = ""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-P", "-m", "engine.compute.worker", msgspec.json.encode(self.settings).decode(),
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            limit=MAX_MESSAGE, process_group=0,
-        )  # fmt: skip
-        self._process = process
-        self._readers = [asyncio.create_task(self._read(process)), asyncio.create_task(self._relay_stderr(process))]
+        self._process = await Process.start(self.settings, self._answer, self._ended)
 
-    def _write(self, request: work.ToWorker) -> None:
-        if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.write(msgspec.json.encode(request) + b"\n")
+    def _write(self, message: work.ToWorker) -> None:
+        if self._process is not None:
+            self._process.write(message)
 
-    async def _read(self, process: asyncio.subprocess.Process) -> None:
-        """Hand answers to those who wait for them; when the pipe ends, tell them all."""
-        assert process.stdout is not None
-        decoder = msgspec.json.Decoder(work.FromWorker)
-        try:
-            async for line in process.stdout:
-                self._answer(decoder.decode(line))
-        except (msgspec.DecodeError, ValueError) as error:  # a line that is too long is a ValueError
-            log.exception("the worker of %s gave an answer that cannot be read", self.settings.model)
-            self._load_failure = f"the model's process gave an answer that cannot be read: {error}"
-            process.kill()
-        code = await process.wait()
-        if self._process is process:
-            self._process, self._loaded = None, None
-            self._faults += not self._load_failure
-        await asyncio.sleep(0)  # let the last words of its standard error arrive
-        words = self._load_failure or "\n".join(self._stderr) or f"it ended with code {code} and said nothing"
-        ending = AmygdalaError(self._load_failure) if self._load_failure else WorkerDied(words)
-        for future, _ in list(self._jobs.values()):
-            if not future.done():
-                future.set_exception(ending)
+    def _ended(self, words: str, is_unreadable: bool) -> None:
+        """The process has ended by itself: tell all who wait for it."""
+        if is_unreadable:
+            self._load_failure = words
+        self._process, self._loaded = None, None
+        self._faults += not self._load_failure
+        self._end_jobs(LoadFailed(self._load_failure) if self._load_failure else WorkerDied(words))
+
+    def _end_jobs(self, error: Exception) -> None:
+        for waiting in list(self._jobs.values()):
+            _end(waiting, error)
 
     def _answer(self, message: work.FromWorker) -> None:
         match message:
             case work.Loaded():
                 self._loaded = message
-            case work.Advanced(job=job, done=done, total=total):
+                self.warnings = message.warnings
+            case work.Advanced(job=job):
                 if job in self._jobs:
-                    self._jobs[job][1](done, total)
-            case work.Applied(job=job, results=results):
-                self._faults = 0
-                if job in self._jobs and not self._jobs[job][0].done():
-                    self._jobs[job][0].set_result(results)
+                    self._jobs[job].advance(message)
             case work.Failed(corpus="", message=words):
                 self._load_failure = words
             case work.Failed(job=job, message=words):
-                if job in self._jobs and not self._jobs[job][0].done():
-                    self._jobs[job][0].set_exception(AmygdalaError(words))
+                _end(self._jobs.get(job), AmygdalaError(words))
+            case work.Dropped(job=job):
+                _end(self._jobs.get(job), JobDropped())
+            case _:
+                self._faults = 0
+                waiting = self._jobs.get(message.job)
+                if waiting is not None and not waiting.answer.done():
+                    waiting.answer.set_result(message)
 
-    async def _relay_stderr(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stderr is not None
-        async for line in process.stderr:
-            words = line.decode(errors="replace").rstrip()
-            self._stderr.append(words)
-            print(words, file=sys.stderr, flush=True)
+
+def _end(waiting: _Waiting | None, error: Exception) -> None:
+    if waiting is not None and not waiting.answer.done():
+        waiting.answer.set_exception(error)
 
 
-class WorkerPool:
-    """The workers in use, by what makes two corpora share one: the model and where and how it is loaded."""
-
-    def __init__(self) -> None:
-        self._workers: dict[tuple[object, ...], Worker] = {}
-
-    def get(self, settings: Settings) -> Worker:
-        """The worker for these settings; it starts with its first job."""
-        parts = settings.blocks, settings.attention_output, settings.down_projection
-        key = settings.model, settings.device, settings.dtype, settings.trust_remote_code, *parts
-        return self._workers.setdefault(key, Worker(settings))
-
-    def status(self) -> list[ModelStatus]:
-        """One entry per worker."""
-        return [worker.status() for worker in self._workers.values()]
-
-    async def close_unused(self, in_use: Collection[Worker], idle: float) -> None:
-        """End workers that no corpus uses and that have been idle for so many seconds."""
-        unused = {
-            key: worker
-            for key, worker in self._workers.items()
-            if worker not in in_use and not worker.is_busy and time.monotonic() - worker.last_used > idle
-        }
-        for key in unused:  # all at once: while one closes, another could be handed out
-            del self._workers[key]
-        for worker in unused.values():
-            log.info("unloading %s", worker.settings.model)
-            await worker.close()
-
-    async def close(self) -> None:
-        """End all."""
-        workers, self._workers = list(self._workers.values()), {}
-        await asyncio.gather(*(worker.close() for worker in workers))
+def _placements(stories: Iterable[Story]) -> list[work.Placement]:
+    return [work.Placement(story.text_id, story.concept) for story in stories]

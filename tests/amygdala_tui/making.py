@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from amygdala_tui.mirror import Mirror
-from engine.protocol import ConceptView, Doing, Snapshot, StoryView
+from engine.protocol import Snapshot
 from engine.settings import Settings
+from engine.snapshot import ConceptView, Doing, StoryView
 from engine.triage import Thresholds, judge
 from tests.numbers import concept_quality
 

@@ -9,19 +9,24 @@ from hypothesis import strategies as st
 
 from amygdala_tui.mirror import KEPT_MOVES, Mirror, OutOfStep, follow, from_disk
 from engine.corpus import Corpus, Story
-from engine.protocol import Changed, Doing, Moved, Progressed, StoryView
+from engine.protocol import Changed, Progressed
 from engine.results import Work
 from engine.service.views import differing
+from engine.snapshot import Doing, Moved, Stages, StoryView
 from tests.amygdala_tui.making import concept, mirror, misread, snapshot, story
 
 
 def moved(revision: int) -> Moved:
     work = Work(texts_run=1, texts_cached=0, seconds_forward=0.1, seconds_statistics=0.1)
-    return Moved(revision=revision, changes=[], work=work, seconds=0.2, concepts=[], stories=[], queue=(0, 0))
+    stages = Stages(scanning=0.0, waiting=0.0, forward=0.1, statistics=0.1, showing=0.0)
+    return Moved(
+        revision=revision, cause="edited", changes=[], work=work, seconds=0.2, stages=stages, concepts=[], stories=[],
+        queue=(0, 0),
+    )  # fmt: skip
 
 
 def changed(base: int, revision: int, **fields: object) -> Changed:
-    empty = {"layers": [2], "stories": [], "removed": [], "concepts": [], "problems": [], "moved": None}
+    empty = {"layers": [2], "stories": [], "removed": [], "concepts": None, "problems": [], "moved": None}
     return Changed(corpus="/c", base=base, revision=revision, **(empty | fields))
 
 

@@ -12,8 +12,8 @@ from amygdala_tui.mirror import Mirror
 from amygdala_tui.screens.studio import VIEWS, StudioScreen
 from engine.corpus import Change
 from engine.plain import plain
-from engine.protocol import ConceptMove, Doing, Moved, StoryMove
 from engine.results import Work
+from engine.snapshot import ConceptMove, Doing, Moved, Stages, StoryMove
 from tests.amygdala_tui.making import misread, story
 
 WORK = Work(texts_run=1, texts_cached=0, seconds_forward=0.1, seconds_statistics=0.1)
@@ -69,6 +69,8 @@ def test_bars_and_sparklines_stay_in_their_width() -> None:
 def test_what_moved_names_the_story_the_concepts_and_the_buckets() -> None:
     moved = Moved(
         revision=42,
+        cause="edited",
+        stages=Stages(scanning=0.0, waiting=0.0, forward=0.03, statistics=0.008, showing=0.0),
         changes=[Change(path="paired/night-bus/lonely.txt", kind="edited")],
         work=WORK,
         seconds=0.038,

@@ -11,6 +11,7 @@ from engine import client, protocol
 from engine.client import connect_or_start
 from engine.corpus import Change
 from engine.settings import Settings
+from engine.snapshot import ConceptView
 from engine.triage import Bucket
 from tests.e2e.sample import CONCEPT, MISFILED, mended
 from tests.engine.service.running import WITHIN, Talk
@@ -59,6 +60,6 @@ async def snapshot(talk: Talk) -> protocol.Snapshot:
     return await talk.event(protocol.Snapshot)
 
 
-def bucket(view: protocol.ConceptView) -> Bucket:
+def bucket(view: ConceptView) -> Bucket:
     assert view.verdict is not None
     return view.verdict.bucket

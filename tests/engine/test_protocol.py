@@ -9,10 +9,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import protocol
+from engine import protocol, snapshot
 from engine.corpus import Change, Problem
 from engine.protocol import ProtocolError
-from engine.results import ConceptQuality, HeadQuality, LayerQuality, LinearCombination, Null, Work
+from engine.results import (
+    ConceptQuality,
+    Draft,
+    Facts,
+    HeadQuality,
+    LayerQuality,
+    LinearCombination,
+    Null,
+    Reading,
+    Results,
+    Work,
+)
+from engine.revisions import Comparison, Metrics, Revision
 from engine.settings import Settings
 from engine.triage import Bucket, Verdict
 
@@ -65,45 +77,52 @@ VERDICT = st.builds(
     Verdict, bucket=st.sampled_from(Bucket), redundant=st.booleans(), thin=st.booleans(), reasons=st.lists(TEXT)
 )
 STORY = st.builds(
-    protocol.StoryView,
+    snapshot.StoryView,
     path=TEXT,
     concept=st.none() | TEXT,
     scenario=st.none() | TEXT,
-    state=st.sampled_from(get_args(protocol.StoryState)),
+    state=st.sampled_from(get_args(snapshot.StoryState)),
     own=st.none() | NUMBER,
     rank=st.none() | COUNT,
     reason=TEXT,
 )
 CONCEPT = st.builds(
-    protocol.ConceptView, name=TEXT, quality=st.none() | QUALITY, verdict=st.none() | VERDICT, reason=TEXT
+    snapshot.ConceptView, name=TEXT, quality=st.none() | QUALITY, verdict=st.none() | VERDICT, reason=TEXT
 )
 CHANGE = st.builds(Change, path=TEXT, kind=st.sampled_from(["added", "edited", "removed"]))
 PROBLEM = st.builds(
     Problem, path=TEXT, severity=st.sampled_from(["warning", "error"]), code=st.just("empty"), message=TEXT
 )
 MOVED = st.builds(
-    protocol.Moved,
+    snapshot.Moved,
     revision=COUNT,
+    cause=st.sampled_from(get_args(snapshot.Cause)),
     changes=st.lists(CHANGE, max_size=2),
     work=WORK,
     seconds=NUMBER,
+    stages=st.builds(
+        snapshot.Stages, scanning=NUMBER, waiting=NUMBER, forward=NUMBER, statistics=NUMBER, showing=NUMBER
+    ),
     concepts=st.lists(
         st.builds(
-            protocol.ConceptMove, concept=TEXT, affected=st.booleans(), bucket=WORDS, first_pc=PAIR, nearest=PAIR,
+            snapshot.ConceptMove, concept=TEXT, affected=st.booleans(), bucket=WORDS, first_pc=PAIR, nearest=PAIR,
             r_squared=PAIR,
         ),
         max_size=2,
     ),
-    stories=st.lists(st.builds(protocol.StoryMove, path=TEXT, own=PAIR, rival=WORDS, rival_score=PAIR), max_size=2),
+    stories=st.lists(st.builds(snapshot.StoryMove, path=TEXT, own=PAIR, rival=WORDS, rival_score=PAIR), max_size=2),
     queue=st.tuples(COUNT, COUNT),
 )  # fmt: skip
 DOING = st.builds(
-    protocol.Doing,
-    state=st.sampled_from(get_args(protocol.CorpusState)),
+    snapshot.Doing,
+    state=st.sampled_from(get_args(snapshot.CorpusState)),
     detail=TEXT,
     live=st.booleans(),
     done=COUNT,
     rate=NUMBER,
+    left=st.none() | NUMBER,
+    waiting=COUNT,
+    note=TEXT,
 )
 SETTINGS = st.builds(Settings, model=TEXT, max_length=st.integers(3, 9999), redundant_r2=st.floats(-1, 1))
 PARTS = {
@@ -113,6 +132,26 @@ PARTS = {
     "problems": st.lists(PROBLEM, max_size=2),
     "moved": st.none() | MOVED,
 }
+READING = st.builds(Reading, start=COUNT, end=COUNT, values=st.lists(NUMBER, max_size=3))
+DRAFT = st.builds(
+    Draft, concepts=st.lists(TEXT), tokens=st.lists(READING, max_size=2), sentences=st.lists(READING, max_size=2),
+    truncated=st.booleans(), alignment=st.none() | NUMBER, own=st.none() | NUMBER, rival=st.none() | TEXT,
+    rival_score=st.none() | NUMBER, margin=st.none() | NUMBER, before=st.none() | QUALITY, after=st.none() | QUALITY,
+)  # fmt: skip
+RESULTS = st.builds(
+    Results, layers=st.lists(COUNT, min_size=1), hidden_size=COUNT, concepts=st.lists(QUALITY, max_size=1),
+    fits=st.just([]), without_vector=st.dictionaries(TEXT, TEXT, max_size=1), truncated=st.lists(TEXT),
+    max_tokens=COUNT, work=WORK,
+)  # fmt: skip
+FACTS = st.builds(Facts, model_hash=TEXT, tokenizer_hash=TEXT, kind=TEXT, pooling=TEXT, dtype=TEXT, directions=TEXT)
+METRICS = st.builds(
+    Metrics, bucket=st.none() | TEXT, n_stories=COUNT, first_pc=st.none() | NUMBER, nearest=st.none() | TEXT,
+    nearest_cosine=st.none() | NUMBER, r_squared=st.none() | NUMBER,
+)  # fmt: skip
+REVISION = st.builds(
+    Revision, number=COUNT, when=NUMBER, cause=TEXT, settings=TEXT, changes=st.lists(CHANGE, max_size=2),
+    texts_run=COUNT, seconds=NUMBER,
+)  # fmt: skip
 CORPUS_STATUS = st.builds(
     protocol.CorpusStatus, corpus=TEXT, revision=COUNT, stories=COUNT, concepts=COUNT, clients=COUNT, model=TEXT,
     doing=DOING,
@@ -128,6 +167,20 @@ REQUESTS = {
     protocol.Retrain: st.builds(
         protocol.Retrain, id=COUNT, corpus=TEXT, concepts=st.lists(TEXT), paths=st.lists(TEXT)
     ),
+    protocol.Cancel: st.builds(protocol.Cancel, id=COUNT, corpus=TEXT),
+    protocol.Showing: st.builds(protocol.Showing, id=COUNT, corpus=TEXT, path=st.none() | TEXT),
+    protocol.Score: st.builds(
+        protocol.Score, id=COUNT, corpus=TEXT, path=TEXT, text=TEXT, concepts=st.lists(TEXT, max_size=3)
+    ),
+    protocol.Export: st.builds(
+        protocol.Export, id=COUNT, settings=SETTINGS, stories=st.none() | TEXT, paired=st.none() | TEXT,
+        root=st.none() | TEXT,
+    ),
+    protocol.GetRevisions: st.builds(
+        protocol.GetRevisions, id=COUNT, corpus=TEXT, limit=st.integers(1, 1000), before=st.none() | COUNT
+    ),
+    protocol.Compare: st.builds(protocol.Compare, id=COUNT, corpus=TEXT, before=COUNT, after=COUNT),
+    protocol.GetText: st.builds(protocol.GetText, id=COUNT, corpus=TEXT, revision=COUNT, path=TEXT),
     protocol.SetLive: st.builds(protocol.SetLive, id=COUNT, corpus=TEXT, live=st.booleans()),
     protocol.Close: st.builds(protocol.Close, id=COUNT, corpus=TEXT),
     protocol.GetStatus: st.builds(protocol.GetStatus, id=COUNT),
@@ -145,6 +198,24 @@ ANSWERS = {
         protocol.Status, id=COUNT, version=TEXT, pid=COUNT, uptime=NUMBER, socket=TEXT, log=TEXT, clients=COUNT,
         corpora=st.lists(CORPUS_STATUS, max_size=2), models=st.lists(MODEL_STATUS, max_size=2),
     ),
+    protocol.Scored: st.builds(
+        protocol.Scored, id=COUNT, revision=COUNT, draft=DRAFT, verdicts=st.tuples(st.none() | VERDICT, st.none())
+    ),
+    protocol.Superseded: st.builds(protocol.Superseded, id=COUNT),
+    protocol.Exporting: st.builds(protocol.Exporting, id=COUNT, done=COUNT, total=COUNT),
+    protocol.Exported: st.builds(
+        protocol.Exported, id=COUNT, digest=TEXT, vectors=TEXT, norms=st.dictionaries(COUNT, st.lists(NUMBER)),
+        results=RESULTS, facts=FACTS,
+    ),
+    protocol.Revisions: st.builds(protocol.Revisions, id=COUNT, revisions=st.lists(REVISION, max_size=2)),
+    protocol.Compared: st.builds(
+        protocol.Compared, id=COUNT,
+        comparison=st.builds(
+            Comparison, before=COUNT, after=COUNT, changes=st.lists(CHANGE, max_size=2),
+            metrics=st.dictionaries(TEXT, st.tuples(st.none() | METRICS, st.none() | METRICS), max_size=2),
+        ),
+    ),
+    protocol.EarlierText: st.builds(protocol.EarlierText, id=COUNT, text=st.none() | TEXT),
     protocol.Done: st.builds(protocol.Done, id=COUNT),
     protocol.Failure: st.builds(protocol.Failure, id=st.none() | COUNT, message=TEXT),
     protocol.Snapshot: st.builds(

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.corpus import Change, Corpus, Story, diff, text_id
-from engine.corpus.model import cross_check
+from engine.corpus.index import duplicates
 
 TREES = st.dictionaries(st.sampled_from([f"stories/{name}.txt" for name in "abcdef"]), st.sampled_from("xyz"))
 
@@ -55,7 +55,7 @@ def test_a_text_in_very_many_files_is_told_in_few_words() -> None:
         Story(path=f"paired/{n}/c{n}.txt", concept=f"c{n}", scenario=str(n), text="Sorry.", text_id="1")
         for n in range(500)
     ]
-    problems = cross_check(copies)
+    problems = duplicates(copies)
     assert len(problems) == 500
     assert all(len(problem.message) < 200 for problem in problems)
     assert "and 496 more" in problems[0].message

@@ -1,10 +1,11 @@
-"""A change below a corpus is noticed, however it is made; an editor's own files are not."""
+"""A change below a corpus is noticed, however it is made, once it is whole; an editor's own files are not."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import shutil
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -13,23 +14,40 @@ import pytest
 import watchfiles
 import watchfiles.main
 
+from engine.corpus import Layout, Scanner, mounts, scan
 from engine.corpus import watch as watch_module
-from engine.corpus.watch import changes
+from engine.corpus.watch import changes, polled_because
 from tests.waiting import eventually_async
+
+STORY = "stories/joyful.txt"
 
 
 class Watch:
-    """Counts what `changes` yields."""
+    """What `changes` yields, and what was on disk then."""
 
     def __init__(self, corpus: Path) -> None:
         self.corpus = corpus
-        self.noticed = 0
+        self.yielded: list[frozenset[str] | None] = []
+        self.texts: list[str | None] = []
+        """What `stories/joyful.txt` held at each yield that was about it."""
+        self.said: list[str] = []
         self.stop = asyncio.Event()
-        self.task = asyncio.create_task(self._count())
+        self.task = asyncio.create_task(self._collect())
 
-    async def _count(self) -> None:
-        async for _ in changes(self.corpus, self.stop):
-            self.noticed += 1
+    @property
+    def noticed(self) -> int:
+        return len(self.yielded)
+
+    @property
+    def named(self) -> set[str]:
+        return {path for paths in self.yielded if paths is not None for path in paths}
+
+    async def _collect(self) -> None:
+        async for paths in changes(self.corpus, self.stop, say=self.said.append):
+            if paths is None or STORY in paths:
+                file = self.corpus / STORY
+                self.texts.append(file.read_text() if file.exists() else None)
+            self.yielded.append(paths)
 
     async def notices(self, change: Callable[[], object]) -> None:
         """Make a change and wait until it is noticed."""
@@ -87,22 +105,99 @@ async def test_folder_of_stories_moved_in(watch: Watch, tmp_path: Path, name: st
     await watch.notices(lambda: made.rename(watch.corpus / "paired" / name))
 
 
-async def test_only_what_may_be_a_story_or_a_folder_counts(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    filters: list[Callable[[watchfiles.Change, str], bool]] = []
+async def test_only_what_may_be_a_story_or_a_folder_counts(watch: Watch) -> None:
+    folder = watch.corpus / "paired" / "v1.2"
+    for name in ("4913", ".joyful.txt.swp", "joyful.txt~", "#joyful.txt#", ".#joyful.txt", "notes.md", "gone"):
+        (watch.corpus / "stories" / name).write_text("Not a story.")
+    (watch.corpus / "stories" / "gone").unlink()
+    (watch.corpus / ".git").mkdir()
+    (watch.corpus / ".git" / "index.txt").write_text("Not a story.")
+    folder.mkdir()
+    await eventually_async(lambda: "paired/v1.2" in watch.named)
+    await watch.notices(folder.rmdir)
+    await watch.notices(lambda: (watch.corpus / STORY).write_text("Bells."))
+    await eventually_async(lambda: STORY in watch.named)
+    assert watch.named == {"paired/v1.2", STORY}
 
-    async def awatch(*_: object, **named: Any) -> AsyncIterator[object]:
-        filters.append(named["watch_filter"])
-        named["stop_event"].set()
-        yield {(watchfiles.Change.modified, "x")}
 
-    monkeypatch.setattr(watchfiles, "awatch", awatch)
-    assert [None async for _ in changes(corpus, asyncio.Event())] == [None]
-    names = [
-        "stories/joyful.txt", "paired/s", "paired/v1.2", "paired/v1.2/joyful.txt",
-        "stories/.joyful.txt.swp", "stories/joyful.txt~", ".git/index", ".git/objects/ab/cd", "stories/.#joyful.txt",
-    ]  # fmt: skip
-    counted = [name for name in names if filters[0](watchfiles.Change.modified, str(corpus / name))]
-    assert counted == names[:4]
+# Saving
+
+
+def by_rename(file: Path) -> None:
+    temporary = file.with_name(".joyful.txt.new")
+    temporary.write_text("Bells.")
+    temporary.replace(file)
+
+
+def as_vim(file: Path) -> None:
+    (file.parent / "4913").write_text("")
+    (file.parent / "4913").unlink()
+    file.rename(file.with_name("joyful.txt~"))
+    time.sleep(0.04)
+    with file.open("w") as written:
+        time.sleep(0.04)
+        written.write("Bells.")
+    file.with_name("joyful.txt~").unlink()
+
+
+def as_emacs(file: Path) -> None:
+    (file.parent / ".#joyful.txt").symlink_to("ann@host.1:2")
+    (file.parent / "#joyful.txt#").write_text("Bel")
+    file.write_text("Bells.")
+    (file.parent / "#joyful.txt#").unlink()
+    (file.parent / ".#joyful.txt").unlink()
+
+
+def in_place(file: Path) -> None:
+    with file.open("w") as written:
+        time.sleep(0.04)
+        written.write("Bells.")
+
+
+@pytest.mark.parametrize("save", [by_rename, as_vim, as_emacs, in_place])
+async def test_save_is_told_once_and_whole(
+    watch: Watch, save: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch_module, "HOLD", 5.0)  # however slow this machine is
+    await asyncio.to_thread(save, watch.corpus / STORY)
+    await eventually_async(lambda: watch.texts)
+    await asyncio.sleep(0.1)
+    assert set(watch.texts) == {"Bells."}
+    assert set(watch.yielded) == {frozenset([STORY])}
+
+
+async def test_story_that_stays_empty_or_gone_is_told(watch: Watch) -> None:
+    await watch.notices(lambda: (watch.corpus / STORY).write_text(""))
+    assert watch.texts == [""]
+    await watch.notices((watch.corpus / STORY).unlink)
+    assert watch.texts == ["", None]
+
+
+async def test_burst_is_told_in_few_pieces_and_nothing_is_lost(watch: Watch) -> None:
+    def burst() -> None:
+        for number in range(3000):
+            folder = watch.corpus / "paired" / f"s{number % 30}"
+            folder.mkdir(exist_ok=True)
+            (folder / f"c{number}.txt").write_text(f"Story {number}.")
+
+    scanner = Scanner(Layout.of(watch.corpus))
+    scanner.scan()
+    await asyncio.to_thread(burst)
+    seen = 0
+
+    def is_all_there() -> bool:
+        nonlocal seen
+        for paths in watch.yielded[seen:]:
+            scanner.scan(paths)
+            seen += 1
+        return scanner.scan([]) == whole
+
+    whole = scan(Layout.of(watch.corpus))
+    await eventually_async(is_all_there)
+    assert watch.noticed < 20
+
+
+# What cannot be watched
 
 
 async def test_stop_ends_the_watch(watch: Watch) -> None:
@@ -114,13 +209,34 @@ async def test_corpus_that_the_system_cannot_watch_is_looked_at_again_and_again(
     corpus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(*_: object) -> None:
-        raise OSError(28, "OS file watch limit reached")
+        raise OSError("OS file watch limit reached")
 
     monkeypatch.setattr(watchfiles.main, "RustNotify", refused)
     monkeypatch.setattr(watch_module, "POLL", 0.01)
     watch = Watch(corpus)
     await eventually_async(lambda: watch.noticed > 3)
+    assert set(watch.yielded) == {None}
+    assert watch.said == ["it cannot be watched (OS file watch limit reached), so it is looked at every 0.01 s"]
+    monkeypatch.undo()
+    await eventually_async(lambda: watch.said[-1] == "")
+    await watch.notices(lambda: (watch.corpus / STORY).write_text("Bells."))
     await watch.end()
+
+
+async def test_corpus_whose_file_system_gives_no_events_is_looked_at_again_and_again(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mounts, "file_system", lambda *_: "nfs4")
+    monkeypatch.setattr(watch_module, "POLL", 0.01)
+    watch = Watch(corpus)
+    await eventually_async(lambda: watch.noticed > 3)
+    await watch.end()
+    assert set(watch.yielded) == {None}
+    assert (
+        watch.said
+        == [polled_because(corpus)]
+        == ["its file system (nfs4) gives no events, so it is looked at every 0.01 s"]
+    )
 
 
 async def test_corpus_that_is_taken_away_and_put_back_is_watched_again(

@@ -88,7 +88,7 @@ class Talk:
         snapshot = await self.event(protocol.Snapshot)
         if snapshot.revision:
             return snapshot
-        await self.revision(1)
+        await self.revision()
         await self.ask(protocol.Open)
         return await self.event(protocol.Snapshot, lambda event: event.revision > 0)
 

@@ -261,7 +261,7 @@ async def test_other_settings_are_a_conflict_unless_insisted_on(engine: Engine, 
     assert snapshot.layers == [3]
     told = await talk.event(protocol.Snapshot, lambda event: event.settings == others)
     assert told.revision == 0
-    assert (await talk.revision(1)).layers == [3]
+    assert (await talk.revision(2)).layers == [3]
     await other.close()
 
 

@@ -12,15 +12,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine import __version__, protocol
+from engine import __version__, protocol, snapshot
 from engine.corpus import Story
 from engine.errors import AmygdalaError
 from engine.protocol import PROTOCOL
 from engine.results import Results, Work
-from engine.service import host, server
+from engine.service import host, progress, server
+from engine.service.chronicle import Chronicle
 from engine.service.lifecycle import Ownership
+from engine.service.progress import Announcer
 from engine.service.server import Client, Server
 from engine.settings import Settings
+from engine.work import Advanced, Prepared
 from tests.waiting import eventually_async
 
 WITHIN = 30.0
@@ -37,8 +40,27 @@ class FakeWorker:
         """Per job, the paths computed and the ids run afresh."""
         self.fail = ""
 
+    async def prepare(self, *_arguments: object) -> Prepared:
+        return Prepared(job=1, texts_run=0, texts_cached=0, seconds=0.0)
+
+    async def settle(self, _corpus: str) -> None: ...
+
+    async def score(self, *_arguments: object) -> None:
+        raise AmygdalaError("nothing here reads drafts")
+
+    def supersede(self, _corpus: str) -> None: ...
+
+    def has_state(self, _corpus: str) -> bool:
+        return bool(self.jobs)
+
     async def apply(
-        self, _corpus: str, _settings: Settings, stories: Collection[Story], fresh: Collection[str], _advance: object
+        self,
+        _corpus: str,
+        _settings: Settings,
+        stories: Collection[Story],
+        fresh: Collection[str],
+        _advance: object,
+        **_more: object,
     ) -> Results:
         await asyncio.sleep(0)
         if self.fail:
@@ -67,7 +89,7 @@ class FakePool:
     def status(self) -> list[protocol.ModelStatus]:
         return []
 
-    async def close_unused(self, *_: object) -> None: ...
+    async def rest(self, *_: object) -> None: ...
 
     async def close(self) -> None: ...
 
@@ -369,7 +391,7 @@ class Jammed:
 
 
 def event(size: int) -> protocol.Progressed:
-    return protocol.Progressed(corpus="/c", doing=protocol.Doing(state="computing", detail="x" * size))
+    return protocol.Progressed(corpus="/c", doing=snapshot.Doing(state="computing", detail="x" * size))
 
 
 async def test_slow_client_is_told_to_resync(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -440,7 +462,8 @@ class Hosted:
             yield
 
         monkeypatch.setattr(host, "changes", by_hand)
-        self.corpus = host.HostedCorpus(path, Settings(), self.worker, self.events.append)  # type: ignore[arg-type]
+        announcer = Announcer(str(path), self.events.append)
+        self.corpus = host.HostedCorpus(path, Settings(), self.worker, announcer, Chronicle(path))  # type: ignore[arg-type]
         catch_up = self.corpus._catch_up
 
         async def counted() -> None:
@@ -454,6 +477,7 @@ class Hosted:
     async def round(self) -> list[protocol.Event]:
         """Have it look at the disk once more; the events of that."""
         said, rounds = len(self.events), self.rounds
+        self.corpus._changed = None
         self.corpus._wake.set()
         await eventually_async(lambda: self.rounds > rounds)
         await eventually_async(lambda: not self.corpus.is_busy)
@@ -523,16 +547,17 @@ async def test_problem_that_is_no_storys_is_told_too(hosted: Hosted, small: Path
 
 async def test_progress_is_told_at_most_four_times_a_second(hosted: Hosted, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [100.0]
-    monkeypatch.setattr(host.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
     hosted.events.clear()
     for done in range(101):
-        hosted.corpus._advance(done, 100)
+        hosted.corpus._advance(Advanced(job=1, done=done, total=100, ids=[]))
         clock[0] += 0.02
     told = [event.doing for event in hosted.events if isinstance(event, protocol.Progressed)]
     assert 4 <= len(told) <= 1 + 2 * 4 + 1
     assert [doing.done for doing in told] == sorted(doing.done for doing in told)
     assert hosted.corpus.doing.done == 100
     assert told[-1].rate == pytest.approx(50, rel=0.05)
+    assert told[-1].left == pytest.approx((100 - told[-1].done) / told[-1].rate)
 
 
 def test_settings_travel_whole() -> None:
@@ -552,7 +577,7 @@ async def test_a_snapshot_is_sent_however_large_it_is(monkeypatch: pytest.Monkey
             corpus="/c",
             revision=1,
             settings=Settings(),
-            doing=protocol.Doing(state="ready"),
+            doing=snapshot.Doing(state="ready"),
             layers=[],
             stories=[],
             concepts=[],

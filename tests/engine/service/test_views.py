@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
+import pytest
+
 from engine.corpus import Change, Corpus, Problem, Story, text_id
+from engine.errors import AmygdalaError
 from engine.results import ConceptQuality, Results, StoryFit, Work
-from engine.service.views import State, concept_views, differing, moved, story_views
+from engine.service.views import State, concept_of, concept_views, differing, moved, story_views
 from engine.settings import Settings
+from engine.snapshot import Moved, Stages
 from tests.numbers import concept_quality
 
 CALM = Story(path="stories/calm.txt", concept="calm", scenario=None, text="Calm.", text_id=text_id("Calm."))
@@ -106,8 +112,17 @@ def state(*concepts: ConceptQuality) -> State:
     return State({}, concept_views(results(*concepts), Settings()), 2)
 
 
+STAGES = Stages(scanning=0.01, waiting=0.02, forward=0.03, statistics=0.04, showing=0.05)
+
+
+def told(before: State, after: State, affected: Collection[str], changes: Sequence[Change] = ()) -> Moved:
+    return moved(
+        before, after, cause="edited", changes=list(changes), affected=affected, work=results().work, stages=STAGES
+    )
+
+
 def moves(before: State, after: State, *affected: str) -> list[tuple[str, bool]]:
-    found = moved(before, after, 2, [], affected, results(), 0.1)
+    found = told(before, after, affected)
     return [(move.concept, move.affected) for move in found.concepts]
 
 
@@ -143,7 +158,7 @@ def test_move_tells_numbers_before_and_after() -> None:
         state(concept_quality("calm", first_pc=0.5, r_squared=0.1)),
         state(concept_quality("calm", first_pc=0.3, r_squared=0.95)),
     )
-    (move,) = moved(before, after, 2, [], {"calm"}, results(), 0.1).concepts
+    (move,) = told(before, after, {"calm"}).concepts
     assert move.bucket == ("mixed", "fragmented · redundant")
     assert (move.first_pc, move.nearest, move.r_squared) == ((0.5, 0.3), (0.3, 0.3), (0.1, 0.95))
 
@@ -151,10 +166,36 @@ def test_move_tells_numbers_before_and_after() -> None:
 def test_changed_story_tells_its_scores_before_and_after() -> None:
     fits = [results(concept_quality("calm", first_pc=0.5), own=own) for own in (-0.5, 0.5)]
     before, after = (State(story_views(corpus(CALM), applied(CALM), each, ()), [], 2) for each in fits)
-    found = moved(before, after, 2, [Change(path=CALM.path, kind="edited")], {"calm"}, fits[1], 0.1)
+    found = told(before, after, {"calm"}, [Change(path=CALM.path, kind="edited")])
     (story,) = found.stories
     assert (story.own, story.rival) == ((-0.5, 0.5), ("sad", "sad"))
     assert found.queue == (1, 0)
+
+
+def test_seconds_are_those_of_the_stages() -> None:
+    assert told(state(), state(), ()).seconds == pytest.approx(0.15)
+
+
+@pytest.mark.parametrize(
+    ("path", "concept"),
+    [("stories/calm.txt", "calm"), ("paired/a night/calm.txt", "calm"), ("stories/cafe\u0301.txt", "caf\u00e9")],
+)
+def test_concept_follows_from_a_storys_place(path: str, concept: str) -> None:
+    assert concept_of(path) == concept
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "", "calm.txt", "/etc/calm.txt", "../stories/calm.txt", "stories/../calm.txt", "stories/calm",
+        "paired/calm.txt", "stories/a/calm.txt",
+        "paired/../calm.txt", "paired/a/../calm.txt", "stories//calm.txt", "stories/calm\n.txt",
+        "paired/a/baseline.txt", "./stories/calm.txt",
+    ],
+)  # fmt: skip
+def test_what_is_no_place_for_a_concepts_story_is_refused(path: str) -> None:
+    with pytest.raises(AmygdalaError, match=r"no place for a story|baseline"):
+        concept_of(path)
 
 
 def test_difference_names_what_is_new_and_what_is_gone() -> None:

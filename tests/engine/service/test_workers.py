@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,8 +16,11 @@ import pytest
 from engine.corpus import Story, text_id
 from engine.errors import AmygdalaError
 from engine.service import workers
-from engine.service.workers import MAX_RESTARTS, Worker, WorkerPool
+from engine.service.pool import WorkerPool
+from engine.service.workers import MAX_RESTARTS, JobDropped, Worker
 from engine.settings import Settings
+from engine.work import Advanced
+from tests.waiting import eventually_async
 
 STORIES = [Story(path="stories/a.txt", concept="a", scenario=None, text="A.", text_id=text_id("A."))]
 PRELUDE = """
@@ -34,7 +39,7 @@ say(type="Loaded", device="cpu", seconds=0.0, bytes=7)
 for line in sys.stdin:
     request = json.loads(line)
     if request["type"] == "Apply":
-        say(type="Advanced", corpus=request["corpus"], job=request["job"], done=1, total=1)
+        say(type="Advanced", job=request["job"], done=1, total=1, ids=[])
         results = {RESULTS!r} | {{"truncated": sorted(request["texts"])}}
         say(type="Applied", corpus=request["corpus"], job=request["job"], results=results)
 """
@@ -50,7 +55,7 @@ def play(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     async def instead(*_: str, **named: Any) -> asyncio.subprocess.Process:
         return await spawn(sys.executable, "-c", programs.pop(0) if len(programs) > 1 else programs[0], **named)
 
-    monkeypatch.setattr(workers.asyncio, "create_subprocess_exec", instead)
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", instead)
     monkeypatch.setattr(workers, "BACK_OFF", 0.001)
     return programs
 
@@ -63,7 +68,7 @@ async def worker(play: list[str]) -> AsyncIterator[Worker]:
     await worker.close()
 
 
-def ignore(_done: int, _total: int) -> None: ...
+def ignore(_message: Advanced) -> None: ...
 
 
 async def apply(worker: Worker, corpus: str = "/c") -> list[str]:
@@ -74,7 +79,7 @@ async def apply(worker: Worker, corpus: str = "/c") -> list[str]:
 async def test_job_is_answered_and_progress_passed_on(worker: Worker, play: list[str]) -> None:
     play.append(ANSWER)
     told: list[tuple[int, int]] = []
-    await worker.apply("/c", worker.settings, STORIES, (), lambda done, total: told.append((done, total)))
+    await worker.apply("/c", worker.settings, STORIES, (), lambda message: told.append((message.done, message.total)))
     assert told == [(1, 1)]
     assert worker.is_loaded
     status = worker.status()
@@ -94,10 +99,9 @@ async def test_worker_that_dies_is_replaced_and_sent_everything_again(worker: Wo
     play += [ANSWER, "import sys; sys.stdin.readline()", ANSWER]
     assert await apply(worker) == [text_id("A.")]
     first = worker.status().pid
-    process = worker._process
-    assert process is not None
-    process.kill()
-    await process.wait()
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    await eventually_async(lambda: not worker.is_running)
     assert await apply(worker) == [text_id("A.")]
     assert worker.status().pid not in (None, first)
     assert worker.status().restarts == 0
@@ -162,11 +166,65 @@ async def test_worker_that_no_corpus_uses_is_unloaded(play: list[str]) -> None:
     used, unused = pool.get(Settings(model="used")), pool.get(Settings(model="unused"))
     for worker in (used, unused):
         await apply(worker)
-    await pool.close_unused([used], idle=-1.0)
+    await pool.rest([used], unused=-1.0, idle=60.0)
     assert [status.model for status in pool.status()] == ["used"]
     assert not unused.is_loaded
     await pool.close()
     assert pool.status() == []
+
+
+async def test_worker_that_has_been_idle_is_unloaded_and_comes_back(play: list[str]) -> None:
+    play.append(ANSWER)
+    pool = WorkerPool()
+    worker = pool.get(Settings(model="used"))
+    await apply(worker)
+    await pool.rest([worker], unused=60.0, idle=60.0)
+    assert worker.is_running
+    await pool.rest([worker], unused=60.0, idle=-1.0)
+    assert not worker.is_running
+    assert pool.get(Settings(model="used")) is worker
+    assert await apply(worker) == [text_id("A.")]
+    await pool.close()
+
+
+async def test_model_that_does_not_fit_takes_the_place_of_the_one_idle_longest(play: list[str]) -> None:
+    full = PRELUDE + 'say(type="Failed", corpus="", job=0, message="m: out of memory while loading it"); sys.exit(1)'
+    play += [ANSWER, ANSWER, full, ANSWER]
+    pool = WorkerPool()
+    oldest, older, newest = (pool.get(Settings(model=name)) for name in ("oldest", "older", "newest"))
+    for worker in (oldest, older, newest):
+        await apply(worker)
+    assert [worker.is_running for worker in (oldest, older, newest)] == [False, True, True]
+    await pool.close()
+
+
+async def test_model_that_fits_nowhere_fails_with_words(play: list[str]) -> None:
+    play.append(
+        PRELUDE + 'say(type="Failed", corpus="", job=0, message="m: out of memory while loading it"); sys.exit(1)'
+    )
+    pool = WorkerPool()
+    with pytest.raises(AmygdalaError, match="out of memory"):
+        await apply(pool.get(Settings(model="m")))
+    await pool.close()
+
+
+async def test_change_whose_turn_has_not_come_gives_way_to_a_newer_one(worker: Worker, play: list[str]) -> None:
+    play.append(
+        PRELUDE
+        + """
+for line in sys.stdin:
+    request = json.loads(line)
+    if request["type"] == "Drop":
+        say(type="Dropped", job=request["job"])
+        assert not request["begun"]
+"""
+    )
+    job = asyncio.create_task(apply(worker))
+    await eventually_async(lambda: worker.is_busy)
+    worker.supersede("/c")
+    with pytest.raises(JobDropped):
+        await job
+    assert not worker.is_busy
 
 
 async def test_one_death_counts_once_however_many_corpora_it_cost(worker: Worker, play: list[str]) -> None:

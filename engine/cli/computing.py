@@ -1,0 +1,121 @@
+"""Vectors for the command line: from the live engine where there is one, so that a model is in memory once; else from
+this process."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+
+from engine import client, paths, protocol
+from engine.cli.report import ForwardProgress, diagnostics, swept
+from engine.compute import methods
+from engine.compute.live import LiveCorpus, Readout
+from engine.compute.reading import layers_for, outline_for
+from engine.compute.store import Store
+from engine.corpus import Corpus, Layout, scan
+from engine.errors import AmygdalaError
+from engine.results import Facts, Results
+from engine.settings import Settings
+from engine.work import Placement
+
+TRIES = 5
+"""Exports in a row that changes of the stories may overtake."""
+
+
+@dataclass(frozen=True)
+class Computed:
+    """All that a set of files is made of."""
+
+    corpus: Corpus
+    """The stories that the vectors are of."""
+    readout: Readout
+    results: Results
+    facts: Facts
+    sweep: dict[int, float] = field(default_factory=dict)
+    """How well blocks separated the concepts, where a sweep chose them."""
+
+
+def alone(corpus: Corpus, chosen: Settings, *, with_neurons: bool) -> Computed:
+    """Compute in this process. The model's weights are loaded only if a text is not in the store, or for neurons.
+
+    Raises:
+        AmygdalaError: the model cannot be used, or there is nothing to compute.
+    """
+    placements = [Placement(story.text_id, story.concept) for story in corpus.stories]
+    texts = {story.text_id: story.text for story in corpus.stories}
+    store = Store(paths.cache_dir())
+    started = time.perf_counter()
+    model = outline_for(chosen, store.digest)
+    with ForwardProgress() as progress:
+        layers, sweep = layers_for(model, chosen, store, placements, texts, progress)
+    swept(layers, sweep)
+    live = LiveCorpus(model, chosen, store, layers, with_neurons=with_neurons)
+    with ForwardProgress() as progress:
+        results = live.apply(placements, texts, progress=progress)
+    used = live.extractor.model
+    for warning in [*used.warnings, *live.warnings]:
+        diagnostics.print(f"warning: {warning}")
+    where = f"on {used.placement}" if live.extractor.is_loaded else "not loaded: all that was asked of it is known"
+    diagnostics.print(f"{chosen.model} {where} ({time.perf_counter() - started:.1f} s)")
+    return Computed(corpus, live.readout(), results, methods.facts(live.extractor, chosen), sweep)
+
+
+async def by_engine(
+    connection: client.Connection, layout: Layout, chosen: Settings, progress: ForwardProgress
+) -> Computed:
+    """Have an engine compute.
+
+    Raises:
+        AmygdalaError: it failed, or the stories kept changing.
+    """
+    telling = asyncio.create_task(_tell(connection, progress))
+    try:
+        for _ in range(TRIES):
+            reply = await connection.request(
+                protocol.Export,
+                settings=chosen,
+                stories=_absolute(layout.stories),
+                paired=_absolute(layout.paired),
+                root=_absolute(layout.root),
+            )
+            assert isinstance(reply, protocol.Exported)
+            readout = await asyncio.to_thread(_fetch, reply)
+            corpus = await asyncio.to_thread(scan, layout)
+            if corpus.digest == reply.digest:
+                return Computed(corpus, readout, reply.results, reply.facts)
+        raise AmygdalaError(f"the stories changed {TRIES} times while they were exported; try again when it is quiet")
+    finally:
+        telling.cancel()
+
+
+def _fetch(reply: protocol.Exported) -> Readout:
+    """Read the vectors that the engine has written, and remove their file."""
+    file = Path(reply.vectors)
+    try:
+        tensors = safetensors.torch.load_file(file)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise AmygdalaError(f"{file}: the engine's vectors cannot be read: {error}") from error
+    finally:
+        file.unlink(missing_ok=True)
+    return Readout(
+        concepts=[quality.concept for quality in reply.results.concepts],
+        layers=reply.results.layers,
+        hidden_size=reply.results.hidden_size,
+        vectors={layer: tensors[str(layer)] for layer in reply.results.layers},
+        norms=reply.norms,
+    )
+
+
+async def _tell(connection: client.Connection, progress: ForwardProgress) -> None:
+    async for event in connection.events():
+        if isinstance(event, protocol.Exporting):
+            progress(event.done, event.total)
+
+
+def _absolute(folder: Path | None) -> str | None:
+    return None if folder is None else str(folder.resolve())

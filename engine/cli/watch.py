@@ -1,0 +1,112 @@
+"""`engine watch`: exported files that follow the corpus."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+import msgspec
+
+from engine import client, paths, protocol, settings
+from engine.cli.export import answer, prepare, write
+from engine.cli.report import ForwardProgress, diagnostics
+from engine.corpus import Layout
+from engine.errors import AmygdalaError
+from engine.settings import Settings
+
+AGAIN = 2.0
+"""Seconds until an engine that went away is looked for, or started, again."""
+
+
+def watch(arguments: argparse.Namespace) -> int:
+    """Write the files now and after every change, until interrupted. A lost engine is started again."""
+    Layout.of(arguments.corpus)
+    chosen = settings.load(arguments.corpus, settings.from_flags(arguments))
+    prepare(arguments)
+    asyncio.run(_follow(arguments, chosen))
+    return 0
+
+
+async def _follow(arguments: argparse.Namespace, chosen: Settings) -> None:
+    while True:
+        connection = await client.connect_or_start(paths.socket_path(arguments.socket))
+        try:
+            await _with(connection, arguments, chosen)
+            diagnostics.print("the engine has gone; starting it again")
+        except client.NoEngine as error:
+            diagnostics.print(f"{error}; starting it again")
+        finally:
+            await connection.close()
+        await asyncio.sleep(AGAIN)
+
+
+async def _with(connection: client.Connection, arguments: argparse.Namespace, chosen: Settings) -> None:
+    """Follow the corpus for as long as the connection lasts.
+
+    Raises:
+        AmygdalaError: the corpus is open with other settings.
+    """
+    corpus = str(arguments.corpus.resolve())
+    reply = await connection.request(protocol.Open, corpus=corpus, settings=chosen)
+    if isinstance(reply, protocol.Conflict):
+        words = "; ".join(
+            f"{name}: {mine} asked for, {theirs} in force" for name, (mine, theirs) in reply.differences.items()
+        )
+        raise AmygdalaError(
+            f"{corpus} is open in the engine with other settings ({words}).\n"
+            "Watch it with those, or let go of it first: python -m engine close CORPUS"
+        )
+    news = asyncio.Event()
+    listening = asyncio.create_task(_listen(connection, news))
+    try:
+        while not listening.done():
+            await asyncio.wait({listening, asyncio.ensure_future(news.wait())}, return_when=asyncio.FIRST_COMPLETED)
+            if news.is_set():
+                news.clear()
+                await _export(arguments, chosen)
+    finally:
+        listening.cancel()
+
+
+async def _listen(connection: client.Connection, news: asyncio.Event) -> None:
+    """Tell of every new revision."""
+    revision = 0
+    async for event in connection.events():
+        if isinstance(event, protocol.Snapshot | protocol.Changed) and event.revision > revision:
+            revision = event.revision
+            news.set()
+        elif isinstance(event, protocol.Progressed) and event.doing.state == "failed":
+            diagnostics.print(f"not exported: {event.doing.detail}")
+        elif isinstance(event, protocol.Resync):
+            news.set()
+        elif isinstance(event, protocol.Closed):
+            return
+
+
+async def _export(arguments: argparse.Namespace, chosen: Settings) -> None:
+    """Export what is there now; what fails is said, and tried again with the next change."""
+    from engine.cli.computing import by_engine
+
+    connection = await client.connect(paths.socket_path(arguments.socket))
+    try:
+        with ForwardProgress() as progress:
+            computed = await by_engine(connection, Layout.of(arguments.corpus), chosen, progress)
+        written = await asyncio.to_thread(write, arguments, chosen, computed)
+    except client.NoEngine:
+        raise
+    except AmygdalaError as error:
+        diagnostics.print(f"not exported: {error}")
+        return
+    finally:
+        await connection.close()
+    if arguments.json:
+        sys.stdout.write(msgspec.json.encode(answer(chosen, computed, written)).decode() + "\n")
+        sys.stdout.flush()
+    else:
+        _say(written, len(computed.corpus.stories), computed.corpus.digest)
+
+
+def _say(written: list[Path], stories: int, digest: str) -> None:
+    print(f"wrote {', '.join(map(str, written))}: {stories} stories, corpus {digest[:12]}", flush=True)

@@ -1,0 +1,133 @@
+"""A corpus kept in order while single files come, change and go: each costs what it touches, not a pass over all."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import Counter
+from collections.abc import Callable
+from itertools import islice
+from operator import attrgetter
+
+from engine.corpus.model import Corpus, Problem, Story
+
+NAMED = 3
+"""Copies of a text that a message names: a refusal pasted into a thousand files must not make a million names."""
+
+Check = Callable[[list[Story]], list[Problem]]
+Group = tuple[Check, str]
+"""Stories that are checked together, and what they share: a text, or a concept's name but for case."""
+
+
+class Index:
+    """What each file is, a story or a problem, and the `Corpus` that all of them make."""
+
+    def __init__(self) -> None:
+        self._items: dict[str, Story | Problem] = {}
+        self._stories: list[Story] = []
+        """Sorted by path."""
+        self._groups: dict[Group, list[Story]] = {}
+        """Sorted by `_place`."""
+        self._unchecked: set[Group] = set()
+        self._problems: dict[str | Group, list[Problem]] = {}
+        """By the path or the group that they come from; only what has any."""
+        self._corpus: Corpus | None = Corpus(stories=(), problems=())
+        """None when something changed since it was made."""
+        self._sorted_problems: tuple[Problem, ...] | None = ()
+
+    def put(self, path: str, item: Story | Problem | None) -> None:
+        """What is at a path from now on; None for nothing."""
+        old = self._items.get(path)
+        if old == item:
+            return
+        self._corpus = None
+        if isinstance(old, Story):
+            self._remove(old)
+        if item is None:
+            del self._items[path]
+        else:
+            self._items[path] = item
+        if isinstance(item, Story):
+            self._add(item)
+        self._complain(path, [item] if isinstance(item, Problem) else [])
+
+    def corpus(self) -> Corpus:
+        """All stories and problems; the very same object while nothing changes."""
+        if self._corpus is None:
+            for group in self._unchecked:
+                check, _ = group
+                self._complain(group, check(self._groups.get(group, [])))
+            self._unchecked.clear()
+            if self._sorted_problems is None:
+                problems = (problem for found in self._problems.values() for problem in found)
+                self._sorted_problems = tuple(sorted(problems, key=attrgetter("path", "code", "message")))
+            self._corpus = Corpus(stories=tuple(self._stories), problems=self._sorted_problems)
+        return self._corpus
+
+    def _add(self, story: Story) -> None:
+        insort(self._stories, story, key=attrgetter("path"))
+        for group in _groups(story):
+            insort(self._groups.setdefault(group, []), story, key=_place)
+            self._unchecked.add(group)
+
+    def _remove(self, story: Story) -> None:
+        del self._stories[bisect_left(self._stories, story.path, key=attrgetter("path"))]
+        for group in _groups(story):
+            others = self._groups[group]
+            del others[bisect_left(others, _place(story), key=_place)]
+            if not others:
+                del self._groups[group]
+            self._unchecked.add(group)
+
+    def _complain(self, source: str | Group, problems: list[Problem]) -> None:
+        if problems == self._problems.get(source, []):
+            return
+        self._sorted_problems = None
+        if problems:
+            self._problems[source] = problems
+        else:
+            del self._problems[source]
+
+
+def _groups(story: Story) -> list[Group]:
+    by_text = duplicates, story.text_id
+    return [by_text] if story.concept is None else [by_text, (case_clashes, story.concept.casefold())]
+
+
+def _place(story: Story) -> tuple[str, str]:
+    """Unpaired stories first, then scenario by scenario: the order in which messages name files."""
+    return story.scenario or "", story.path
+
+
+def duplicates(copies: list[Story]) -> list[Problem]:
+    """Problems of stories with one and the same text: it may not stand for two concepts."""
+    count = Counter(story.concept for story in copies)
+    if len(count) < 2:
+        return []
+    messages = {}
+    for concept, own in count.items():
+        named = ", ".join(islice((story.path for story in copies if story.concept != concept), NAMED))
+        more = len(copies) - own - NAMED
+        named += f" and {more} more" if more > 0 else ""
+        messages[concept] = f"the same text is also {named}; each copy pulls the two vectors together"
+    return [
+        Problem(path=story.path, severity="error", code="duplicate", message=messages[story.concept])
+        for story in copies
+    ]
+
+
+def case_clashes(stories: list[Story]) -> list[Problem]:
+    """Problems of stories whose concepts' names differ at most by case; each name's first story carries its own."""
+    first: dict[str, str] = {}
+    for story in stories:
+        if story.concept is not None:
+            first.setdefault(story.concept, story.path)
+    return [
+        Problem(
+            path=path,
+            severity="warning",
+            code="case",
+            message=f"'{name}' and '{other}' count as two concepts; rename one if they are meant to be the same",
+        )
+        for name, path in first.items()
+        for other in sorted(first.keys() - {name})
+    ]

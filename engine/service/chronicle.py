@@ -1,0 +1,108 @@
+"""Numbers revisions and remembers them: from what a revision came to, to what its history keeps."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from engine import paths
+from engine.corpus import Story
+from engine.results import Results
+from engine.revisions import Comparison, Metrics, Revision
+from engine.service.history import History
+from engine.settings import Settings
+from engine.snapshot import ConceptView, Moved
+
+DIGITS = 4
+T = TypeVar("T")
+
+
+class Chronicle:
+    """The history of one corpus, written in a thread so that a slow disk holds nobody up."""
+
+    def __init__(self, corpus: Path) -> None:
+        self._corpus = corpus
+        self._history: History | None = None
+        self._lock = asyncio.Lock()
+
+    async def record(
+        self,
+        base: int,
+        moved: Moved,
+        stories: Mapping[str, Story],
+        settings: Settings,
+        results: Results,
+        concepts: Iterable[ConceptView],
+    ) -> Moved:
+        """Number what moved, and keep it. Numbers go on where an earlier engine left off; a corpus that is as it was
+        then is still at its last revision."""
+        fingerprint = _fingerprint(stories, settings, results)
+        metrics = {view.name: _metrics(view, results.middle) for view in concepts if view.quality is not None}
+
+        def keep(history: History) -> int:
+            last = history.last
+            if base == 0 and last is not None and last[1] == fingerprint:
+                return last[0]
+            number = max(base, last[0] if last is not None else 0) + 1
+            revision = Revision(
+                number=number,
+                when=time.time(),
+                cause=moved.cause,
+                settings=msgspec.json.encode(settings).decode(),
+                changes=moved.changes,
+                texts_run=moved.work.texts_run,
+                seconds=moved.seconds,
+            )
+            history.record(revision, fingerprint, stories, metrics)
+            return number
+
+        return msgspec.structs.replace(moved, revision=await self.ask(keep))
+
+    async def ask(self, question: Callable[[History], T]) -> T:
+        """Ask the history something, one after another."""
+        async with self._lock:
+            return await asyncio.to_thread(lambda: question(self._open()))
+
+    async def close(self) -> None:
+        """Close the database."""
+        async with self._lock:
+            if self._history is not None:
+                await asyncio.to_thread(self._history.close)
+
+    async def compare(self, before: int, after: int) -> Comparison:
+        """What differs between two revisions."""
+        return await self.ask(lambda history: history.compare(before, after))
+
+    def _open(self) -> History:
+        if self._history is None:
+            self._history = History(paths.history_path(self._corpus), self._corpus)
+        return self._history
+
+
+def _fingerprint(stories: Mapping[str, Story], settings: Settings, results: Results) -> str:
+    digest = hashlib.sha256(msgspec.json.encode(settings))
+    digest.update(repr(results.layers).encode())
+    for path in sorted(stories):
+        digest.update(f"{path}\0{stories[path].text_id}\n".encode())
+    return digest.hexdigest()
+
+
+def _metrics(view: ConceptView, middle: int) -> Metrics:
+    quality = view.quality
+    assert quality is not None
+    first_pc, cosine, r_squared = quality.headline(middle)
+    nearest = quality.nearest_concepts[0][0] if quality.nearest_concepts else None
+    return Metrics(
+        bucket=view.verdict.label if view.verdict is not None else None,
+        n_stories=quality.n_positive_stories,
+        first_pc=round(first_pc, DIGITS),
+        nearest=nearest,
+        nearest_cosine=None if cosine is None else round(cosine, DIGITS),
+        r_squared=round(r_squared, DIGITS),
+    )

@@ -1,0 +1,101 @@
+"""Exports for a client that writes the files itself: its vectors come in a file, since arrays stay off the socket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from engine import paths, protocol, work
+from engine.corpus import Layout, scan
+from engine.errors import AmygdalaError
+from engine.service.host import HostedCorpus
+from engine.service.pool import WorkerPool
+from engine.service.progress import EVERY
+
+KEPT = 3600.0
+"""Seconds until a file that no client fetched is removed."""
+
+
+class Exports:
+    """Has workers write vectors: of a corpus that is open, where its numbers are of what is on disk and of the settings
+    asked for; else of one that is there for this export alone."""
+
+    def __init__(self, workers: WorkerPool) -> None:
+        self._workers = workers
+        self._numbers = itertools.count(1)
+
+    async def export(
+        self, request: protocol.Export, corpora: Mapping[str, HostedCorpus], tell: Callable[[protocol.Exporting], None]
+    ) -> protocol.Exported:
+        """Carry out one export; `tell` is told how it goes.
+
+        Raises:
+            AmygdalaError: there is nothing to export, or a folder is not there.
+        """
+        file = await asyncio.to_thread(_new_file)
+        hosted = corpora.get(paths.real(request.root)) if request.root is not None else None
+        found = None
+        if hosted is not None and hosted.settings == request.settings:
+            found = await hosted.write(file)
+        written, digest = found or await self._alone(request, file, tell)
+        return protocol.Exported(
+            id=request.id,
+            digest=digest,
+            vectors=str(file),
+            norms=written.norms,
+            results=written.results,
+            facts=written.facts,
+        )
+
+    async def _alone(
+        self, request: protocol.Export, file: Path, tell: Callable[[protocol.Exporting], None]
+    ) -> tuple[work.Written, str]:
+        file.unlink(missing_ok=True)  # of an attempt that a change overtook
+        corpus = await asyncio.to_thread(scan, _layout(request))
+        if not corpus.concepts:
+            raise AmygdalaError("no stories to compute anything from")
+        worker = self._workers.get(request.settings)
+        name = f"export {next(self._numbers)}"
+        said = 0.0
+
+        def advance(message: work.Advanced) -> None:
+            nonlocal said
+            if message.total and (not message.done or time.monotonic() - said >= EVERY):
+                said = time.monotonic()
+                tell(protocol.Exporting(id=request.id, done=message.done, total=message.total))
+
+        try:
+            results = await worker.apply(name, request.settings, corpus.stories, (), advance, urgency=work.Urgency.BULK)
+            written = await worker.write(name, file)
+        finally:
+            worker.forget(name)
+        whole = msgspec.structs.replace(written.results, work=results.work)
+        return msgspec.structs.replace(written, results=whole), corpus.digest
+
+
+def _layout(request: protocol.Export) -> Layout:
+    folders = [None if place is None else Path(place) for place in (request.stories, request.paired, request.root)]
+    for folder in folders:
+        if folder is not None and not folder.is_absolute():
+            raise AmygdalaError(f"{folder}: folders are named by their absolute paths")
+    stories, paired, root = folders
+    if root is not None:
+        return Layout.of(root)
+    return Layout(stories=stories, paired=paired)
+
+
+def _new_file() -> Path:
+    """A name in a folder of the user's alone; what was left there long ago is swept."""
+    folder = paths.private_dir(paths.cache_dir() / "exports")
+    for old in folder.iterdir():
+        with contextlib.suppress(OSError):
+            if time.time() - old.stat().st_mtime > KEPT:
+                old.unlink()
+    return folder / f"{secrets.token_hex(16)}.safetensors"

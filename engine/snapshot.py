@@ -1,0 +1,116 @@
+"""What an engine tells of a corpus, and a client's copy is made of: stories, concepts, what moved, what is done."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from engine.corpus.model import Change
+from engine.results import ConceptQuality, Work
+from engine.triage import Verdict
+
+CorpusState = Literal["scanning", "loading", "computing", "ready", "failed"]
+StoryState = Literal["ok", "outlier", "stale", "computing", "error", "empty", "duplicate"]
+Cause = Literal["opened", "edited", "retrained"]
+
+
+class StoryView(msgspec.Struct, frozen=True, kw_only=True):
+    """One story as the engine sees it; scores are those of `engine.results.StoryFit`, None where there are none."""
+
+    path: str
+    concept: str | None
+    scenario: str | None
+    state: StoryState
+    alignment: float | None = None
+    own: float | None = None
+    rival: str | None = None
+    rival_score: float | None = None
+    misread: bool = False
+    rank: int | None = None
+    """Place in the queue of outliers, from 0 (the worst)."""
+    reason: str = ""
+    """Why it is in that state, in a writer's words."""
+
+
+class ConceptView(msgspec.Struct, frozen=True, kw_only=True):
+    """One concept with its numbers; `quality` and `verdict` are None where it has no vector, and `reason` says why."""
+
+    name: str
+    quality: ConceptQuality | None
+    verdict: Verdict | None
+    reason: str = ""
+
+
+class ConceptMove(msgspec.Struct, frozen=True, kw_only=True):
+    """What a revision did to one concept; None stands for a concept that was or is without a vector."""
+
+    concept: str
+    affected: bool
+    """Its own texts changed; the others move because they share negatives with those."""
+    bucket: tuple[str | None, str | None]
+    first_pc: tuple[float | None, float | None]
+    nearest: tuple[float | None, float | None]
+    r_squared: tuple[float | None, float | None]
+
+
+class StoryMove(msgspec.Struct, frozen=True, kw_only=True):
+    """What a revision did to one changed story: its own concept's score and its rival's, before and after."""
+
+    path: str
+    own: tuple[float | None, float | None]
+    rival: tuple[str | None, str | None]
+    rival_score: tuple[float | None, float | None]
+
+
+class Stages(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a revision's time went, in seconds; together they are `Moved.seconds`."""
+
+    scanning: float
+    """From noticing the change to knowing what it is; with what came before it in the queue."""
+    waiting: float
+    """For the model's process: loading, other work, the way there and back."""
+    forward: float
+    """Activations: through the model, or from the store."""
+    statistics: float
+    """Directions, quality, fits."""
+    showing: float
+    """From numbers to words and to what moved."""
+
+
+class Moved(msgspec.Struct, frozen=True, kw_only=True):
+    """One revision: what caused it and what it moved."""
+
+    revision: int
+    cause: Cause
+    changes: list[Change]
+    work: Work
+    seconds: float
+    """From noticing the change to the new numbers."""
+    stages: Stages
+    concepts: list[ConceptMove]
+    stories: list[StoryMove]
+    queue: tuple[int, int]
+    """Misread stories before and after."""
+
+
+class Doing(msgspec.Struct, frozen=True, kw_only=True):
+    """What the engine is at, for one corpus."""
+
+    state: CorpusState
+    detail: str = ""
+    """What is loading, or what failed, in full."""
+    device: str = ""
+    live: bool = True
+    """Whether changes are computed as they come; if not, changed stories are stale until a retrain."""
+    done: int = 0
+    total: int = 0
+    """Texts through the model, of those to do; 0 of 0 when there is no forward pass."""
+    rate: float = 0.0
+    """Texts per second."""
+    left: float | None = None
+    """Seconds until they are done, at that rate."""
+    waiting: int = 0
+    """Stories that changed since the numbers were computed."""
+    note: str = ""
+    """What else a person should know: a folder that is polled, a model that does not fit on its GPU."""
