@@ -82,6 +82,8 @@ class Scanner:
         self._index = Index()
         self._listed: dict[str, _Folder] = {}
         """The folders that could be listed: `stories`, `paired` (without stories of its own), `paired/<scenario>`."""
+        self._unlisted: set[str] = set()
+        """Those that are there but could not be."""
         self._shared: set[str] = set()
         """Links, and files with several names: what is in them can change under another name."""
         self._roots: list[Path] = []
@@ -112,7 +114,7 @@ class Scanner:
     def _look_everywhere(self) -> None:
         layout = self._layout
         roots = [layout.root] if layout.root is not None else [layout.stories, layout.paired]
-        self._roots = [root.resolve() for root in roots if root is not None]
+        self._roots = [Path(os.path.realpath(root)) for root in roots if root is not None]
         if "paired" in self._areas:
             self._look_into_paired()
         if "stories" in self._areas:
@@ -120,22 +122,25 @@ class Scanner:
         self._has_scanned = True
 
     def _look_at(self, path: str) -> None:
-        """Look at what is named; at all of its folder, if that has not been listed."""
+        """Look at what is named; at all of its folder, if only its list tells what is in it."""
         match path.split("/"):
-            case ["stories", name, *_] if "stories" in self._listed:
+            case ["stories", name, *_] if self._is_open("stories"):
                 self._look_at_file("stories", name, is_named=True)
             case ["stories", *_]:
                 self._look_into("stories", is_named=True)
-            case ["paired", scenario, name, *_] if f"paired/{scenario}" in self._listed:
+            case ["paired", scenario, name, *_] if self._is_open(f"paired/{scenario}"):
                 self._look_at_file(f"paired/{scenario}", name, is_named=True)
             case ["paired", scenario, *_] if "paired" in self._listed:
                 self._look_into(f"paired/{scenario}", is_named=True)
             case ["paired", *_]:
                 self._look_into_paired(is_named=True)
 
+    def _is_open(self, folder: str) -> bool:
+        return folder in self._listed and os.access(self._listed[folder].where, os.X_OK)
+
     def _look_into_paired(self, *, is_named: bool = False) -> None:
         scenarios = {f"paired/{entry.name}" for entry in self._list("paired") if _may_be_scenario(entry)}
-        scenarios.update(path for path in (*self._listed, *self._shared) if _is_scenario(path))
+        scenarios.update(path for path in (*self._listed, *self._unlisted, *self._shared) if _is_scenario(path))
         for path in sorted(scenarios):
             self._look_into(path, is_named=is_named)
 
@@ -143,8 +148,15 @@ class Scanner:
         """Look at a folder of stories: at each file that is in it, or was."""
         names = {entry.name for entry in self._list(path)}
         if path in self._listed:
-            for name in sorted(names | self._listed[path].files.keys()):
+            self._forget(path, self._listed[path].files.keys() - names)
+            for name in sorted(names):
                 self._look_at_file(path, name, is_named=is_named)
+
+    def _forget(self, folder: str, names: Collection[str]) -> None:
+        for name in names:
+            self._listed[folder].files.pop(name, None)
+            self._share(f"{folder}/{name}", False)
+            self._index.put(f"{folder}/{name}", None)
 
     def _list(self, path: str) -> list[os.DirEntry[str]]:
         """A folder's entries. One that is gone, or cannot be listed, has none, and what was in it is forgotten."""
@@ -156,10 +168,14 @@ class Scanner:
         if not scenario or ("paired" in self._listed and not scenario.startswith(".") and _is_folder(where)):
             entries, problem = _entries(where, path)
         self._index.put(path, problem)
+        if problem is None:
+            self._unlisted.discard(path)
+        else:
+            self._unlisted.add(path)
         if entries is None:
-            for name in self._listed.pop(path).files if path in self._listed else ():
-                self._share(f"{path}/{name}", False)
-                self._index.put(f"{path}/{name}", None)
+            if path in self._listed:
+                self._forget(path, list(self._listed[path].files))
+                del self._listed[path]
             return []
         is_plain = scenario and not is_link
         real = f"{self._listed['paired'].real}/{scenario}" if is_plain else os.path.realpath(where)
