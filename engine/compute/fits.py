@@ -22,7 +22,7 @@ def leave_one_out(rows: Tensor, member: Tensor) -> Tensor:
     """Cosine of each text with each concept's pooled direction made without that text.
 
     Leaving text i out of concept k turns its direction into `A - x_i / (n_k - 1)` where i is one of its positives
-    and into `A + x_i / (M - n_k - 1)` where it is a negative, with an `A` that does not depend on i; so
+    and into `A + x_i / (M - n_k - 1)` where it is a negative, with an `A` that is a multiple of the concept's sum; so
     one product of the rows with the sums serves all pairs. Texts are centred on the mean of all of them.
 
     Args:
@@ -34,30 +34,32 @@ def leave_one_out(rows: Tensor, member: Tensor) -> Tensor:
     """
     centre = rows.mean(0, dtype=torch.float64)
     total_texts = len(rows)
-    weights = member.double()
-    counts = weights.sum(0)  # (C,)
-    sums = weights.T @ (rows.double() - centre)  # (C, H); the sum over all texts is zero about the centre
+    counts = member.sum(0).double()  # (C,)
     others = total_texts - counts
-    inside = sums / (counts - 1)[:, None] + sums / others[:, None]
-    outside = sums / counts[:, None] + sums / (others - 1)[:, None]
+    sums = torch.zeros(len(counts), rows.shape[1], dtype=torch.float64, device=rows.device)
+    for start in range(0, total_texts, CHUNK):  # over all texts the sum is zero about the centre
+        chunk = slice(start, start + CHUNK)
+        sums += member[chunk].double().T @ (rows[chunk].double() - centre)
+    inside = 1 / (counts - 1) + 1 / others, -1 / (counts - 1)
+    outside = 1 / counts + 1 / (others - 1), 1 / (others - 1)
     scores = torch.empty(total_texts, len(counts), dtype=torch.float64, device=rows.device)
     for start in range(0, total_texts, CHUNK):
         chunk = slice(start, start + CHUNK)
-        x = rows[chunk].double() - centre
-        scores[chunk] = torch.where(
-            member[chunk], _cosines(x, inside, -1 / (counts - 1)), _cosines(x, outside, 1 / (others - 1))
-        )
+        weight, share = (torch.where(member[chunk], *pair) for pair in zip(inside, outside, strict=True))
+        scores[chunk] = _cosines(rows[chunk].double() - centre, sums, weight, share)
     impossible = (member & (counts == 1)) | (~member & (others == 1)) | (others == 0)
     return scores.masked_fill(impossible, torch.nan)
 
 
-def _cosines(x: Tensor, fixed: Tensor, share: Tensor) -> Tensor:
-    """Cosine of each `x_i` with each `fixed_k + share_k * x_i`: `[n, C]`."""
+def _cosines(x: Tensor, sums: Tensor, weight: Tensor, share: Tensor) -> Tensor:
+    """Cosine of each `x_i` with each `weight_ik * sums_k + share_ik * x_i`: `[n, C]`."""
     squares = x.square().sum(1, keepdim=True)
-    products = x @ fixed.T
+    products = weight * (x @ sums.T)
     dots = products + share * squares
-    norms = (fixed.square().sum(1) + 2 * share * products + share.square() * squares).clamp_min(MIN_NORM**2).sqrt()
-    return dots / (norms * squares.clamp_min(MIN_NORM**2).sqrt())
+    norms = (weight.square() * sums.square().sum(1) + 2 * share * products + share.square() * squares).clamp_min(
+        MIN_NORM**2
+    )
+    return dots / (norms * squares.clamp_min(MIN_NORM**2)).sqrt()
 
 
 def rivals(scores: Tensor, member: Tensor, names: Sequence[str]) -> list[tuple[str | None, float]]:

@@ -120,25 +120,34 @@ def nearest(directions: Tensor, names: Sequence[str]) -> list[list[Ranked]]:
     ]
 
 
-def layer_quality(
-    projections: Tensor, aligned: Tensor, ratios: list[float], neurons: list[tuple[int, float]]
-) -> LayerQuality:
-    """One concept at one layer, from its stories' projections and alignments `[n]`."""
-    single = len(projections) == 1
-    x, a = projections.numpy(), aligned.numpy()  # for some dozen numbers, a tensor's ways cost more than the sums
-    return LayerQuality(
-        first_pc_variance_ratio=ratios[0],
-        top3_variance_ratios=ratios,
-        story_projection_mean=float(x.mean()),
-        story_projection_std=None if single else float(x.std(ddof=1)),
-        story_projection_min=float(x.min()),
-        story_projection_max=float(x.max()),
-        story_alignment_mean=float(a.mean()),
-        story_alignment_std=0.0 if single else float(a.std(ddof=1)),
-        best_neuron_idx=neurons[0][0] if neurons else None,
-        best_neuron_cosine=neurons[0][1] if neurons else None,
-        top5_neurons=neurons,
-    )
+def layer_qualities(
+    found: StoryMeasures, ratios: Sequence[list[float]], neurons: Sequence[list[tuple[int, float]]]
+) -> list[LayerQuality]:
+    """One concept at each of the L layers, from its stories' measures and, per layer, the rest."""
+    x, a = found.projections.numpy(), found.alignments.numpy()  # (L, n): so few that a tensor's ways cost more
+    single = x.shape[1] == 1
+    stds = [None] * len(x) if single else x.std(1, ddof=1).tolist()
+    alignment_stds = [0.0] * len(x) if single else a.std(1, ddof=1).tolist()
+    columns = (
+        ratios, x.mean(1).tolist(), stds, x.min(1).tolist(), x.max(1).tolist(), a.mean(1).tolist(), alignment_stds,
+        neurons,
+    )  # fmt: skip
+    return [
+        LayerQuality(
+            first_pc_variance_ratio=shares[0],
+            top3_variance_ratios=shares,
+            story_projection_mean=mean,
+            story_projection_std=std,
+            story_projection_min=low,
+            story_projection_max=high,
+            story_alignment_mean=alignment,
+            story_alignment_std=alignment_std,
+            best_neuron_idx=top[0][0] if top else None,
+            best_neuron_cosine=top[0][1] if top else None,
+            top5_neurons=top,
+        )
+        for shares, mean, std, low, high, alignment, alignment_std, top in zip(*columns, strict=True)
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,15 +189,13 @@ def concept_qualities(
         ConceptQuality(
             concept=name,
             n_positive_stories=len(positives[name]),
-            per_layer={
-                layer: layer_quality(
-                    found.measures[c].projections[i],
-                    found.measures[c].alignments[i],
-                    found.ratios[c][i],
-                    found.neurons[i][c],
+            per_layer=dict(
+                zip(
+                    layers,
+                    layer_qualities(found.measures[c], found.ratios[c], [layer[c] for layer in found.neurons]),
+                    strict=True,
                 )
-                for i, layer in enumerate(layers)
-            },
+            ),
             linear_combination={layer: combinations[i][c] for i, layer in enumerate(layers)},
             per_head={layer: heads[c] for layer, heads in zip(layers, found.heads, strict=True) if heads is not None},
             subspace_eigvals={layer: values[c] for layer, values in zip(layers, found.eigenvalues, strict=False)},

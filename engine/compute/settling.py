@@ -50,7 +50,8 @@ class NeuronKeeper:
 
     def at(self, names: Sequence[str], directions: Tensor, affected: Collection[str]) -> TopNeurons:
         """For the directions `[L, C, H]` of these concepts; drops what is kept of others."""
-        due = [c for c, name in enumerate(names) if name in affected or self._moved(name, directions[:, c])]
+        moved = self._moved(names, directions)
+        due = [c for c, name in enumerate(names) if name in affected or moved[c]]
         for _ in self._look(names, directions, due):
             pass
         self._kept = {name: self._kept[name] for name in names}
@@ -72,11 +73,13 @@ class NeuronKeeper:
         other._kept = dict(self._kept)
         return other
 
-    def _moved(self, name: str, direction: Tensor) -> bool:
-        if name not in self._kept:
-            return True
-        cosines = torch.cosine_similarity(self._kept[name][0], direction, dim=1)
-        return bool((1 - cosines).max() > TOLERANCE)
+    def _moved(self, names: Sequence[str], directions: Tensor) -> list[bool]:
+        """Which of the directions `[L, C, H]` are not near enough to those that were looked up."""
+        nowhere = torch.zeros_like(directions[:, 0])
+        kept = torch.stack([self._kept[name][0] if name in self._kept else nowhere for name in names], 1)
+        distances = 1 - torch.cosine_similarity(kept, directions, dim=2)
+        found: list[bool] = (distances.amax(0) > TOLERANCE).tolist()
+        return found
 
     def _look(self, names: Sequence[str], directions: Tensor, due: Sequence[int]) -> Iterator[None]:
         if not due:

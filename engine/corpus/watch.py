@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 POLL = 2.0
 """Seconds between looks at a folder that is gone, or for which the system gives no events (no watches left, say)."""
 
-STEP = 0.01
+STEP = 0.005
 """Seconds without an event, or without a write to a file, after which it counts as written."""
 
 HOLD = 0.15
@@ -59,7 +59,7 @@ async def changes(
         say: told why it has begun to poll, and the empty string when it watches again.
     """
     corpus = Path(os.path.abspath(corpus))  # noqa: PTH100  (it is how the system's events spell it)
-    said, has_gap = "", False
+    said = ""
 
     def tell(words: str) -> None:
         nonlocal said
@@ -76,7 +76,7 @@ async def changes(
                 tell(words)
             else:
                 try:
-                    async with contextlib.aclosing(_watch(corpus, stop, has_gap=has_gap)) as told:
+                    async with contextlib.aclosing(_watch(corpus, stop)) as told:
                         async for paths in told:
                             tell("")
                             if paths != frozenset():
@@ -86,12 +86,11 @@ async def changes(
                 if stop.is_set():
                     return
             yield None
-        has_gap = True  # what happens until the next watch stands is seen by looking once more then
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), POLL)
 
 
-async def _watch(corpus: Path, stop: asyncio.Event, *, has_gap: bool) -> AsyncGenerator[frozenset[str] | None, None]:
+async def _watch(corpus: Path, stop: asyncio.Event) -> AsyncGenerator[frozenset[str] | None, None]:
     """What changed, until the folder is gone or another; first, once the watch stands, None after a gap, or nothing."""
     watched = _identity(corpus)
     ended = _Either(stop)
@@ -101,7 +100,7 @@ async def _watch(corpus: Path, stop: asyncio.Event, *, has_gap: bool) -> AsyncGe
     try:
         await asyncio.sleep(0)  # its first step sets up the watch
         if not upcoming.done():
-            yield None if has_gap else frozenset()
+            yield None  # for what happened before it stood
         while True:
             await asyncio.wait({upcoming}, timeout=pending.wait())
             if upcoming.done():

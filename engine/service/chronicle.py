@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,45 +24,56 @@ T = TypeVar("T")
 
 
 class Chronicle:
-    """The history of one corpus, written in a thread so that a slow disk holds nobody up."""
+    """The history of one corpus, written in a thread behind what clients are told, so that a slow disk holds nobody up.
+
+    What a crash keeps from being written is no loss: the next engine finds the stories, and records them as what
+    changed since the last revision that it knows.
+    """
 
     def __init__(self, corpus: Path) -> None:
         self._corpus = corpus
         self._history: History | None = None
         self._lock = asyncio.Lock()
+        self._last = 0
+        self._writing: set[asyncio.Task[None]] = set()
 
-    async def record(
+    async def first(self, stories: Mapping[str, Story], settings: Settings, results: Results) -> int:
+        """The number of the first revision of this engine: that of the last one, if the corpus is as it was then."""
+        fingerprint = await asyncio.to_thread(_fingerprint, stories, settings, results)
+        last = await self.ask(lambda history: history.last)
+        self._last = last[0] if last is not None else 0
+        return self._last if last is not None and last[1] == fingerprint else self._last + 1
+
+    def record(
         self,
-        base: int,
         moved: Moved,
         stories: Mapping[str, Story],
         settings: Settings,
         results: Results,
-        concepts: Iterable[ConceptView],
-    ) -> Moved:
-        """Number what moved, and keep it. Numbers go on where an earlier engine left off; a corpus that is as it was
-        then is still at its last revision."""
-        fingerprint = _fingerprint(stories, settings, results)
-        metrics = {view.name: _metrics(view, results.middle) for view in concepts if view.quality is not None}
+        concepts: Sequence[ConceptView],
+    ) -> None:
+        """Keep a revision, unless it is the last one that is kept already."""
+        if moved.revision == self._last:
+            return
+        self._last = moved.revision
+        when = time.time()
 
-        def keep(history: History) -> int:
-            last = history.last
-            if base == 0 and last is not None and last[1] == fingerprint:
-                return last[0]
-            number = max(base, last[0] if last is not None else 0) + 1
+        def keep(history: History) -> None:
             revision = Revision(
-                number=number,
-                when=time.time(),
+                number=moved.revision,
+                when=when,
                 cause=moved.cause,
                 settings=msgspec.json.encode(settings).decode(),
                 changes=moved.changes,
                 texts_run=moved.work.texts_run,
                 seconds=moved.seconds,
             )
-            history.record(revision, fingerprint, stories, metrics)
-            return number
+            metrics = {view.name: _metrics(view, results.middle) for view in concepts if view.quality is not None}
+            history.record(revision, _fingerprint(stories, settings, results), stories, metrics)
 
-        return msgspec.structs.replace(moved, revision=await self.ask(keep))
+        task = asyncio.create_task(self.ask(keep))
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
 
     async def ask(self, question: Callable[[History], T]) -> T:
         """Ask the history something, one after another."""
@@ -70,7 +81,8 @@ class Chronicle:
             return await asyncio.to_thread(lambda: question(self._open()))
 
     async def close(self) -> None:
-        """Close the database."""
+        """Write what is to be written, and close the database."""
+        await asyncio.gather(*self._writing, return_exceptions=True)
         async with self._lock:
             if self._history is not None:
                 await asyncio.to_thread(self._history.close)

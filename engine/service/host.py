@@ -376,10 +376,9 @@ class HostedCorpus:
         self._say_computing()
         computing = {change.path for change in planned.changes}
         computing |= {path for path, story in planned.now.items() if story.text_id in planned.fresh}
-        self._show(computing | planned.waiting)
         if self._settling is not None:
             self._settling.cancel()
-        results = await self._apply(planned)
+        results = await self._apply(planned, computing | planned.waiting)
         applied = time.perf_counter()
         before, old = self._shown_state, self._applied or {}
         self._results, self._applied = results, planned.now
@@ -414,13 +413,15 @@ class HostedCorpus:
             ),
         )
         base = self.revision
-        self._moved = await self.chronicle.record(base, moved, planned.now, self.settings, results, self._concepts)
-        self.revision = self._moved.revision
+        self.revision = base + 1 if base else await self.chronicle.first(planned.now, self.settings, results)
+        self._moved = msgspec.structs.replace(moved, revision=self.revision)
         self._tell(stories, base)
+        self.chronicle.record(self._moved, planned.now, self.settings, results, self._concepts)
         self._settling = asyncio.create_task(self._settle())
 
-    async def _apply(self, planned: Plan) -> Results:
-        """Have the worker compute; a newer change takes the place of one whose turn has not come."""
+    async def _apply(self, planned: Plan, computing: Collection[str]) -> Results:
+        """Have the worker compute, and show meanwhile that it does; a newer change takes the place of one whose turn
+        has not come."""
         shown = set(self._shown.values())
         on_screen = any(change.path in shown for change in planned.changes)
         job = asyncio.create_task(
@@ -435,6 +436,8 @@ class HostedCorpus:
             )
         )
         try:
+            await asyncio.sleep(0)  # let the job go out
+            self._show(computing)
             await _first(job, self._wake.wait())
             if not job.done():
                 self.worker.supersede(self.name)

@@ -8,7 +8,6 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import watchfiles
@@ -61,19 +60,13 @@ class Watch:
 
 
 @pytest.fixture
-async def watch(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Watch]:
-    """A watch that the system has set up."""
-    begin = watchfiles.main.RustNotify
-    begun = asyncio.Event()
-
-    def noted(*arguments: Any) -> Any:
-        made = begin(*arguments)
-        begun.set()
-        return made
-
-    monkeypatch.setattr(watchfiles.main, "RustNotify", noted)
+async def watch(corpus: Path) -> AsyncIterator[Watch]:
+    """A watch that the system has set up, which it says by telling that anything may have changed before."""
     watch = Watch(corpus)
-    await asyncio.wait_for(begun.wait(), 30)
+    await eventually_async(lambda: watch.yielded)
+    assert watch.yielded == [None]
+    watch.yielded.clear()
+    watch.texts.clear()
     yield watch
     await watch.end()
 
