@@ -35,6 +35,9 @@ ACTIONS = (
     Action("next-outlier", "n", "next", "Go to the next story in the queue."),
     Action("previous-outlier", "N", "previous", "Go to the previous story in the queue.", in_footer=False),
     Action("retrain", "r", "retrain", "Run stories through the model again: this concept, this story, or all."),
+    Action(
+        "cancel", "x", "cancel", "Drop the stories that wait for the model; they stay stale until you retrain.", False
+    ),
     Action("filter", "slash", "filter", "Show only the files in the tree that contain what you type."),
     Action("group", "b", "by concept", "Show the tree by concept or by file.", in_footer=False),
     Action("live", "L", "live", "Follow every save at once, or pause: changed stories then wait for a retrain."),

@@ -144,6 +144,15 @@ class Studio(App[None]):
 
         self.push_screen(Choice(Text("Run through the model again:", style="bold"), answers), ask)
 
+    def cancel(self, mirror: Mirror) -> None:
+        if mirror.doing is None or mirror.doing.state not in ("loading", "computing"):
+            self.notify("nothing waits for the model just now", timeout=3)
+        else:
+            self._request(protocol.Cancel)
+
+    def showing(self, path: str | None) -> None:
+        self.run_worker(self._link.show(path), group="showing", exclusive=True)
+
     def toggle_live(self, mirror: Mirror) -> None:
         if mirror.doing is None:
             self.notify("no engine is connected just now", severity="warning")

@@ -45,6 +45,8 @@ class Link:
         self._post = post
         self._connection: client.Connection | None = None
         self._again = asyncio.Event()
+        self._shown: str | None = None
+        """The story on the screen."""
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
@@ -56,6 +58,8 @@ class Link:
                     await self._wait(None)
                     continue
                 await self._restore_pause(self._connection)
+                if self._shown is not None:
+                    await self.request(protocol.Showing, path=self._shown)
                 failures = 0
                 ended = await self._follow(self._connection)
             except AmygdalaError as error:
@@ -83,6 +87,13 @@ class Link:
         if self._connection is None:
             raise client.NoEngine("no engine is connected just now")
         await self._connection.request(kind, corpus=self._corpus, **fields)
+
+    async def show(self, path: str | None) -> None:
+        """Let the engine know which story is on the screen, now and whenever one is joined."""
+        self._shown = path
+        if self._connection is not None:
+            with contextlib.suppress(AmygdalaError):  # it will be told when it is back
+                await self.request(protocol.Showing, path=path)
 
     def resume(self) -> None:
         """Connect again at once, after the engine or the corpus was closed."""

@@ -129,7 +129,7 @@ def engine_state(mirror: Mirror, away: str) -> Text:
 
 def progress(doing: Doing) -> str:
     """Texts done, rate, time left."""
-    left = f", {duration((doing.total - doing.done) / doing.rate)} left" if doing.rate else ""
+    left = f", {duration(doing.left)} left" if doing.left is not None else ""
     return f"{doing.done}/{doing.total} at {doing.rate:.0f}/s{left}"
 
 
@@ -166,10 +166,23 @@ def cause(moved: Moved) -> str:
     if moved.work.texts_cached:
         texts += f" ({moved.work.texts_cached} from the cache)"
     if not moved.changes:
-        return texts
+        return f"{moved.cause}, {texts}"
     first = moved.changes[0]
     more = f" and {len(moved.changes) - 1} more" if len(moved.changes) > 1 else ""
     return f"{title(first.path)} {first.kind}{more}, {texts}"
+
+
+def stages(moved: Moved) -> str:
+    """Where a revision's time went."""
+    spent = moved.stages
+    parts = {
+        "looking": spent.scanning,
+        "waiting": spent.waiting,
+        "model": spent.forward,
+        "statistics": spent.statistics,
+        "showing": spent.showing,
+    }
+    return ", ".join(f"{name} {duration(seconds)}" for name, seconds in parts.items())
 
 
 def _story_words(move: StoryMove) -> Text | None:

@@ -23,6 +23,12 @@ class Workplace(Protocol):
     def retrain(self, mirror: Mirror, concept: str | None, path: str | None) -> None:
         """Ask what to retrain, and have the engine do it."""
 
+    def cancel(self, mirror: Mirror) -> None:
+        """Have the engine drop what waits for the model."""
+
+    def showing(self, path: str | None) -> None:
+        """Let the engine know which story is on the screen: it goes before others."""
+
     def toggle_live(self, mirror: Mirror) -> None:
         """Follow every save, or pause."""
 

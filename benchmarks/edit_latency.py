@@ -1,11 +1,12 @@
 """From saving a story to its revision on a client, beside one bare forward pass of that story and beside a full run.
 
-    python benchmarks/edit_latency.py CORPUS [--sizes 112 1000 10000] [--edits 15] [engine settings, such as --model]
+    python -m benchmarks.edit_latency CORPUS [--sizes 112 1000 10000] [--edits 15] [engine settings, such as --model]
 
 Each size is a corpus of its own: stories of CORPUS, and beyond those one-sentence fillers, which cost the model little
-and the statistics as much as any. Only whole stories are edited. The bare pass is in this process, between the edits,
-on as many threads: tokenizer and blocks up to the last target block, with nothing read. The full run is the engine's
-first, from opening the corpus to its numbers, with no activation known and the model loaded by an earlier corpus.
+and the statistics as much as any. Only whole stories are edited. The bare pass is in this process, once after each
+edit, as long after the one before as the engine's, so that caches are as cold; on as many threads; tokenizer and blocks
+up to the last target block, with nothing read. The full run is the engine's first, from opening the corpus to its
+numbers, with no activation known and the model loaded by an earlier corpus.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class Edit:
     bare: float
     forward: float
     statistics: float
+    noticing: float
     scanning: float
     waiting: float
     showing: float
@@ -71,7 +73,15 @@ async def measure(
     """All sizes, with one engine."""
     warm = await Follower.of(paths.socket_path(), make(folder / "warm", stories, 40), chosen)
     await anext(warm.changes())
-    print(f"{'stories':>8}{'full run':>10}{'save to revision':>18}{'bare':>8}{'- 1.3 x bare':>14}{'/ bare':>8}{'full/edit':>11}")
+    names = (
+        ("stories", 8),
+        ("full run", 10),
+        ("save to revision", 18),
+        ("bare", 8),
+        ("- 1.3 x bare", 14),
+        ("/ bare", 8),
+    )
+    print("".join(f"{name:>{width}}" for name, width in (*names, ("full/edit", 11))))
     for size in arguments.sizes:
         corpus = make(folder / str(size), stories, size)
         started = time.perf_counter()
@@ -87,7 +97,7 @@ async def measure(
         )
         shares = {
             name: 1e3 * statistics.median(getattr(edit, name) for edit in found)
-            for name in ("scanning", "waiting", "forward", "statistics", "showing")
+            for name in ("noticing", "scanning", "waiting", "forward", "statistics", "showing")
         }
         print("         of which " + ", ".join(f"{name} {share:.0f} ms" for name, share in shares.items()))
         await follower.connection.close()
@@ -118,7 +128,7 @@ async def edits(
     chosen = stories[:: max(1, len(stories) // (count + WARM_UP))][: count + WARM_UP]
     for number, story in enumerate(chosen):
         await asyncio.sleep(1.0)  # a writer's pace: what is expensive settles in between
-        text = f"{story.text}\nNothing more was said that day, number {number}.\n"
+        text = f"{story.text}\nNothing more was said that day, {corpus.name} and {number}.\n"
         file = corpus / story.path
         beside = file.with_name(f".{file.name}.new")
         beside.write_text(text, "utf-8")
@@ -129,9 +139,18 @@ async def edits(
         assert moved is not None
         assert moved.work.texts_run == 1, moved
         stages = moved.stages
-        bare = min(forward(model, text.strip(), last) for _ in range(3))
+        bare = forward(model, text.strip(), last)
         found.append(
-            Edit(total, bare, stages.forward, stages.statistics, stages.scanning, stages.waiting, stages.showing)
+            Edit(
+                total=total,
+                bare=bare,
+                forward=stages.forward,
+                statistics=stages.statistics,
+                noticing=total - moved.seconds,
+                scanning=stages.scanning,
+                waiting=stages.waiting,
+                showing=stages.showing,
+            )
         )
     return found[WARM_UP:]
 

@@ -1,6 +1,6 @@
 """Many edits by several writers for a long time: is memory flat, is any update lost, how long does one take?
 
-    python benchmarks/soak.py [--minutes 30] [--clients 3] [--edits 10000] [--stories 1000] [engine settings]
+    python -m benchmarks.soak [--minutes 30] [--clients 3] [--edits 10000] [--stories 1000] [engine settings]
 
 Each client saves stories of a corpus of its own making at an even pace and waits, beside, for the revisions that
 contain them. At the end the numbers must be of what is on disk, which an export of the live state shows by its digest.
@@ -149,7 +149,8 @@ def report(latencies: list[float], memory: list[int], status: protocol.Status, *
     quarter = max(1, len(memory) // 4)
     first, last = (max(part, default=0) for part in (memory[:quarter], memory[-quarter:]))
     flat = last <= SLACK * first
-    print(f"memory {first / 2**20:.0f} MiB in the first quarter, {last / 2**20:.0f} in the last: {'flat' if flat else 'GROWN'}")
+    grown = f"{first / 2**20:.0f} MiB in the first quarter, {last / 2**20:.0f} in the last"
+    print(f"memory {grown}: {'flat' if flat else 'GROWN'}")
     print("numbers are of what is on disk" if current else "LOST: the numbers are not of what is on disk")
     return 0 if flat and current else 1
 

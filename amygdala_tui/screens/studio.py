@@ -171,6 +171,7 @@ class StudioScreen(Screen[None]):
         if view is None:
             return
         self.path = path
+        self._place.showing(path)
         self.concept = view.concept or self.concept
         self.query_one(CorpusTree).reveal(path)
         self._draw_view()
@@ -312,6 +313,9 @@ class StudioScreen(Screen[None]):
 
     def action_retrain(self) -> None:
         self._place.retrain(self.mirror, self.concept, self.path)
+
+    def action_cancel(self) -> None:
+        self._place.cancel(self.mirror)
 
     def action_live(self) -> None:
         self._place.toggle_live(self.mirror)

@@ -48,6 +48,8 @@ def report(view: ConceptView | None, middle: int | None, concept: str | None) ->
     quality = view.quality
     text = Text.assemble((view.name, "bold"), "  ", (view.verdict.label, "bold yellow"))
     text.append(f"\n{'; '.join(view.verdict.reasons)}\n", style="dim")
+    if not quality.settled:
+        text.append("neurons and what chance gives are of a moment ago, and follow shortly\n", style="yellow")
     text.append_text(_layers(quality, middle))
     text.append_text(_nearest(quality))
     combination = quality.linear_combination[middle]

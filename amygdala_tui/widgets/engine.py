@@ -10,7 +10,7 @@ from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from amygdala_tui.mirror import Mirror
-from amygdala_tui.words import bar, engine_state, moved_line, progress
+from amygdala_tui.words import bar, engine_state, moved_line, progress, stages
 from engine import paths
 from engine.plain import plain
 from engine.settings import Settings
@@ -38,6 +38,11 @@ def report(corpus: Path, socket: Path, mirror: Mirror, away: str) -> Text:
     elif doing is not None:
         text.append("  live" if doing.live else "  paused (L: live)")
         text.append(f"\n{plain(doing.detail)}", style="red" if doing.state == "failed" else "dim")
+        if doing.note:
+            text.append(f"\n{plain(doing.note)}", style="yellow")
+        if doing.waiting:
+            stories = "story has" if doing.waiting == 1 else "stories have"
+            text.append(f"\n{doing.waiting} {stories} changed since the numbers were computed (r: retrain)")
         if doing.total:
             text.append(f"\n{bar(doing.done / doing.total, BAR_WIDTH):<{BAR_WIDTH}} {progress(doing)}", style="cyan")
     text.append(f"\n\ncorpus   {plain(str(corpus))}\nsocket   {socket}\nlog      {paths.log_path()}")
@@ -53,7 +58,7 @@ def report(corpus: Path, socket: Path, mirror: Mirror, away: str) -> Text:
     if mirror.moves:
         text.append("\n\nwhat moved, newest first", style="bold")
         for moved in mirror.moves:
-            text.append("\n").append_text(moved_line(moved))
+            text.append("\n").append_text(moved_line(moved)).append(f"\n    {stages(moved)}", style="dim")
     return text
 
 

@@ -16,6 +16,7 @@ from amygdala_tui.screens.dialogs import Choice, Help
 from amygdala_tui.screens.studio import StudioScreen
 from amygdala_tui.widgets.lines import LineList
 from amygdala_tui.widgets.story import read
+from engine import protocol
 from engine.settings import Settings
 from tests.engine.service.running import SETTINGS, WITHIN, Engine
 from tests.waiting import eventually_async
@@ -326,3 +327,30 @@ async def test_a_concept_whose_last_story_went_is_no_longer_selected(corpus: Pat
             file.unlink()
         await eventually_async(lambda: screen(app).concept is None)
         await shows(app, "#inspector", "no concept selected")
+
+
+async def test_cancel_says_when_there_is_nothing_to_cancel(corpus: Path, engine: Engine) -> None:
+    async with studio(corpus, engine.socket) as (app, pilot):
+        await pilot.press("x")
+        await eventually_async(lambda: any("nothing waits" in note.message for note in app._notifications))
+
+
+async def test_the_story_on_screen_is_told_to_the_engine_and_to_the_next_one(corpus: Path, short_dir: Path) -> None:
+    first = Engine(short_dir)
+    async with studio(corpus, first.socket) as (app, _):
+        asked: list[object] = []
+        request = app._link.request
+
+        async def recorded(kind: type[protocol.Request], **fields: object) -> None:
+            asked.append((kind, fields))
+            await request(kind, **fields)
+
+        app._link.request = recorded  # type: ignore[method-assign]
+        screen(app).select_story("stories/lonely.txt")
+        told = (protocol.Showing, {"path": "stories/lonely.txt"})
+        await eventually_async(lambda: asked == [told])
+        os.kill(first.process.pid, 9)
+        first.process.wait()
+        await eventually_async(lambda: asked == [told, told])
+        await eventually_async(lambda: screen(app).away == "" and state(app) == "ready")
+    await stop(short_dir)

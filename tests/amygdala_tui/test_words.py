@@ -107,7 +107,7 @@ def test_what_moved_names_the_story_the_concepts_and_the_buckets() -> None:
         (Mirror(doing=Doing(state="ready")), "", "● ready"),
         (Mirror(doing=Doing(state="failed", detail="x")), "", "x failed"),
         (
-            Mirror(doing=Doing(state="computing", done=10, total=110, rate=50.0)),
+            Mirror(doing=Doing(state="computing", done=10, total=110, rate=50.0, left=2.0)),
             "",
             "◌ computing 10/110 at 50/s, 2.0 s left",
         ),
@@ -126,3 +126,13 @@ def test_every_action_can_be_done_and_has_an_id_and_a_key_of_its_own() -> None:
     assert len({action.key for action in ACTIONS}) == len(ACTIONS)
     for action in ACTIONS:
         assert callable(getattr(StudioScreen, "action_" + action.id.replace("-", "_")))
+
+
+def test_where_a_revisions_time_went_is_told_stage_by_stage() -> None:
+    stages = Stages(scanning=0.001, waiting=0.002, forward=0.03, statistics=0.008, showing=1.5)
+    moved = Moved(
+        revision=2, cause="retrained", changes=[], work=WORK, seconds=1.541, stages=stages, concepts=[], stories=[],
+        queue=(0, 0),
+    )  # fmt: skip
+    assert words.stages(moved) == "looking 1 ms, waiting 2 ms, model 30 ms, statistics 8 ms, showing 1.5 s"
+    assert words.cause(moved).startswith("retrained, ")
