@@ -31,8 +31,7 @@ def status(arguments: argparse.Namespace) -> int:
     output.print(f"engine {found.version}, pid {found.pid}, up {found.uptime:.0f} s, {_count(others, 'client')}")
     output.print(f"socket {found.socket}\nlog    {found.log}")
     for corpus in found.corpora:
-        stories = f"{corpus.stories} {'story' if corpus.stories == 1 else 'stories'}"
-        counts = f"{stories}, {_count(corpus.concepts, 'concept')}, {_count(corpus.clients, 'client')}"
+        counts = f"{_stories(corpus.stories)}, {_count(corpus.concepts, 'concept')}, {_count(corpus.clients, 'client')}"
         output.print(f"corpus {corpus.corpus}: {_doing(corpus.doing)}, revision {corpus.revision}; {counts}")
     for model in found.models:
         where = f" on {model.device}, {model.bytes / 1e6:.0f} MB" if model.device else ""
@@ -65,9 +64,16 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+def _stories(number: int) -> str:
+    return f"{number} {'story' if number == 1 else 'stories'}"
+
+
 def _doing(doing: snapshot.Doing) -> str:
-    progress = f" {doing.done}/{doing.total} texts, {doing.rate:.0f}/s" if doing.total else ""
-    return doing.state + progress + (f" ({doing.detail})" if doing.detail else "") + ("" if doing.live else ", paused")
+    left = f", {doing.left:.0f} s left" if doing.left is not None else ""
+    progress = f" {doing.done}/{doing.total} texts, {doing.rate:.0f}/s{left}" if doing.total else ""
+    notes = [f"({doing.detail})" if doing.detail else "", "" if doing.live else "paused", doing.note]
+    stale = f"{_stories(doing.waiting)} changed and not computed" if doing.waiting else ""
+    return doing.state + progress + "".join(f", {words}" for words in (*notes, stale) if words)
 
 
 def _with_engine(arguments: argparse.Namespace, ask: Callable[[client.Connection], Awaitable[T]]) -> T:
