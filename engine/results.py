@@ -64,7 +64,7 @@ class ConceptNulls(msgspec.Struct, frozen=True, kw_only=True):
     """None where directions are not made in the way that the null's are."""
 
 
-class StoryFit(msgspec.Struct, frozen=True, kw_only=True):
+class StoryFit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How one text sits in its concept, at the middle target layer."""
 
     text_id: str

@@ -15,7 +15,7 @@ StoryState = Literal["ok", "outlier", "stale", "computing", "error", "empty", "d
 Cause = Literal["opened", "edited", "retrained"]
 
 
-class StoryView(msgspec.Struct, frozen=True, kw_only=True):
+class StoryView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One story as the engine sees it; scores are those of `engine.results.StoryFit`, None where there are none."""
 
     path: str

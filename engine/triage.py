@@ -48,7 +48,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         return " · ".join([self.bucket.value, *["redundant"] * self.redundant, *["thin"] * self.thin])
 
 
-class Outlier(msgspec.Struct, frozen=True, kw_only=True):
+class Outlier(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A story worth a writer's look."""
 
     text_id: str

@@ -27,7 +27,7 @@ class Urgency(IntEnum):
     """Everything else: many stories, settling, exports."""
 
 
-class Placement(msgspec.Struct, frozen=True, array_like=True):
+class Placement(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One story, as the computation sees it."""
 
     text_id: str

@@ -60,12 +60,14 @@ async def _with(connection: client.Connection, arguments: argparse.Namespace, ch
         )
     news = asyncio.Event()
     listening = asyncio.create_task(_listen(connection, news))
+    listening.add_done_callback(lambda _: news.set())
     try:
-        while not listening.done():
-            await asyncio.wait({listening, asyncio.ensure_future(news.wait())}, return_when=asyncio.FIRST_COMPLETED)
-            if news.is_set():
-                news.clear()
-                await _export(arguments, chosen)
+        while True:
+            await news.wait()
+            news.clear()
+            if listening.done():
+                return
+            await _export(arguments, chosen)
     finally:
         listening.cancel()
 

@@ -40,56 +40,62 @@ def story_views(
 
     A story that is stale or being computed keeps the scores of its earlier text until there are new ones.
     """
-    views = {story.path: _story_view(story, applied, computing) for story in disk.stories}
-    if results is not None:
-        _add_scores(views, applied, results)
+    scores = _Scores(results) if results is not None else None
+    views = {story.path: _story_view(story, applied.get(story.path), computing, scores) for story in disk.stories}
     for problem in disk.problems:
         _add_problem(views, problem)
     return views
 
 
-def _story_view(story: Story, applied: Mapping[str, Story], computing: Collection[str]) -> StoryView:
-    known = applied.get(story.path)
-    if story.path in computing:
-        return _bare(story, "computing")
-    if known is None or known.text_id != story.text_id:
-        return _bare(story, "stale", "changed since the numbers were computed")
-    return _bare(story, "ok")
+class _Scores:
+    """What results say of each story, to be looked up by its text and concept."""
 
+    def __init__(self, results: Results) -> None:
+        self.fits = {(fit.text_id, fit.concept): fit for fit in results.fits}
+        self.ranked = {(found.text_id, found.concept): (rank, found) for rank, found in enumerate(outliers(results))}
+        self._results = results
+        self._truncated, self._without_subspace = set(results.truncated), set(results.without_subspace)
 
-def _bare(story: Story, state: StoryState, reason: str = "") -> StoryView:
-    return StoryView(path=story.path, concept=story.concept, scenario=story.scenario, state=state, reason=reason)
-
-
-def _add_scores(views: dict[str, StoryView], applied: Mapping[str, Story], results: Results) -> None:
-    fits = {(fit.text_id, fit.concept): fit for fit in results.fits}
-    ranked = {(found.text_id, found.concept): (rank, found) for rank, found in enumerate(outliers(results))}
-    truncated, without_subspace = set(results.truncated), set(results.without_subspace)
-    for path, story in applied.items():
-        view = views.get(path)
-        fit = fits.get((story.text_id, story.concept or ""))
-        if fit is None or view is None:
-            continue
-        rank, outlier = ranked.get((story.text_id, fit.concept), (None, None))
-        is_misread = outlier is not None and outlier.misread
-        reasons = [view.reason] if view.reason else [outlier.reason] if outlier is not None else []
-        if story.text_id in truncated:
-            reasons.append(f"only its first {results.max_tokens} tokens are read")
-        if story.text_id in without_subspace:
-            reasons.append(
+    def notes(self, text_id: str) -> list[str]:
+        """What a writer should know of how a text was read."""
+        results, notes = self._results, []
+        if text_id in self._truncated:
+            notes.append(f"only its first {results.max_tokens} tokens are read")
+        if text_id in self._without_subspace:
+            notes.append(
                 f"as many tokens as the model has dimensions ({results.hidden_size}): its subspace is left out"
             )
-        views[path] = msgspec.structs.replace(
-            view,
-            state="outlier" if is_misread and view.state == "ok" else view.state,
-            alignment=round(fit.alignment, DIGITS),
-            own=_rounded(fit.own),
-            rival=fit.rival,
-            rival_score=None if fit.rival is None else round(fit.rival_score, DIGITS),
-            misread=is_misread,
-            rank=rank,
-            reason="; ".join(reasons),
-        )
+        return notes
+
+
+def _story_view(story: Story, known: Story | None, computing: Collection[str], scores: _Scores | None) -> StoryView:
+    """One story; `known` is it as the numbers are of it."""
+    is_stale = known is None or known.text_id != story.text_id
+    state: StoryState = "computing" if story.path in computing else "stale" if is_stale else "ok"
+    reason = "changed since the numbers were computed" if state == "stale" else ""
+    key = (known.text_id, known.concept or "") if known is not None else ("", "")
+    fit = scores.fits.get(key) if scores is not None else None
+    if fit is None or scores is None:
+        return StoryView(path=story.path, concept=story.concept, scenario=story.scenario, state=state, reason=reason)
+    rank, outlier = scores.ranked.get(key, (None, None))
+    is_misread = outlier is not None and outlier.misread
+    if outlier is not None and not reason:
+        reason = outlier.reason
+    if notes := scores.notes(fit.text_id):
+        reason = "; ".join(filter(None, [reason, *notes]))
+    return StoryView(
+        path=story.path,
+        concept=story.concept,
+        scenario=story.scenario,
+        state="outlier" if is_misread and state == "ok" else state,
+        alignment=round(fit.alignment, DIGITS),
+        own=_rounded(fit.own),
+        rival=fit.rival,
+        rival_score=None if fit.rival is None else round(fit.rival_score, DIGITS),
+        misread=is_misread,
+        rank=rank,
+        reason=reason,
+    )
 
 
 def _add_problem(views: dict[str, StoryView], problem: Problem) -> None:
