@@ -20,6 +20,8 @@ from engine.paths import expand
 from engine.triage import Thresholds
 
 FILE_NAME = "amygdala.toml"
+AUTO = "auto"
+"""Target layers that a sweep over the stories chooses."""
 EMBEDDED = "embedded"
 """The name of the packaged model; a folder called so is `./embedded`."""
 

@@ -55,14 +55,21 @@ class Prepare(Job, frozen=True, kw_only=True, tag=True):
     fresh: list[str]
     """Ids of texts that go through the model even if their activations are known."""
     placements: list[Placement]
-    """Every story of the corpus, to choose the blocks by where settings leave that to a sweep."""
+    """Every story of the corpus, where settings leave the choice of blocks to a sweep over them."""
 
 
 class Apply(Job, frozen=True, kw_only=True, tag=True):
-    """Make a corpus's state that of exactly these stories; answered by `Applied`."""
+    """Make a corpus's state that of its stories as they are now; answered by `Applied`.
+
+    They are told as what differs from those of the last such job that was sent, carried out or not: of ten thousand,
+    all would fill the pipe many times over.
+    """
 
     settings: Settings
-    placements: list[Placement]
+    placements: dict[str, Placement]
+    """New or different ones, by path."""
+    gone: list[str]
+    """Paths of stories that are there no more."""
     texts: dict[str, str]
     """As in `Prepare`."""
     fresh: list[str]

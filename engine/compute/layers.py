@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from engine.errors import UsageError
-from engine.settings import EMBEDDED, Settings
+from engine.settings import AUTO, EMBEDDED, Settings
 
-AUTO = "auto"
 DEFAULT = "50%,58%,67%"
 """Concepts are read best somewhat above the middle; these bracket two thirds of the depth."""
 EMBEDDED_DEFAULT = "1,2,3"

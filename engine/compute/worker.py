@@ -41,7 +41,9 @@ class Hosted:
     """What the worker knows of one corpus."""
 
     settings: Settings
-    texts: dict[str, str]
+    texts: dict[str, str] = field(default_factory=dict)
+    stories: dict[str, work.Placement] = field(default_factory=dict)
+    """By path, as of the last `Apply` that came."""
     live: LiveCorpus | None = None
 
 
@@ -52,6 +54,8 @@ class Task:
     urgency: work.Urgency
     number: int
     job: work.AnyJob = field(compare=False)
+    placements: list[work.Placement] = field(default_factory=list, compare=False)
+    """The corpus's stories as they were when the job came."""
     steps: Iterator[None] | None = field(default=None, compare=False)
     """None before its first step."""
 
@@ -107,15 +111,16 @@ class Worker:
                 self._corpora.pop(corpus, None)
                 self._layers.pop(corpus, None)
             case _:
+                task = Task(message.urgency, next(self._numbers), message)
                 if isinstance(message, work.Prepare | work.Apply):
-                    self._take_texts(message)
-                self._tasks.append(Task(message.urgency, next(self._numbers), message))
+                    task.placements = self._take_in(message)
+                self._tasks.append(task)
 
     def step(self) -> None:
         """Do one step of the most urgent job."""
         task = min(self._tasks)
         try:
-            steps = task.steps or self._begin(task.job)
+            steps = task.steps or self._begin(task)
             task.steps = steps
             next(steps)
         except StopIteration:
@@ -128,12 +133,12 @@ class Worker:
             if torch.cuda.is_available():
                 raise SystemExit(1) from error  # a CUDA fault spoils the context: only a new process recovers
 
-    def _begin(self, job: work.AnyJob) -> Iterator[None]:
-        match job:
+    def _begin(self, task: Task) -> Iterator[None]:
+        match job := task.job:
             case work.Prepare():
-                return self._prepare(job)
+                return self._prepare(job, task.placements)
             case work.Apply():
-                return self._apply(job)
+                return self._apply(job, task.placements)
             case work.Settle():
                 return self._settle(job)
             case work.Score():
@@ -141,9 +146,9 @@ class Worker:
             case work.Write():
                 return self._write(job)
 
-    def _prepare(self, job: work.Prepare) -> Iterator[None]:
+    def _prepare(self, job: work.Prepare, placements: list[work.Placement]) -> Iterator[None]:
         hosted = self._corpora[job.corpus]
-        live = self._live(job, hosted)
+        live = self._live(job, hosted, placements)
         yield
         tally = Tally()
         wanted = {text_id: hosted.texts[text_id] for text_id in job.wanted}
@@ -155,10 +160,10 @@ class Worker:
             work.Prepared(job=job.job, texts_run=tally.n_run, texts_cached=tally.n_cached, seconds=tally.seconds),
         )
 
-    def _apply(self, job: work.Apply) -> Iterator[None]:
+    def _apply(self, job: work.Apply, placements: list[work.Placement]) -> Iterator[None]:
         hosted = self._corpora[job.corpus]
-        live = self._live(job, hosted)
-        steps = live.change(job.placements, hosted.texts, set(job.fresh))
+        live = self._live(job, hosted, placements)
+        steps = live.change(placements, hosted.texts, set(job.fresh))
         while True:
             try:
                 step = next(steps)
@@ -201,7 +206,7 @@ class Worker:
         facts = methods.facts(live.extractor, self._corpora[job.corpus].settings)
         send(self._out, work.Written(job=job.job, results=results, norms=readout.norms, facts=facts))
 
-    def _live(self, job: work.Prepare | work.Apply, hosted: Hosted) -> LiveCorpus:
+    def _live(self, job: work.Prepare | work.Apply, hosted: Hosted, placements: list[work.Placement]) -> LiveCorpus:
         """The corpus's live state, begun where there is none; the model, loaded where it is not, or not deep enough."""
         model = self._model
         if model is None or not is_deep_enough(model, job.settings):
@@ -213,7 +218,7 @@ class Worker:
                     model,
                     job.settings,
                     self._store,
-                    job.placements,
+                    placements,
                     hosted.texts,
                     lambda done, total: self._tell(job, Step(done, total)),
                 )
@@ -227,12 +232,19 @@ class Worker:
             raise AmygdalaError(f"nothing has been computed of {job.corpus} yet")
         return hosted.live
 
-    def _take_texts(self, job: work.Prepare | work.Apply) -> None:
-        """At once, not when the job's turn comes: later jobs that go first count on them."""
+    def _take_in(self, job: work.Prepare | work.Apply) -> list[work.Placement]:
+        """Note what a job tells of its corpus, at once, not when its turn comes: later jobs that go first count on it.
+        Returns the corpus's stories as they now are."""
         hosted = self._corpora.get(job.corpus)
         if hosted is None or hosted.settings != job.settings:
-            hosted = self._corpora[job.corpus] = Hosted(job.settings, {})
+            hosted = self._corpora[job.corpus] = Hosted(job.settings)
         hosted.texts |= job.texts
+        if isinstance(job, work.Prepare):
+            return job.placements
+        hosted.stories |= job.placements
+        for path in job.gone:
+            hosted.stories.pop(path, None)
+        return list(hosted.stories.values())
 
     def _tell(self, job: work.AnyJob, step: Step) -> None:
         if step.total or step.ids:

@@ -17,7 +17,7 @@ from engine.errors import AmygdalaError
 from engine.protocol import ModelStatus
 from engine.results import Draft, Results
 from engine.service.process import Process
-from engine.settings import Settings
+from engine.settings import AUTO, Settings
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +53,8 @@ class _Known:
     settings: Settings
     sent: set[str] = field(default_factory=set)
     """Ids of texts it has."""
+    stories: dict[str, work.Placement] = field(default_factory=dict)
+    """By path, as of the last change that it was told of."""
     is_applied: bool = False
     """Whether it has a state."""
 
@@ -165,10 +167,10 @@ class Worker:
                 wanted=list(wanted),
                 texts=self._unsent(corpus, settings, texts),
                 fresh=sorted(fresh),
-                placements=_placements(stories),
+                placements=_placements(stories) if settings.target_layers == AUTO else [],
             )
 
-        return await self._insist(corpus, settings, job, work.Prepared, advance)
+        return await self._insist(settings, job, work.Prepared, advance)
 
     async def apply(
         self,
@@ -203,18 +205,21 @@ class Worker:
             known = self._known[corpus]
             gone = known.sent - texts.keys() - set(keep)
             known.sent -= gone
+            now = {story.path: work.Placement(story.text_id, story.concept) for story in stories}
+            before, known.stories = known.stories, now
             return work.Apply(
                 corpus=corpus,
                 job=number,
                 urgency=urgency,
                 settings=settings,
-                placements=_placements(stories),
+                placements={path: place for path, place in now.items() if before.get(path) != place},
+                gone=sorted(before.keys() - now.keys()),
                 texts=unsent,
                 fresh=sorted(fresh),
                 dropped=sorted(gone),
             )
 
-        applied = await self._insist(corpus, settings, job, work.Applied, advance)
+        applied = await self._insist(settings, job, work.Applied, advance)
         if corpus in self._known:
             self._known[corpus].is_applied = True
         return applied.results
@@ -228,20 +233,19 @@ class Worker:
         """
         self._demand_state(corpus)
         settled = await self._attempt(
-            corpus, lambda number: work.Settle(corpus=corpus, job=number, urgency=work.Urgency.BULK), work.Settled
+            lambda number: work.Settle(corpus=corpus, job=number, urgency=work.Urgency.BULK), work.Settled
         )
         return settled.results
 
     async def score(self, corpus: str, draft: Callable[[int], work.Score]) -> Draft:
         """Have a draft read; `draft` makes the job from its number. Errors as of `settle`."""
         self._demand_state(corpus)
-        return (await self._attempt(corpus, draft, work.Scored)).draft
+        return (await self._attempt(draft, work.Scored)).draft
 
     async def write(self, corpus: str, file: Path) -> work.Written:
         """Have the vectors of the settled state written to a file. Errors as of `settle`."""
         self._demand_state(corpus)
         return await self._attempt(
-            corpus,
             lambda number: work.Write(corpus=corpus, job=number, urgency=work.Urgency.BULK, file=str(file)),
             work.Written,
         )
@@ -270,12 +274,12 @@ class Worker:
             raise StateLost
 
     async def _insist(
-        self, corpus: str, settings: Settings, job: Callable[[int], work.AnyJob], answer: type[A], advance: Advance
+        self, settings: Settings, job: Callable[[int], work.AnyJob], answer: type[A], advance: Advance
     ) -> A:
         """Attempt a job again after each death of the process, with pauses that grow."""
         while True:
             try:
-                return await self._attempt(corpus, job, answer, advance, settings)
+                return await self._attempt(job, answer, advance, settings)
             except WorkerDied as error:
                 if self._faults > MAX_RESTARTS:
                     raise AmygdalaError(f"the model's process died {self._faults} times in a row:\n{error}") from error
@@ -289,7 +293,6 @@ class Worker:
 
     async def _attempt(
         self,
-        corpus: str,
         job: Callable[[int], work.AnyJob],
         answer: type[A],
         advance: Advance = lambda _: None,
@@ -312,10 +315,6 @@ class Worker:
             found = await future
         except asyncio.CancelledError:
             self._write(work.Drop(job=number))
-            raise
-        except AmygdalaError:
-            if not isinstance(asked, work.Score):
-                self._known.pop(corpus, None)  # the worker has dropped what it knew
             raise
         finally:
             self._jobs.pop(number, None)
@@ -363,8 +362,11 @@ class Worker:
                     self._jobs[job].advance(message)
             case work.Failed(corpus="", message=words):
                 self._load_failure = words
-            case work.Failed(job=job, message=words):
-                _end(self._jobs.get(job), AmygdalaError(words))
+            case work.Failed(corpus=corpus, job=job, message=words):
+                waiting = self._jobs.get(job)
+                if waiting is None or not isinstance(waiting.asked, work.Score):
+                    self._known.pop(corpus, None)  # the worker has dropped what it knew
+                _end(waiting, AmygdalaError(words))
             case work.Dropped(job=job):
                 _end(self._jobs.get(job), JobDropped())
             case _:
