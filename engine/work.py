@@ -49,7 +49,9 @@ class Prepare(Job, frozen=True, kw_only=True, tag=True):
 
     settings: Settings
     wanted: list[str]
-    """Their ids, in the order in which they are wanted."""
+    """Their ids."""
+    first: list[str]
+    """Those of them that go before the others."""
     texts: dict[str, str]
     """Texts that this worker has not been sent before for this corpus, by id."""
     fresh: list[str]
@@ -133,14 +135,16 @@ class Advanced(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """0 where texts came from the store alone."""
     ids: list[str]
     """Texts whose activations are at hand since the last such message."""
+    run: int = 0
+    """Texts through the model since the last such message (of `Prepare`, whose answer may never come)."""
+    cached: int = 0
+    """Likewise, texts from the store."""
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The texts are at hand."""
 
     job: int
-    texts_run: int
-    texts_cached: int
     seconds: float
     """Spent on them."""
 

@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     close.set_defaults(command=_close)
 
     log = commands.add_parser("log", help="what engines in the background have said")
-    log.add_argument("--lines", type=int, default=50, metavar="N", help="so many of the last lines (50)")
+    log.add_argument("--lines", type=_count, default=50, metavar="N", help="so many of the last lines (50)")
     log.add_argument("--follow", action="store_true", help="and then what comes, until interrupted")
     log.set_defaults(command=_log)
 
@@ -99,6 +99,13 @@ def _parser() -> argparse.ArgumentParser:
     _socket_flag(stop)
     stop.set_defaults(command=_stop)
     return parser
+
+
+def _count(text: str) -> int:
+    """A number of things, as a flag's value."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
+    return int(text)
 
 
 def _export_flags(parser: argparse.ArgumentParser, json: str) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections import deque
+from pathlib import Path
+from typing import TextIO
 
 from engine import paths
 from engine.errors import AmygdalaError
@@ -16,13 +19,10 @@ LOOK_EVERY = 0.2
 
 
 def show_log(arguments: argparse.Namespace) -> int:
-    """Print the last lines, and with `--follow` what comes."""
+    """Print the last lines, and with `--follow` what comes, also when a new log has taken the old one's place."""
     file = paths.log_path()
+    stream = _open(file)
     try:
-        stream = file.open(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise AmygdalaError(f"no log at {file}: {error.strerror}") from error
-    with stream:
         for line in deque(stream, maxlen=arguments.lines):
             sys.stdout.write(plain(line))
         sys.stdout.flush()
@@ -30,6 +30,26 @@ def show_log(arguments: argparse.Namespace) -> int:
             if line := stream.readline():
                 sys.stdout.write(plain(line))
                 sys.stdout.flush()
+            elif _is_another(file, stream):
+                stream.close()
+                stream = _open(file)
             else:
                 time.sleep(LOOK_EVERY)
+    finally:
+        stream.close()
     return 0
+
+
+def _is_another(file: Path, stream: TextIO) -> bool:
+    """Whether there is a new file where the open one was."""
+    try:
+        return not os.path.samestat(file.stat(), os.fstat(stream.fileno()))
+    except OSError:
+        return False
+
+
+def _open(file: Path) -> TextIO:
+    try:
+        return file.open(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise AmygdalaError(f"no log at {file}: {error.strerror}") from error

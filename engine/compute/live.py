@@ -19,7 +19,7 @@ from engine.compute.models import Model
 from engine.compute.neurons import Neurons
 from engine.compute.reading import extractor_for
 from engine.compute.settling import DirectionKeeper, NeuronKeeper, NullKeeper
-from engine.compute.source import READ_AT_ONCE, Progress, Source, Tally, silent
+from engine.compute.source import Progress, Source, Tally, silent
 from engine.compute.state import Cells, State, View, cells_of
 from engine.compute.store import Store
 from engine.errors import AmygdalaError
@@ -134,18 +134,10 @@ class LiveCorpus:
             tally: counts what that takes.
         """
         wanted = {text_id: text for text_id, text in texts.items() if text_id in fresh or not self._knows(text_id)}
-        told: list[tuple[int, int]] = []
-        came: list[str] = []
-        fetched = self._source.fetch(wanted, fresh, lambda *counts: told.append(counts), tally or Tally())
-        for text_id, activation in fetched:
-            self._ready[text_id] = replace(activation, tokens=None)
-            came.append(text_id)
-            if told or len(came) == READ_AT_ONCE:
-                yield Step(*(told[-1] if told else (0, 0)), tuple(came))
-                told.clear()
-                came.clear()
-        if told or came:
-            yield Step(*(told[-1] if told else (0, 0)), tuple(came))
+        for batch in self._source.batches(wanted, fresh, tally or Tally()):
+            for text_id, activation in batch.activations.items():
+                self._ready[text_id] = replace(activation, tokens=None)
+            yield Step(batch.done, batch.total, tuple(batch.activations))
 
     def change(
         self, placements: Sequence[Placement], texts: Mapping[str, str], fresh: Collection[str] = ()

@@ -30,6 +30,17 @@ class Tally:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Activations that came together, by text id."""
+
+    activations: Mapping[str, Activation]
+    done: int = 0
+    """Texts through the model so far, of `total`."""
+    total: int = 0
+    """0 where these are from the store."""
+
+
 class Source:
     """One model, read one way.
 
@@ -47,10 +58,17 @@ class Source:
     def fetch(
         self, texts: Mapping[str, str], fresh: Collection[str], progress: Progress, tally: Tally
     ) -> Iterator[tuple[str, Activation]]:
-        """Give the activation of each of `texts` (by text id), as it comes; `tally` counts what that took.
+        """Give the activation of each of `texts` (by text id), as it comes; see `batches`."""
+        for batch in self.batches(texts, fresh, tally):
+            if batch.total:
+                progress(batch.done, batch.total)
+            yield from batch.activations.items()
+
+    def batches(self, texts: Mapping[str, str], fresh: Collection[str], tally: Tally) -> Iterator[Batch]:
+        """Give the activations of `texts` (by text id), some at a time; `tally` counts what that took.
 
         Those in `fresh` go through the model whatever the store has. What the model gives is stored batch by batch,
-        so that a crash loses at most one batch.
+        so that a crash loses at most one batch. Before the model's first batch comes an empty one.
         """
         missing = []
         waiting = iter(texts)
@@ -60,14 +78,12 @@ class Source:
             missing += [text_id for text_id in some if text_id not in stored]
             tally.n_cached += len(stored)
             tally.seconds += time.perf_counter() - started
-            yield from stored.items()
+            yield Batch(stored)
         if missing:
-            yield from self._run(missing, texts, progress, tally)
+            yield from self._run(missing, texts, tally)
 
-    def _run(
-        self, text_ids: list[str], texts: Mapping[str, str], progress: Progress, tally: Tally
-    ) -> Iterator[tuple[str, Activation]]:
-        progress(0, len(text_ids))
+    def _run(self, text_ids: list[str], texts: Mapping[str, str], tally: Tally) -> Iterator[Batch]:
+        yield Batch({}, 0, len(text_ids))
         batches = self._extraction.run([texts[text_id] for text_id in text_ids])
         done = 0
         while True:
@@ -75,13 +91,12 @@ class Source:
             batch = next(batches, None)
             if batch is None:
                 break
-            self._keep({text_ids[i]: activation for i, activation in batch})
+            activations = {text_ids[i]: activation for i, activation in batch}
+            self._keep(activations)
             tally.seconds += time.perf_counter() - started
             tally.n_run += len(batch)
-            for i, activation in batch:
-                yield text_ids[i], activation
             done += len(batch)
-            progress(done, len(text_ids))
+            yield Batch(activations, done, len(text_ids))
 
     def _stored(self, text_ids: Iterable[str]) -> dict[str, Activation]:
         keys = {text_id: self._key(text_id) for text_id in text_ids}

@@ -16,6 +16,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -151,14 +152,14 @@ class Worker:
         live = self._live(job, hosted, placements)
         yield
         tally = Tally()
-        wanted = {text_id: hosted.texts[text_id] for text_id in job.wanted}
-        for step in live.prepare(wanted, job.fresh, tally):
-            self._tell(job, step)
-            yield
-        send(
-            self._out,
-            work.Prepared(job=job.job, texts_run=tally.n_run, texts_cached=tally.n_cached, seconds=tally.seconds),
-        )
+        told = Tally()
+        for part in (job.first, sorted(set(job.wanted).difference(job.first))):
+            wanted = {text_id: hosted.texts[text_id] for text_id in part}
+            for step in live.prepare(wanted, job.fresh, tally):
+                self._tell(job, step, tally.n_run - told.n_run, tally.n_cached - told.n_cached)
+                told = copy(tally)
+                yield
+        send(self._out, work.Prepared(job=job.job, seconds=tally.seconds))
 
     def _apply(self, job: work.Apply, placements: list[work.Placement]) -> Iterator[None]:
         hosted = self._corpora[job.corpus]
@@ -246,9 +247,12 @@ class Worker:
             hosted.stories.pop(path, None)
         return list(hosted.stories.values())
 
-    def _tell(self, job: work.AnyJob, step: Step) -> None:
+    def _tell(self, job: work.AnyJob, step: Step, run: int = 0, cached: int = 0) -> None:
         if step.total or step.ids:
-            send(self._out, work.Advanced(job=job.job, done=step.done, total=step.total, ids=list(step.ids)))
+            advanced = work.Advanced(
+                job=job.job, done=step.done, total=step.total, ids=list(step.ids), run=run, cached=cached
+            )
+            send(self._out, advanced)
 
     def _drop(self, tasks: list[Task]) -> None:
         for task in tasks:

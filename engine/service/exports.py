@@ -18,6 +18,7 @@ from engine.errors import AmygdalaError
 from engine.service.host import HostedCorpus
 from engine.service.pool import WorkerPool
 from engine.service.progress import EVERY
+from engine.service.workers import StateLost, WorkerDied
 
 KEPT = 3600.0
 """Seconds until a file that no client fetched is removed."""
@@ -71,9 +72,14 @@ class Exports:
                 said = time.monotonic()
                 tell(protocol.Exporting(id=request.id, done=message.done, total=message.total))
 
+        given = request.settings, corpus.stories, (), advance
         try:
-            results = await worker.apply(name, request.settings, corpus.stories, (), advance, urgency=work.Urgency.BULK)
-            written = await worker.write(name, file)
+            results = await worker.apply(name, *given, urgency=work.Urgency.BULK)
+            try:
+                written = await worker.write(name, file)
+            except (StateLost, WorkerDied):  # what it knew is in the store
+                await worker.apply(name, *given, urgency=work.Urgency.BULK)
+                written = await worker.write(name, file)
         finally:
             worker.forget(name)
         whole = msgspec.structs.replace(written.results, work=results.work)

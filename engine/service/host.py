@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Collection, Coroutine
+from collections.abc import Collection, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,12 @@ from engine.corpus import Corpus, Layout, Problem, Scanner, Story, text_id
 from engine.corpus.watch import changes
 from engine.errors import AmygdalaError
 from engine.protocol import Changed, CorpusStatus, Retrain, Score, Snapshot
-from engine.results import Draft, Results
+from engine.results import Draft, Results, Work
 from engine.service import views
 from engine.service.chronicle import Chronicle
 from engine.service.plan import Plan, Wishes, plan
 from engine.service.progress import Announcer
-from engine.service.workers import JobDropped, StateLost, Worker
+from engine.service.workers import JobDropped, StateLost, Worker, WorkerDied
 from engine.settings import Settings
 from engine.snapshot import Cause, ConceptView, Doing, Moved, Stages, StoryView
 
@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 
 SETTLE_AFTER = 0.3
 """Seconds of quiet before what is expensive is redone: while someone saves again and again, it would be in the way."""
+
+
+NOTHING = Work(texts_run=0, texts_cached=0, seconds_forward=0.0, seconds_statistics=0.0)
 
 
 class HostedCorpus:
@@ -75,14 +78,17 @@ class HostedCorpus:
         self._has_scanned = False
         self._retrained = False
         """Texts were prepared afresh for a retrain: the numbers must follow, although no story differs."""
-        self._prepared = work.Prepared(job=0, texts_run=0, texts_cached=0, seconds=0.0)
+        self._prepared = NOTHING
         """What preparing has cost since the last revision."""
         self._wake = asyncio.Event()
         self._wake.set()
         self._stop = asyncio.Event()
         self._noticed = time.perf_counter()
         self._background: asyncio.Task[None] | None = None
-        self._preparing: list[str] = []
+        self._outstanding: set[str] = set()
+        """Ids of texts that the background is still to bring in."""
+        self._first: tuple[str, ...] = ()
+        """Those of them that go before the others."""
         self._settling: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -166,7 +172,9 @@ class HostedCorpus:
         """Drop what waits for the model; its stories stay stale until they change or are retrained."""
         if self._background is not None:
             self._background.cancel()
+        self._outstanding, self._background = set(), None
         self.wishes.cancel(self._known)
+        self._retrained = self._retrained and self._prepared.texts_run > 0
         self._noticed = time.perf_counter()
         self._wake.set()
 
@@ -219,11 +227,16 @@ class HostedCorpus:
 
         try:
             return await self.worker.score(self.name, job), revision
-        except StateLost:  # the model was unloaded, or its process died: what it knew is in the store
-            await self.worker.apply(
-                self.name, self.settings, self._applied.values(), (), lambda _: None, urgency=work.Urgency.DRAFT
-            )
+        except (StateLost, WorkerDied):
+            await self._remind(self._applied, work.Urgency.DRAFT)
             return await self.worker.score(self.name, job), revision
+
+    async def _remind(self, applied: Mapping[str, Story], urgency: work.Urgency = work.Urgency.BULK) -> None:
+        """Have a worker that was unloaded, or whose process died, know the corpus again; the store has what it knew."""
+        stories = list(applied.values())
+        await self.worker.apply(
+            self.name, self.settings, stories, (), lambda _: None, urgency=urgency, keep=self.wishes.held
+        )
 
     async def write(self, file: Path) -> tuple[work.Written, str] | None:
         """Have the settled vectors written, with the digest of the stories they are of; None while the numbers are
@@ -232,9 +245,11 @@ class HostedCorpus:
         if applied is None or self.is_busy or not self._wake_is_clear or applied != self._on_disk:
             return None
         digest = self._disk.digest
-        if not self.worker.has_state(self.name):
-            await self.worker.apply(self.name, self.settings, applied.values(), (), lambda _: None)
-        written = await self.worker.write(self.name, file)
+        try:
+            written = await self.worker.write(self.name, file)
+        except (StateLost, WorkerDied):
+            await self._remind(applied)
+            written = await self.worker.write(self.name, file)
         return (written, digest) if self._applied is applied else None
 
     @property
@@ -288,7 +303,8 @@ class HostedCorpus:
 
     async def _catch_up(self) -> None:
         """Scan, plan, start or change what is prepared in the background, and compute what can be computed now."""
-        noticed, changed, self._changed = self._noticed, self._changed, set()
+        noticed, began = self._noticed, time.perf_counter()
+        changed, self._changed = self._changed, set()
         if changed is None or len(changed) > 1:
             self._disk = await asyncio.to_thread(self._scanner.scan, changed)
         else:
@@ -316,63 +332,60 @@ class HostedCorpus:
                 f"{self.path} has no story to compute anything from: write one to stories/<concept>.txt "
                 "or paired/<scenario>/<concept>.txt"
             )
-        await self._compute(planned, noticed, scanned)
+        await self._compute(planned, noticed, scanned - began)
         self._rest(planned)
 
     def _rest(self, planned: Plan) -> None:
         """Say that there is nothing more to do for now, or that texts are still being prepared."""
-        if self._preparing:
+        if self._background is not None:
             self._say(waiting=planned.stale)
         else:
             self._say(state="ready", detail="", waiting=planned.stale, device=self.worker.device)
 
     def _prepare(self, planned: Plan) -> None:
         """Have the background prepare what is planned, in place of what it prepares now, unless that is the same."""
-        left = {i for i in self._preparing if i not in self._known or i in self.wishes.fresh}
-        if set(planned.prepare) == left and set(planned.first) <= set(self._preparing[: len(planned.first)]):
+        if set(planned.prepare) == self._outstanding and set(planned.first) <= set(self._first):
             return
         if self._background is not None:
             self._background.cancel()
-        self._preparing = planned.prepare
-        self._background = asyncio.create_task(self._in_background(planned.prepare)) if planned.prepare else None
+        self._outstanding, self._first = set(planned.prepare), planned.first
+        self._background = asyncio.create_task(self._in_background(planned)) if planned.prepare else None
 
-    async def _in_background(self, wanted: list[str]) -> None:
+    async def _in_background(self, planned: Plan) -> None:
         """Prepare texts; what comes in is known at once, so that it need not be asked for again."""
-        wishes = self.wishes
+        wishes, wanted = self.wishes, planned.prepare
         fresh = wishes.fresh & set(wanted)
 
         def advance(message: work.Advanced) -> None:
             self._known.update(message.ids)
             wishes.fresh.difference_update(message.ids)
+            fresh.difference_update(message.ids)
+            self._outstanding.difference_update(message.ids)
+            self._prepared = _plus(self._prepared, texts_run=message.run, texts_cached=message.cached)
             self._say.advance(message, self.worker.device)
 
         try:
             prepared = await self.worker.prepare(
-                self.name, self.settings, list(self._on_disk.values()), wanted, fresh, advance
+                self.name, self.settings, list(self._on_disk.values()), wanted, planned.first, fresh, advance
             )
         except JobDropped:
-            self._preparing = []
+            self._outstanding, self._background = set(), None
             self._plan_anew()
             return
         except Exception as error:
-            self._preparing = []
+            self._outstanding, self._background = set(), None
             self._failed(error)
             return
         self._known.update(wanted)
         wishes.fresh -= fresh
         wishes.held.clear()
-        self._prepared = msgspec.structs.replace(
-            prepared,
-            texts_run=self._prepared.texts_run + prepared.texts_run,
-            texts_cached=self._prepared.texts_cached + prepared.texts_cached,
-            seconds=self._prepared.seconds + prepared.seconds,
-        )
-        self._preparing, self._background = [], None
+        self._prepared = _plus(self._prepared, seconds_forward=prepared.seconds)
+        self._outstanding, self._background = set(), None
         self._wake.set()
 
     # Computing
 
-    async def _compute(self, planned: Plan, noticed: float, scanned: float) -> None:
+    async def _compute(self, planned: Plan, noticed: float, scanning: float) -> None:
         self._say_computing()
         computing = {change.path for change in planned.changes}
         computing |= {path for path, story in planned.now.items() if story.text_id in planned.fresh}
@@ -384,7 +397,7 @@ class HostedCorpus:
         self._results, self._applied = results, planned.now
         self._known = {story.text_id for story in planned.now.values()} | (self._known & self.wishes.held)
         self.wishes.done(planned)
-        forced, self._retrained = self._retrained, self._retrained and bool(self.wishes.fresh)
+        forced, self._retrained = self._retrained, self._retrained and bool(self.wishes.fresh or self.wishes.held)
         affected = {
             story.concept
             for path in computing
@@ -396,19 +409,20 @@ class HostedCorpus:
         after = views.State(stories, self._concepts, results.middle)
         self._shown_state = after
         cause: Cause = "opened" if before is None else "edited" if planned.changes or not forced else "retrained"
-        shown = time.perf_counter()
+        work_done, shown = results.work, time.perf_counter()
+        known = scanning + work_done.seconds_forward + work_done.seconds_statistics
         moved = views.moved(
             before or after,  # the first numbers moved nothing
             after,
             cause=cause,
             changes=planned.changes if before is not None else [],
             affected=affected,
-            work=results.work,
+            work=work_done,
             stages=Stages(
-                scanning=scanned - noticed,
-                waiting=applied - scanned - results.work.seconds_forward - results.work.seconds_statistics,
-                forward=results.work.seconds_forward,
-                statistics=results.work.seconds_statistics,
+                scanning=scanning,
+                waiting=max(0.0, applied - noticed - known),
+                forward=work_done.seconds_forward,
+                statistics=work_done.seconds_statistics,
                 showing=shown - applied,
             ),
         )
@@ -445,12 +459,10 @@ class HostedCorpus:
         except asyncio.CancelledError:
             job.cancel()
             raise
-        prepared = self._prepared
-        self._prepared = work.Prepared(job=0, texts_run=0, texts_cached=0, seconds=0.0)
-        own = results.work
-        whole = msgspec.structs.replace(
-            own, texts_run=own.texts_run + prepared.texts_run, texts_cached=own.texts_cached + prepared.texts_cached
-        )
+        whole = results.work
+        if not self.wishes.held:  # what was prepared is part of this revision
+            whole = _plus(whole, **msgspec.structs.asdict(self._prepared))
+            self._prepared = NOTHING
         return msgspec.structs.replace(results, work=whole)
 
     async def _settle(self) -> None:
@@ -478,7 +490,7 @@ class HostedCorpus:
     # Telling
 
     def _advance(self, message: work.Advanced) -> None:
-        if not self._preparing:
+        if self._background is None:
             self._say.advance(message, self.worker.device)
 
     def _say_computing(self) -> None:
@@ -515,6 +527,11 @@ class HostedCorpus:
                 moved=self._moved,
             )
         )
+
+
+def _plus(spent: Work, **more: float) -> Work:
+    """What was spent, and more."""
+    return msgspec.structs.replace(spent, **{name: getattr(spent, name) + value for name, value in more.items()})
 
 
 async def _first(job: asyncio.Task[Any], other: Coroutine[Any, Any, Any]) -> None:

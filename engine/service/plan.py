@@ -84,7 +84,8 @@ def plan(
     wishes: Wishes,
     shown: Collection[str] = (),
 ) -> Plan:
-    """Plan; texts that join those in the background are added to `wishes.held`, and those no longer wanted leave it.
+    """Plan; texts that join those in the background are added to `wishes.held`, and what is no longer wanted leaves it
+    and `wishes.fresh`.
 
     Args:
         disk: stories by path.
@@ -95,7 +96,8 @@ def plan(
     """
     wanted = _wanted(disk, applied or {}, applied is None, wishes)
     texts = {story.text_id for story in wanted.values()}
-    fresh = wishes.fresh & texts
+    wishes.fresh &= texts
+    fresh = set(wishes.fresh)
     missing = (texts - set(known)) | fresh
     on_screen = [wanted[path].text_id for path in shown if path in wanted]
     if applied is not None:

@@ -106,4 +106,5 @@ class Process:
         async for line in self._child.stderr:
             words = line.decode(errors="replace").rstrip()
             self._last_words.append(words)
-            print(words, file=sys.stderr, flush=True)
+            with contextlib.suppress(OSError):  # a full disk: what is said later may be kept again
+                print(words, file=sys.stderr, flush=True)

@@ -51,8 +51,8 @@ class Client:
         self.corpora: set[str] = set()
         self.tasks: set[asyncio.Task[None]] = set()
         """Requests that take long, each answered when it is done."""
-        self.draft: asyncio.Task[None] | None = None
-        """The one whose draft is waiting to be read."""
+        self.draft: tuple[asyncio.Task[None], int] | None = None
+        """The one whose draft was asked about last, and its request's id."""
         self._writer = writer
         self._outbox: deque[tuple[bytes, bool]] = deque()
         self._waiting = 0
@@ -208,11 +208,12 @@ class Server:
 
     def _begin(self, client: Client, request: protocol.Request) -> None:
         """Carry out a request beside others. A client's newer draft takes the place of an older one."""
-        if isinstance(request, protocol.Score) and client.draft is not None:
-            client.draft.cancel()
         task = asyncio.create_task(self._carry_out(client, request))
         if isinstance(request, protocol.Score):
-            client.draft = task
+            if client.draft is not None and not client.draft[0].done():
+                client.draft[0].cancel()
+                client.send(protocol.Superseded(id=client.draft[1]))
+            client.draft = task, request.id
         client.tasks.add(task)
         task.add_done_callback(client.tasks.discard)
 
@@ -221,10 +222,6 @@ class Server:
             reply = await self._answer(client, request)
             if reply is not None:
                 client.send(reply)
-        except asyncio.CancelledError:
-            if not isinstance(request, protocol.Score):
-                raise
-            client.send(protocol.Superseded(id=request.id))
         except (AmygdalaError, JobDropped, StateLost) as error:
             words = str(error) or "the model's process was busy with something that failed; ask again"
             client.send(protocol.Failure(id=request.id, message=words))

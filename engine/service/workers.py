@@ -140,6 +140,7 @@ class Worker:
         settings: Settings,
         stories: Collection[Story],
         wanted: Sequence[str],
+        first: Collection[str],
         fresh: Collection[str],
         advance: Advance,
     ) -> work.Prepared:
@@ -149,7 +150,8 @@ class Worker:
             corpus: its name.
             settings: what to compute.
             stories: those that have the texts, and all others that the corpus will have.
-            wanted: ids of texts, in the order in which they are wanted.
+            wanted: ids of texts.
+            first: those of them that go before the others.
             fresh: ids of texts that go through the model even if it has seen them.
             advance: told of progress.
 
@@ -165,6 +167,7 @@ class Worker:
                 urgency=work.Urgency.BULK,
                 settings=settings,
                 wanted=list(wanted),
+                first=list(first),
                 texts=self._unsent(corpus, settings, texts),
                 fresh=sorted(fresh),
                 placements=_placements(stories) if settings.target_layers == AUTO else [],
@@ -346,7 +349,8 @@ class Worker:
             self._load_failure = words
         self._process, self._loaded = None, None
         self._faults += not self._load_failure
-        self._end_jobs(LoadFailed(self._load_failure) if self._load_failure else WorkerDied(words))
+        died = WorkerDied(f"the process of the model {self.settings.model} died: {words}")
+        self._end_jobs(LoadFailed(self._load_failure) if self._load_failure else died)
 
     def _end_jobs(self, error: Exception) -> None:
         for waiting in list(self._jobs.values()):

@@ -21,7 +21,8 @@ def loaded_after(code: str, *names: str) -> list[str]:
     [
         "engine.service.server", "engine.service.host", "engine.service.workers", "engine.service.views",
         "engine.service.history", "engine.client", "engine.cli", "engine.cli.watch", "engine.cli.history",
-        "engine.cli.log", "engine.cli.cache", "engine.cli.serve", "engine.cli.remote", "engine.cli.init", "engine.cli.export",
+        "engine.cli.log", "engine.cli.cache", "engine.cli.serve", "engine.cli.remote", "engine.cli.init",
+        "engine.cli.export",
         "engine.corpus", "engine.corpus.watch", "engine.protocol", "engine.settings", "engine.triage", "engine.work",
         "engine.paths", "engine.snapshot", "engine.revisions",
     ],

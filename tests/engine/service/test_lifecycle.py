@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import cli, client, protocol
+from engine import cli, client, paths, protocol
 from engine.errors import AmygdalaError
 from engine.paths import peer_uid
 from engine.service.lifecycle import AlreadyRunning, Ownership
@@ -193,6 +194,21 @@ async def test_racing_clients_start_one_engine(short_dir: Path, started: list[su
     assert pids == {winner.pid}
     assert winner.wait(60) == 0
     assert not path.exists()
+
+
+async def test_engine_whose_runtime_directory_was_removed_exits_and_the_next_client_starts_another(
+    short_dir: Path, started: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short_dir))  # which a system removes when its user has logged out
+    first = await client.connect_or_start(paths.socket_path())
+    shutil.rmtree(short_dir)
+    short_dir.mkdir()
+    second = await client.connect_or_start(paths.socket_path())
+    assert second.welcome.pid == started[-1].pid != first.welcome.pid
+    assert started[0].wait(60) == 0
+    assert await pid_at(paths.socket_path()) == second.welcome.pid, "the first has left the second one's socket alone"
+    for connection in (first, second):
+        await connection.close()
 
 
 async def test_connecting_where_nobody_serves_says_so(short_dir: Path) -> None:

@@ -41,7 +41,7 @@ class FakeWorker:
         self.fail = ""
 
     async def prepare(self, *_arguments: object) -> Prepared:
-        return Prepared(job=1, texts_run=0, texts_cached=0, seconds=0.0)
+        return Prepared(job=1, seconds=0.0)
 
     async def settle(self, _corpus: str) -> None: ...
 
