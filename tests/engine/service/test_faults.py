@@ -19,7 +19,7 @@ from engine.errors import AmygdalaError
 from engine.protocol import Changed, Progressed
 from tests.conftest import GOLDEN
 from tests.engine.service.running import SETTINGS, Engine, Talk, alive, write
-from tests.engine.service.test_live_work import BULK, ONE_BY_ONE, begun, held, revisions, scenes, states, worker_of
+from tests.engine.service.test_live_work import BULK, ONE_BY_ONE, held, revisions, scenes, states, worker_of
 from tests.waiting import eventually, eventually_async
 
 GPT2 = msgspec.structs.replace(SETTINGS, model=str(GOLDEN / "models" / "gpt2"), target_layers="1")
@@ -112,7 +112,7 @@ async def test_killed_worker_costs_the_text_at_hand_and_leaves_another_models_wo
     before = entries(module_cache)
     talk = await Talk.to(engine.socket, scenes(tmp_path / "many"), ONE_BY_ONE)
     other = await Talk.to(engine.socket, corpus, GPT2)
-    await begun(talk, BULK)
+    await talk.event(Progressed, lambda event: event.doing.done > 0)
     worker = await worker_of(talk)
     with held(worker):
         moved = (await other.ready()).moved
@@ -127,7 +127,7 @@ async def test_killed_worker_costs_the_text_at_hand_and_leaves_another_models_wo
     assert status[str(talk.corpus)].revision == 0, "the killed one is not back yet"
     moved = (await talk.revision(1)).moved
     assert moved is not None
-    assert (moved.work.texts_cached, moved.work.texts_run) == (done, BULK - done)
+    assert (moved.work.texts_cached, moved.work.texts_run) == (done, BULK), "by the two of them, each text once"
     assert await worker_of(other, GPT2.model) == others
     assert await worker_of(talk) != worker
     for each in (talk, other):
@@ -138,8 +138,8 @@ async def test_killed_worker_costs_the_text_at_hand_and_leaves_another_models_wo
 # The machine's doing
 
 
-async def test_cache_that_is_removed_is_made_again(talk: Talk, module_cache: Path) -> None:
-    shutil.rmtree(module_cache)
+async def test_cache_that_is_removed_is_made_again(talk: Talk, module_cache: Path, tmp_path: Path) -> None:
+    module_cache.rename(tmp_path / "gone")  # in one go, whoever is writing there
     await edited(talk, 2, "The shelves were empty, and she laughed.")
     assert entries(module_cache) == 1
 
