@@ -183,6 +183,8 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: int
     """Tokens read of a text: `max_length`, or what the model takes if that is less."""
     work: Work
+    model_hash: str = ""
+    """What identifies the model."""
 
     @property
     def middle(self) -> int:

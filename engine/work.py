@@ -176,6 +176,8 @@ class Written(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The vectors are in the file."""
 
     job: int
+    of: int
+    """The `Apply` whose state it is."""
     results: Results
     norms: dict[int, list[float]]
     """Per layer, the length of each concept's difference of means."""

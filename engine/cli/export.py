@@ -70,6 +70,9 @@ async def _by_engine(layout: Layout, chosen: Settings) -> Computed | None:
     try:
         with ForwardProgress() as progress:
             return await by_engine(connection, layout, chosen, progress)
+    except client.NoEngine as error:
+        diagnostics.print(f"{error}; going on without it")
+        return None
     finally:
         await connection.close()
 

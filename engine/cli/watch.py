@@ -34,7 +34,7 @@ async def _follow(arguments: argparse.Namespace, chosen: Settings) -> None:
         connection = await client.connect_or_start(paths.socket_path(arguments.socket))
         try:
             await _with(connection, arguments, chosen)
-            diagnostics.print("the engine has gone; starting it again")
+            diagnostics.print("the engine has gone, or let go of the corpus; opening it again")
         except client.NoEngine as error:
             diagnostics.print(f"{error}; starting it again")
         finally:

@@ -23,6 +23,10 @@ TOKENS_PER_BATCH = {("cpu", torch.float32): 1024, ("cpu", torch.bfloat16): 2048,
 TOKENS_PER_GPU_BATCH = 16384
 
 
+TOKENISED_AT_ONCE = 256
+"""Texts, since between two batches other work may go first, and tokens of ten thousand stories take seconds to make."""
+
+
 @dataclass(frozen=True)
 class Activation:
     """What is read of one text."""
@@ -117,8 +121,13 @@ class Extractor:
             AmygdalaError: the model cannot be loaded, an activation is not finite, or a single text does not fit into
                 memory.
         """
-        if not texts:
-            return
+        longest_first = sorted(range(len(texts)), key=lambda i: len(texts[i]), reverse=True)
+        for start in range(0, len(texts), TOKENISED_AT_ONCE):
+            part = longest_first[start : start + TOKENISED_AT_ONCE]
+            for batch in self._run_part([texts[i] for i in part]):
+                yield [(part[i], activation) for i, activation in batch]
+
+    def _run_part(self, texts: list[str]) -> Iterator[list[tuple[int, Activation]]]:
         sequences, truncated = self._tokenize(texts)
         self.loaded()  # here, since what is loaded in inference mode is of no use elsewhere
         waiting = sorted(range(len(texts)), key=lambda i: len(sequences[i]), reverse=True)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from engine.compute.drafts import readings, token_values
 from engine.compute.evaluation import Change, Evaluation, Evaluator, Keepers
+from engine.compute.fits import CHUNK
 from engine.compute.forward import Activation, Extractor
 from engine.compute.layers import target_layers
 from engine.compute.models import Model
@@ -86,6 +87,8 @@ class LiveCorpus:
         self._source = Source(self.extractor, store, keep_tokens=self.extractor.keep_tokens)
         self.hidden_size = model.anatomy.hidden_size
         self._placements: tuple[Placement, ...] = ()
+        self._measured: tuple[Evaluation, Tensor, float] | None = None
+        """What `_gauge` found, and for which evaluation."""
         self._begin_anew()
 
     @property
@@ -167,11 +170,16 @@ class LiveCorpus:
                 )
             )
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether all is of the texts as they are."""
+        return all(quality.settled for quality in self._evaluation.qualities)
+
     def settle(self) -> Generator[Step, None, Results | None]:
         """Redo what is expensive where it is not of the state as it is; None if there is nothing to settle, or if the
         state changed in the meantime. No text goes through the model."""
         evaluation = self._evaluation
-        if all(quality.settled for quality in evaluation.qualities):
+        if self.is_settled:
             return None
         started = time.perf_counter()
         with self._guarded():
@@ -196,17 +204,22 @@ class LiveCorpus:
         Raises:
             AmygdalaError: the text does not go through the model.
         """
+        try:
+            return self._score(text, text_id, instead_of, concept, concepts)
+        except torch.OutOfMemoryError as error:
+            device = self.extractor.model.device
+            raise AmygdalaError(f"out of memory on {device} while reading a draft; save it, to compute it") from error
+
+    def _score(self, text: str, text_id: str, instead_of: str | None, concept: str, concepts: Sequence[str]) -> Draft:
         trace = self.extractor.trace(text)
-        evaluation, view = self._evaluation, self._state.view
+        evaluation = self._evaluation
         if not evaluation.names:
             raise AmygdalaError("no concept has a vector yet, so there is nothing to read a draft by")
         asked = [name for name in concepts if name in evaluation.names]
         places = [evaluation.names.index(name) for name in asked]
-        rows = self._state.rows.take_at(self._middle, view.text_ids)
-        centre = rows.mean(0, dtype=torch.float64)
-        scale = float((rows.double() - centre).square().sum(1).mean().sqrt()) or 1.0
+        centre, scale = self._gauge()
         directions = evaluation.directions[self._middle, places]
-        values = token_values(trace.tokens[self._middle].to(rows.device), directions, centre, scale)
+        values = token_values(trace.tokens[self._middle].to(centre.device), directions, centre, scale)
         tokens, sentences = readings(text, trace.offsets, values.cpu())
         after = self._as_if(trace.activation, text_id, instead_of, concept)
         fit = next((fit for fit in after.fits if (fit.text_id, fit.concept) == (text_id, concept)), None)
@@ -276,6 +289,18 @@ class LiveCorpus:
             state.view, Change(affected, len(used - known) + len(renewed), len(known - used) + len(renewed))
         )
 
+    def _gauge(self) -> tuple[Tensor, float]:
+        """The mean of all texts at the middle layer, `[H]` fp64, and their root mean square distance from it."""
+        if self._measured is None or self._measured[0] is not self._evaluation:
+            view = self._state.view
+            centre = view.total[self._middle] / len(view.text_ids)
+            squares = sum(
+                float((self._state.rows.take_at(self._middle, part).double() - centre).square().sum())
+                for part in (view.text_ids[i : i + CHUNK] for i in range(0, len(view.text_ids), CHUNK))
+            )
+            self._measured = self._evaluation, centre, (squares / len(view.text_ids)) ** 0.5 or 1.0
+        return self._measured[1:]
+
     def _as_if(self, activation: Activation, text_id: str, instead_of: str | None, concept: str) -> Evaluation:
         """The evaluation that would follow if a text stood in place of another; by directions as they are where
         those come from subspaces."""
@@ -314,6 +339,7 @@ class LiveCorpus:
             truncated=sorted(state.truncated),
             max_tokens=self.extractor.max_length,
             work=work,
+            model_hash=self.extractor.model.model_hash,
         )
 
     def _begin_anew(self) -> None:

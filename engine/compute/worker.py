@@ -46,6 +46,8 @@ class Hosted:
     stories: dict[str, work.Placement] = field(default_factory=dict)
     """By path, as of the last `Apply` that came."""
     live: LiveCorpus | None = None
+    applied: int = 0
+    """The last `Apply` that was carried out."""
 
 
 @dataclass(order=True)
@@ -57,6 +59,8 @@ class Task:
     job: work.AnyJob = field(compare=False)
     placements: list[work.Placement] = field(default_factory=list, compare=False)
     """The corpus's stories as they were when the job came."""
+    texts: dict[str, str] = field(default_factory=dict, compare=False)
+    """Those that it may need, by id."""
     steps: Iterator[None] | None = field(default=None, compare=False)
     """None before its first step."""
 
@@ -85,7 +89,7 @@ class Worker:
             AmygdalaError: it cannot be loaded.
         """
         for hosted in self._corpora.values():  # each holds on to the old model, and finds in the store what it knew
-            hosted.live = None
+            hosted.live, hosted.applied = None, 0
         for task in self._tasks:
             task.steps = None
         self._model = None
@@ -111,10 +115,11 @@ class Worker:
                 self._drop([task for task in self._tasks if task.job.corpus == corpus])
                 self._corpora.pop(corpus, None)
                 self._layers.pop(corpus, None)
+                gc.collect()  # a live corpus and what it calls hold each other, and tensors on a GPU with them
             case _:
                 task = Task(message.urgency, next(self._numbers), message)
                 if isinstance(message, work.Prepare | work.Apply):
-                    task.placements = self._take_in(message)
+                    self._take_in(message, task)
                 self._tasks.append(task)
 
     def step(self) -> None:
@@ -128,18 +133,20 @@ class Worker:
             self._tasks.remove(task)
         except AmygdalaError as error:
             self._fail(task, str(error))
+        except _NoState:
+            self._drop([task])
         except Exception as error:
             log.exception("job %d on %s failed", task.job.job, task.job.corpus)
-            self._fail(task, f"the engine met an error it did not expect: {error}\n{traceback.format_exc()}")
             if torch.cuda.is_available():
                 raise SystemExit(1) from error  # a CUDA fault spoils the context: only a new process recovers
+            self._fail(task, f"the engine met an error it did not expect: {error}\n{traceback.format_exc()}")
 
     def _begin(self, task: Task) -> Iterator[None]:
         match job := task.job:
             case work.Prepare():
-                return self._prepare(job, task.placements)
+                return self._prepare(job, task)
             case work.Apply():
-                return self._apply(job, task.placements)
+                return self._apply(job, task)
             case work.Settle():
                 return self._settle(job)
             case work.Score():
@@ -147,24 +154,22 @@ class Worker:
             case work.Write():
                 return self._write(job)
 
-    def _prepare(self, job: work.Prepare, placements: list[work.Placement]) -> Iterator[None]:
-        hosted = self._corpora[job.corpus]
-        live = self._live(job, hosted, placements)
+    def _prepare(self, job: work.Prepare, task: Task) -> Iterator[None]:
+        live = self._live(job, task)
         yield
         tally = Tally()
         told = Tally()
         for part in (job.first, sorted(set(job.wanted).difference(job.first))):
-            wanted = {text_id: hosted.texts[text_id] for text_id in part}
+            wanted = {text_id: task.texts[text_id] for text_id in part}
             for step in live.prepare(wanted, job.fresh, tally):
                 self._tell(job, step, tally.n_run - told.n_run, tally.n_cached - told.n_cached)
                 told = copy(tally)
                 yield
         send(self._out, work.Prepared(job=job.job, seconds=tally.seconds))
 
-    def _apply(self, job: work.Apply, placements: list[work.Placement]) -> Iterator[None]:
-        hosted = self._corpora[job.corpus]
-        live = self._live(job, hosted, placements)
-        steps = live.change(placements, hosted.texts, set(job.fresh))
+    def _apply(self, job: work.Apply, task: Task) -> Iterator[None]:
+        live = self._live(job, task)
+        steps = live.change(task.placements, task.texts, set(job.fresh))
         while True:
             try:
                 step = next(steps)
@@ -174,8 +179,7 @@ class Worker:
             self._tell(job, step)
             yield
         live.forget(job.dropped)
-        for text_id in job.dropped:
-            hosted.texts.pop(text_id, None)
+        self._corpora[job.corpus].applied = job.job
         send(self._out, work.Applied(corpus=job.corpus, job=job.job, results=results))
 
     def _settle(self, job: work.Settle) -> Iterator[None]:
@@ -196,8 +200,9 @@ class Worker:
 
     def _write(self, job: work.Write) -> Iterator[None]:
         live = self._known(job)
-        for _ in live.settle():
-            yield
+        while not live.is_settled:  # a change may come in between
+            for _ in live.settle():
+                yield
         readout, results = live.readout(), live.results()
         tensors = {str(layer): vectors.contiguous() for layer, vectors in readout.vectors.items()}
         try:
@@ -205,47 +210,56 @@ class Worker:
         except (OSError, safetensors.SafetensorError) as error:
             raise AmygdalaError(f"cannot write {job.file}: {error}") from error
         facts = methods.facts(live.extractor, self._corpora[job.corpus].settings)
-        send(self._out, work.Written(job=job.job, results=results, norms=readout.norms, facts=facts))
+        applied = self._corpora[job.corpus].applied
+        send(self._out, work.Written(job=job.job, of=applied, results=results, norms=readout.norms, facts=facts))
 
-    def _live(self, job: work.Prepare | work.Apply, hosted: Hosted, placements: list[work.Placement]) -> LiveCorpus:
+    def _live(self, job: work.Prepare | work.Apply, task: Task) -> LiveCorpus:
         """The corpus's live state, begun where there is none; the model, loaded where it is not, or not deep enough."""
-        model = self._model
-        if model is None or not is_deep_enough(model, job.settings):
-            model = self.load(job.settings)
+        hosted = self._corpora[job.corpus]
+        if self._model is None or not is_deep_enough(self._model, job.settings):
+            self.load(job.settings)
+        assert self._model is not None
         if hosted.live is None:
             known, layers = self._layers.get(job.corpus, (None, []))
             if known != job.settings:
                 layers, _ = layers_for(
-                    model,
+                    self._model,
                     job.settings,
                     self._store,
-                    placements,
-                    hosted.texts,
+                    task.placements,
+                    task.texts,
                     lambda done, total: self._tell(job, Step(done, total)),
                 )
                 self._layers[job.corpus] = job.settings, layers
-            hosted.live = LiveCorpus(model, job.settings, self._store, layers)
+            hosted.live = LiveCorpus(self._model, job.settings, self._store, layers)
         return hosted.live
 
     def _known(self, job: work.AnyJob) -> LiveCorpus:
         hosted = self._corpora.get(job.corpus)
-        if hosted is None or hosted.live is None:
-            raise AmygdalaError(f"nothing has been computed of {job.corpus} yet")
+        if hosted is None or hosted.live is None or not hosted.applied:
+            raise _NoState
         return hosted.live
 
-    def _take_in(self, job: work.Prepare | work.Apply) -> list[work.Placement]:
-        """Note what a job tells of its corpus, at once, not when its turn comes: later jobs that go first count on it.
-        Returns the corpus's stories as they now are."""
+    def _take_in(self, job: work.Prepare | work.Apply, task: Task) -> None:
+        """Note what a job tells of its corpus, and what the corpus is now, at once, not when its turn comes.
+
+        So what is noted follows from the messages alone, in their order, and is what the server takes it to be.
+        """
         hosted = self._corpora.get(job.corpus)
         if hosted is None or hosted.settings != job.settings:
             hosted = self._corpora[job.corpus] = Hosted(job.settings)
         hosted.texts |= job.texts
         if isinstance(job, work.Prepare):
-            return job.placements
+            task.placements = job.placements
+            task.texts = {i: hosted.texts[i] for i in {*job.wanted, *(place.text_id for place in job.placements)}}
+            return
         hosted.stories |= job.placements
         for path in job.gone:
             hosted.stories.pop(path, None)
-        return list(hosted.stories.values())
+        task.placements = list(hosted.stories.values())
+        task.texts = {place.text_id: hosted.texts[place.text_id] for place in task.placements}
+        for text_id in job.dropped:
+            hosted.texts.pop(text_id, None)
 
     def _tell(self, job: work.AnyJob, step: Step, run: int = 0, cached: int = 0) -> None:
         if step.total or step.ids:
@@ -262,10 +276,16 @@ class Worker:
     def _fail(self, task: Task, message: str) -> None:
         self._tasks.remove(task)
         send(self._out, work.Failed(corpus=task.job.corpus, job=task.job.job, message=message))
-        if not isinstance(task.job, work.Score):
-            # the state may be half changed, so the next job starts from nothing (activations are in the store)
-            self._corpora.pop(task.job.corpus, None)
-            self._drop([other for other in self._tasks if other.job.corpus == task.job.corpus])
+        if isinstance(task.job, work.Score | work.Write):
+            return
+        # the state may be half changed, so the next job starts from nothing (activations are in the store)
+        hosted = self._corpora[task.job.corpus]
+        hosted.live, hosted.applied = None, 0
+        self._drop([other for other in self._tasks if other.job.corpus == task.job.corpus])
+
+
+class _NoState(Exception):
+    """The job is about a state that is not there (any more)."""
 
 
 def send(out: BinaryIO, message: work.FromWorker) -> None:

@@ -99,7 +99,7 @@ class Chronicle:
 
 def _fingerprint(stories: Mapping[str, Story], settings: Settings, results: Results) -> str:
     digest = hashlib.sha256(msgspec.json.encode(settings))
-    digest.update(repr(results.layers).encode())
+    digest.update(f"{results.model_hash} {results.layers}\n".encode())
     for path in sorted(stories):
         digest.update(f"{path}\0{stories[path].text_id}\n".encode())
     return digest.hexdigest()

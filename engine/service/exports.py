@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from engine import paths, protocol, work
-from engine.corpus import Layout, scan
+from engine.corpus import Corpus, Layout, scan
 from engine.errors import AmygdalaError
 from engine.service.host import HostedCorpus
 from engine.service.pool import WorkerPool
@@ -41,14 +41,15 @@ class Exports:
             AmygdalaError: there is nothing to export, or a folder is not there.
         """
         file = await asyncio.to_thread(_new_file)
+        corpus = await asyncio.to_thread(scan, _layout(request))
         hosted = corpora.get(paths.real(request.root)) if request.root is not None else None
-        found = None
+        written = None
         if hosted is not None and hosted.settings == request.settings:
-            found = await hosted.write(file)
-        written, digest = found or await self._alone(request, file, tell)
+            written = await hosted.write(file, corpus.digest)
+        written = written or await self._alone(request, corpus, file, tell)
         return protocol.Exported(
             id=request.id,
-            digest=digest,
+            digest=corpus.digest,
             vectors=str(file),
             norms=written.norms,
             results=written.results,
@@ -56,10 +57,9 @@ class Exports:
         )
 
     async def _alone(
-        self, request: protocol.Export, file: Path, tell: Callable[[protocol.Exporting], None]
-    ) -> tuple[work.Written, str]:
+        self, request: protocol.Export, corpus: Corpus, file: Path, tell: Callable[[protocol.Exporting], None]
+    ) -> work.Written:
         file.unlink(missing_ok=True)  # of an attempt that a change overtook
-        corpus = await asyncio.to_thread(scan, _layout(request))
         if not corpus.concepts:
             raise AmygdalaError("no stories to compute anything from")
         worker = self._workers.get(request.settings)
@@ -83,7 +83,7 @@ class Exports:
         finally:
             worker.forget(name)
         whole = msgspec.structs.replace(written.results, work=results.work)
-        return msgspec.structs.replace(written, results=whole), corpus.digest
+        return msgspec.structs.replace(written, results=whole)
 
 
 def _layout(request: protocol.Export) -> Layout:
@@ -98,8 +98,19 @@ def _layout(request: protocol.Export) -> Layout:
 
 
 def _new_file() -> Path:
-    """A name in a folder of the user's alone; what was left there long ago is swept."""
-    folder = paths.private_dir(paths.cache_dir() / "exports")
+    """A name in a folder of the user's alone; what was left there long ago is swept.
+
+    Raises:
+        AmygdalaError: there can be no such folder.
+    """
+    folder = paths.cache_dir() / "exports"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise AmygdalaError(
+            f"{folder}: cannot be made ({error.strerror}), so the engine cannot hand vectors over.\n"
+            "Make room there, or export without it: python -m engine stop"
+        ) from error
     for old in folder.iterdir():
         with contextlib.suppress(OSError):
             if time.time() - old.stat().st_mtime > KEPT:

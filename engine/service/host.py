@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Collection, Coroutine, Mapping
+from collections.abc import Collection, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ from engine.snapshot import Cause, ConceptView, Doing, Moved, Stages, StoryView
 
 log = logging.getLogger(__name__)
 
+TRIES = 3
+"""Processes that may die, or be told something else, under an export before it is made apart."""
 SETTLE_AFTER = 0.3
 """Seconds of quiet before what is expensive is redone: while someone saves again and again, it would be in the way."""
 
@@ -82,6 +84,10 @@ class HostedCorpus:
         """What preparing has cost since the last revision."""
         self._wake = asyncio.Event()
         self._wake.set()
+        self._has_asked = True
+        """Whether there is another reason to look than that something may have changed on disk."""
+        self._applying = asyncio.Lock()
+        """Held while the worker is told what the corpus is: of two who tell it, the last one would be right."""
         self._stop = asyncio.Event()
         self._noticed = time.perf_counter()
         self._background: asyncio.Task[None] | None = None
@@ -165,8 +171,7 @@ class HostedCorpus:
                 raise AmygdalaError(f"{path} cannot be computed: {self._stories[path].reason}")
         self.wishes.retrain(request, self._on_disk, applied)
         self._retrained = True
-        self._noticed = time.perf_counter()
-        self._wake.set()
+        self._look_again()
 
     def cancel(self) -> None:
         """Drop what waits for the model; its stories stay stale until they change or are retrained."""
@@ -175,15 +180,13 @@ class HostedCorpus:
         self._outstanding, self._background = set(), None
         self.wishes.cancel(self._known)
         self._retrained = self._retrained and self._prepared.texts_run > 0
-        self._noticed = time.perf_counter()
-        self._wake.set()
+        self._look_again()
 
     def set_live(self, live: bool) -> None:
         """Follow changes as they come, or leave changed stories stale."""
         self.wishes.live = live
-        self._noticed = time.perf_counter()
         self._say(live=live)
-        self._wake.set()
+        self._look_again()
 
     def show(self, client: object, path: str | None) -> None:
         """A client shows a story, or none."""
@@ -194,7 +197,7 @@ class HostedCorpus:
         else:
             self._shown[client] = path
             if self.wishes.held:
-                self._wake.set()
+                self._look_again()
 
     async def score(self, request: Score) -> tuple[Draft, int]:
         """Read a draft; and the revision by which it was read.
@@ -227,34 +230,43 @@ class HostedCorpus:
 
         try:
             return await self.worker.score(self.name, job), revision
-        except (StateLost, WorkerDied):
-            await self._remind(self._applied, work.Urgency.DRAFT)
+        except (StateLost, WorkerDied, JobDropped):
+            await self._remind(work.Urgency.DRAFT)
             return await self.worker.score(self.name, job), revision
 
-    async def _remind(self, applied: Mapping[str, Story], urgency: work.Urgency = work.Urgency.BULK) -> None:
+    async def _remind(self, urgency: work.Urgency) -> None:
         """Have a worker that was unloaded, or whose process died, know the corpus again; the store has what it knew."""
-        stories = list(applied.values())
-        await self.worker.apply(
-            self.name, self.settings, stories, (), lambda _: None, urgency=urgency, keep=self.wishes.held
-        )
+        async with self._applying:
+            if self._applied is not None and not self.worker.has_state(self.name):
+                stories = list(self._applied.values())
+                await self.worker.apply(
+                    self.name, self.settings, stories, (), lambda _: None, urgency=urgency, keep=self.wishes.held
+                )
 
-    async def write(self, file: Path) -> tuple[work.Written, str] | None:
-        """Have the settled vectors written, with the digest of the stories they are of; None while the numbers are
-        not of the stories on disk."""
-        applied = self._applied
-        if applied is None or self.is_busy or not self._wake_is_clear or applied != self._on_disk:
+    async def write(self, file: Path, digest: str) -> work.Written | None:
+        """Have the settled vectors written; None where the numbers are not of the stories with this digest."""
+        applied, disk = self._applied, self._disk
+        if applied is None or self.is_busy or self._wake.is_set() or applied != self._on_disk:
             return None
-        digest = self._disk.digest
-        try:
-            written = await self.worker.write(self.name, file)
-        except (StateLost, WorkerDied):
-            await self._remind(applied)
-            written = await self.worker.write(self.name, file)
-        return (written, digest) if self._applied is applied else None
+        if await asyncio.to_thread(lambda: disk.digest) != digest:
+            return None
+        for _ in range(TRIES):
+            await self._remind(work.Urgency.BULK)
+            state = self.worker.state_of(self.name)
+            if self._applied is not applied:
+                return None
+            try:
+                written = await self.worker.write(self.name, file)
+            except (StateLost, WorkerDied, JobDropped):
+                continue
+            return written if written.of == state else None
+        return None
 
-    @property
-    def _wake_is_clear(self) -> bool:
-        return not self._wake.is_set()
+    def _look_again(self) -> None:
+        """Something was asked for, or is done: plan anew."""
+        self._noticed = time.perf_counter()
+        self._has_asked = True
+        self._wake.set()
 
     # Following the disk
 
@@ -287,7 +299,7 @@ class HostedCorpus:
         """A job was dropped: because of a newer change, which has its own, or because another of the corpus failed,
         which would fail again."""
         if self.doing.state != "failed":
-            self._wake.set()
+            self._look_again()
 
     def _failed(self, error: Exception) -> None:
         """Say so; the next change, or a retrain, tries again."""
@@ -305,10 +317,10 @@ class HostedCorpus:
         """Scan, plan, start or change what is prepared in the background, and compute what can be computed now."""
         noticed, began = self._noticed, time.perf_counter()
         changed, self._changed = self._changed, set()
-        if changed is None or len(changed) > 1:
-            self._disk = await asyncio.to_thread(self._scanner.scan, changed)
-        else:
-            self._disk = self._scanner.scan(changed)
+        has_asked, self._has_asked = self._has_asked, False
+        before, self._disk = self._disk, await asyncio.to_thread(self._scanner.scan, changed)
+        if self._disk is before and not has_asked and self.doing.state in ("ready", "failed"):
+            return  # a folder that is looked at every two seconds, mostly for nothing
         self._on_disk = {story.path: story for story in self._disk.stories}
         scanned = time.perf_counter()
         if self.doing.state == "scanning":
@@ -341,6 +353,8 @@ class HostedCorpus:
             self._say(waiting=planned.stale)
         else:
             self._say(state="ready", detail="", waiting=planned.stale, device=self.worker.device)
+        if self._settling is None or self._settling.done():
+            self._settling = asyncio.create_task(self._settle())
 
     def _prepare(self, planned: Plan) -> None:
         """Have the background prepare what is planned, in place of what it prepares now, unless that is the same."""
@@ -381,7 +395,9 @@ class HostedCorpus:
         wishes.held.clear()
         self._prepared = _plus(self._prepared, seconds_forward=prepared.seconds)
         self._outstanding, self._background = set(), None
-        self._wake.set()
+        noticed = self._noticed
+        self._look_again()
+        self._noticed = noticed  # the time since then was for this
 
     # Computing
 
@@ -431,34 +447,34 @@ class HostedCorpus:
         self._moved = msgspec.structs.replace(moved, revision=self.revision)
         self._tell(stories, base)
         self.chronicle.record(self._moved, planned.now, self.settings, results, self._concepts)
-        self._settling = asyncio.create_task(self._settle())
 
     async def _apply(self, planned: Plan, computing: Collection[str]) -> Results:
         """Have the worker compute, and show meanwhile that it does; a newer change takes the place of one whose turn
         has not come."""
         shown = set(self._shown.values())
         on_screen = any(change.path in shown for change in planned.changes)
-        job = asyncio.create_task(
-            self.worker.apply(
-                self.name,
-                self.settings,
-                planned.now.values(),
-                planned.fresh,
-                self._advance,
-                urgency=work.Urgency.ON_SCREEN if on_screen else work.Urgency.EDIT,
-                keep=self.wishes.held,
+        async with self._applying:
+            job = asyncio.create_task(
+                self.worker.apply(
+                    self.name,
+                    self.settings,
+                    planned.now.values(),
+                    planned.fresh,
+                    self._advance,
+                    urgency=work.Urgency.ON_SCREEN if on_screen else work.Urgency.EDIT,
+                    keep=self.wishes.held,
+                )
             )
-        )
-        try:
-            await asyncio.sleep(0)  # let the job go out
-            self._show(computing)
-            await _first(job, self._wake.wait())
-            if not job.done():
-                self.worker.supersede(self.name)
-            results = await job
-        except asyncio.CancelledError:
-            job.cancel()
-            raise
+            try:
+                await asyncio.sleep(0)  # let the job go out
+                self._show(computing)
+                await _first(job, self._wake.wait())
+                if not job.done():
+                    self.worker.supersede(self.name)
+                results = await job
+            except asyncio.CancelledError:
+                job.cancel()
+                raise
         whole = results.work
         if not self.wishes.held:  # what was prepared is part of this revision
             whole = _plus(whole, **msgspec.structs.asdict(self._prepared))
@@ -472,13 +488,16 @@ class HostedCorpus:
         await asyncio.sleep(SETTLE_AFTER)
         revision = self.revision
         try:
+            await self._remind(work.Urgency.BULK)
             results = await self.worker.settle(self.name)
-        except (JobDropped, StateLost):
+        except (JobDropped, StateLost, WorkerDied):
+            if self.doing.state == "ready":
+                self._look_again()  # and settle then
             return
         except Exception as error:
             self._failed(error)
             return
-        if results is None or revision != self.revision or self._applied is None:
+        if results is None or revision != self.revision or self._results is None or self._applied is None:
             return
         self._results = msgspec.structs.replace(results, work=self._results.work)
         self._concepts = views.concept_views(self._results, self.settings)

@@ -28,10 +28,12 @@ class Wishes:
     """Ids of texts that are being prepared: their stories stay as they were until all of these are at hand."""
 
     def retrain(self, request: Retrain, stories: Mapping[str, Story], applied: Mapping[str, Story]) -> None:
-        """Ask for the stories that a request covers, on disk (`stories`) or no longer there but in the numbers."""
+        """Ask for the stories that a request covers, on disk (`stories`) or no longer there but in the numbers; for
+        all where it names nothing."""
+        concepts, paths = set(request.concepts), set(request.paths)
         for path in stories.keys() | applied.keys():
             story = stories.get(path) or applied[path]
-            if not _covers(request, story):
+            if (concepts or paths) and story.concept not in concepts and path not in paths:
                 continue
             self.asked.add(path)
             if path in stories:
@@ -147,10 +149,3 @@ def _wanted(
 
 def _same(story: Story, other: Story | None) -> bool:
     return other is not None and other.text_id == story.text_id
-
-
-def _covers(request: Retrain, story: Story) -> bool:
-    """Whether a retrain names a story; one that names nothing means everything."""
-    if not request.concepts and not request.paths:
-        return True
-    return story.concept in request.concepts or story.path in request.paths

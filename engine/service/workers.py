@@ -55,8 +55,8 @@ class _Known:
     """Ids of texts it has."""
     stories: dict[str, work.Placement] = field(default_factory=dict)
     """By path, as of the last change that it was told of."""
-    is_applied: bool = False
-    """Whether it has a state."""
+    applied: int = 0
+    """The job that its state is of; 0 where it has none."""
 
 
 @dataclass
@@ -132,7 +132,11 @@ class Worker:
     def has_state(self, corpus: str) -> bool:
         """Whether the process knows the corpus as it was last applied."""
         known = self._known.get(corpus)
-        return self._process is not None and known is not None and known.is_applied
+        return self._process is not None and known is not None and known.applied > 0
+
+    def state_of(self, corpus: str) -> int:
+        """The number of the change that the process's state of the corpus is of; 0 where it has none."""
+        return self._known[corpus].applied if self.has_state(corpus) else 0
 
     async def prepare(
         self,
@@ -222,10 +226,7 @@ class Worker:
                 dropped=sorted(gone),
             )
 
-        applied = await self._insist(settings, job, work.Applied, advance)
-        if corpus in self._known:
-            self._known[corpus].is_applied = True
-        return applied.results
+        return (await self._insist(settings, job, work.Applied, advance)).results
 
     async def settle(self, corpus: str) -> Results | None:
         """Have what is expensive redone; None where there is nothing to redo, or the state changed in the meantime.
@@ -269,8 +270,8 @@ class Worker:
         process, self._process, self._loaded = self._process, None, None
         self._known.clear()
         if process is not None:
+            self._end_jobs(WorkerDied("it was ended"))  # now: later there may be jobs of the next process
             await process.close()
-            self._end_jobs(WorkerDied("it was ended"))
 
     def _demand_state(self, corpus: str) -> None:
         if not self.has_state(corpus):
@@ -360,6 +361,8 @@ class Worker:
         match message:
             case work.Loaded():
                 self._loaded = message
+                for known in self._known.values():  # a model that is loaded deeper takes all states with it
+                    known.applied = 0
                 self.warnings = message.warnings
             case work.Advanced(job=job):
                 if job in self._jobs:
@@ -368,13 +371,15 @@ class Worker:
                 self._load_failure = words
             case work.Failed(corpus=corpus, job=job, message=words):
                 waiting = self._jobs.get(job)
-                if waiting is None or not isinstance(waiting.asked, work.Score):
-                    self._known.pop(corpus, None)  # the worker has dropped what it knew
+                if corpus in self._known and not (waiting and isinstance(waiting.asked, work.Score | work.Write)):
+                    self._known[corpus].applied = 0
                 _end(waiting, AmygdalaError(words))
             case work.Dropped(job=job):
                 _end(self._jobs.get(job), JobDropped())
             case _:
                 self._faults = 0
+                if isinstance(message, work.Applied) and message.corpus in self._known:
+                    self._known[message.corpus].applied = message.job
                 waiting = self._jobs.get(message.job)
                 if waiting is not None and not waiting.answer.done():
                     waiting.answer.set_result(message)

@@ -135,7 +135,7 @@ def test_files_follow_the_corpus_whatever_becomes_of_the_engine(
     assert answer["n_stories"] == 46
     code, said = watcher.end(signal.SIGINT)
     assert (code, "Traceback" in said) == (130, False)
-    assert "starting it again" in said
+    assert "opening it again" in said
     assert not [file for file in out.iterdir() if file.name.startswith(".")]
 
 

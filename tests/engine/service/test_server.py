@@ -515,6 +515,8 @@ async def test_failed_job_says_why_and_shows_the_story_stale(hosted: Hosted, sma
     last = [event for event in events if isinstance(event, protocol.Changed)][-1]
     assert [(view.path, view.state) for view in last.stories] == [("stories/calm.txt", "stale")]
     hosted.worker.fail = ""
+    assert await hosted.round() == [], "what nothing has changed about would fail again"
+    (small / "stories" / "calm.txt").write_text("Calmer.")
     await hosted.round()
     assert (hosted.corpus.revision, hosted.corpus.doing.state) == (2, "ready")
 
