@@ -36,7 +36,7 @@ async def _follow(arguments: argparse.Namespace, chosen: Settings) -> None:
             await _with(connection, arguments, chosen)
             diagnostics.print("the engine has gone, or let go of the corpus; opening it again")
         except client.NoEngine as error:
-            diagnostics.print(f"{error}; starting it again")
+            diagnostics.print(f"{error}; opening it again")
         finally:
             await connection.close()
         await asyncio.sleep(AGAIN)

@@ -12,18 +12,20 @@ from typing import Any
 import msgspec
 
 from engine import work
-from engine.corpus import Corpus, Layout, Problem, Scanner, Story, text_id
+from engine.corpus import Corpus, Layout, Scanner, Story, text_id
 from engine.corpus.watch import changes
 from engine.errors import AmygdalaError
-from engine.protocol import Changed, CorpusStatus, Retrain, Score, Snapshot
-from engine.results import Draft, Results, Work
+from engine.protocol import CorpusStatus, Retrain, Score, Snapshot
+from engine.results import Draft, Results
 from engine.service import views
 from engine.service.chronicle import Chronicle
+from engine.service.picture import Picture
 from engine.service.plan import Plan, Wishes, plan
+from engine.service.preparing import Preparing, plus
 from engine.service.progress import Announcer
 from engine.service.workers import JobDropped, StateLost, Worker, WorkerDied
 from engine.settings import Settings
-from engine.snapshot import Cause, ConceptView, Doing, Moved, Stages, StoryView
+from engine.snapshot import Cause, Doing, Stages
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +33,6 @@ TRIES = 3
 """Processes that may die, or be told something else, under an export before it is made apart."""
 SETTLE_AFTER = 0.3
 """Seconds of quiet before what is expensive is redone: while someone saves again and again, it would be in the way."""
-
-
-NOTHING = Work(texts_run=0, texts_cached=0, seconds_forward=0.0, seconds_statistics=0.0)
 
 
 class HostedCorpus:
@@ -57,31 +56,21 @@ class HostedCorpus:
         self.name = str(path)
         self.settings = settings
         self.worker = worker
-        self.revision = 0
         self.wishes = Wishes()
-        self._say = announcer
         self.chronicle = chronicle
+        self._say = announcer
+        self._picture = Picture(self.name, settings, announcer)
+        self._preparing = Preparing(self.name, settings, worker, self.wishes, announcer, self._prepared, self._failed)
         self._scanner = Scanner(Layout.of(path))
         self._changed: set[str] | None = None
         """Paths that may have changed since the last scan; None for all."""
         self._disk = Corpus(stories=(), problems=())
         self._on_disk: dict[str, Story] = {}
         self._applied: dict[str, Story] | None = None
-        self._known: set[str] = set()
-        """Ids of texts whose activations are at hand."""
         self._shown: dict[object, str] = {}
         """Who shows which story."""
-        self._results: Results | None = None
-        self._stories: dict[str, StoryView] = {}
-        self._told_problems: tuple[Problem, ...] = ()
-        self._concepts: list[ConceptView] = []
-        self._moved: Moved | None = None
-        self._shown_state: views.State | None = None
-        self._has_scanned = False
         self._retrained = False
         """Texts were prepared afresh for a retrain: the numbers must follow, although no story differs."""
-        self._prepared = NOTHING
-        """What preparing has cost since the last revision."""
         self._wake = asyncio.Event()
         self._wake.set()
         self._has_asked = True
@@ -90,11 +79,6 @@ class HostedCorpus:
         """Held while the worker is told what the corpus is: of two who tell it, the last one would be right."""
         self._stop = asyncio.Event()
         self._noticed = time.perf_counter()
-        self._background: asyncio.Task[None] | None = None
-        self._outstanding: set[str] = set()
-        """Ids of texts that the background is still to bring in."""
-        self._first: tuple[str, ...] = ()
-        """Those of them that go before the others."""
         self._settling: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -105,10 +89,11 @@ class HostedCorpus:
     async def close(self) -> None:
         """Stop both; the worker drops the corpus's state."""
         self._stop.set()
-        tasks = [task for task in (*self._tasks, self._background, self._settling) if task is not None]
+        tasks = [*self._tasks, *([self._settling] if self._settling is not None else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._preparing.close()
         self.worker.forget(self.name)
         await self.chronicle.close()
 
@@ -117,9 +102,14 @@ class HostedCorpus:
         return self._say.doing
 
     @property
+    def revision(self) -> int:
+        """0 before the first results."""
+        return self._picture.revision
+
+    @property
     def middle(self) -> int:
         """The layer whose numbers stand for all; 0 before there are any."""
-        return self._results.middle if self._results is not None else 0
+        return self._picture.results.middle if self._picture.results is not None else 0
 
     @property
     def is_busy(self) -> bool:
@@ -127,17 +117,7 @@ class HostedCorpus:
 
     def snapshot(self) -> Snapshot:
         """All of it, for a client that comes or comes back."""
-        return Snapshot(
-            corpus=self.name,
-            revision=self.revision,
-            settings=self.settings,
-            doing=self.doing,
-            layers=self._layers,
-            stories=sorted(self._stories.values(), key=lambda view: view.path),
-            concepts=self._concepts,
-            problems=list(self._disk.problems),
-            moved=self._moved,
-        )
+        return self._picture.snapshot()
 
     def status(self, clients: int) -> CorpusStatus:
         """For `status`."""
@@ -165,21 +145,19 @@ class HostedCorpus:
             if name not in concepts:
                 raise AmygdalaError(f"no concept '{name}' in {self.path}")
         for path in request.paths:
-            if path not in self._stories:
+            if path not in self._picture.stories:
                 raise AmygdalaError(f"no story {path} in {self.path}")
-            if self._stories[path].state in ("empty", "error"):
-                raise AmygdalaError(f"{path} cannot be computed: {self._stories[path].reason}")
+            if self._picture.stories[path].state in ("empty", "error"):
+                raise AmygdalaError(f"{path} cannot be computed: {self._picture.stories[path].reason}")
         self.wishes.retrain(request, self._on_disk, applied)
         self._retrained = True
         self._look_again()
 
     def cancel(self) -> None:
         """Drop what waits for the model; its stories stay stale until they change or are retrained."""
-        if self._background is not None:
-            self._background.cancel()
-        self._outstanding, self._background = set(), None
-        self.wishes.cancel(self._known)
-        self._retrained = self._retrained and self._prepared.texts_run > 0
+        self._preparing.cancel()
+        self.wishes.cancel(self._preparing.known)
+        self._retrained = self._retrained and self._preparing.has_run
         self._look_again()
 
     def set_live(self, live: bool) -> None:
@@ -206,13 +184,13 @@ class HostedCorpus:
             AmygdalaError: there are no numbers yet, or the path is no story's.
         """
         concept = views.concept_of(request.path)
-        if self._results is None or self._applied is None:
+        if self._applied is None:
             raise AmygdalaError(f"{self.path} has no numbers yet, so there is nothing to read a draft by")
         text = request.text.strip()
         if not text:
             raise AmygdalaError("the draft is empty")
         story = self._applied.get(request.path)
-        view = self._stories.get(request.path)
+        view = self._picture.stories.get(request.path)
         rivals = [view.rival] if view is not None and view.rival is not None else []
         revision = self.revision
 
@@ -270,10 +248,6 @@ class HostedCorpus:
 
     # Following the disk
 
-    @property
-    def _layers(self) -> list[int]:
-        return self._results.layers if self._results else []
-
     async def _watch(self) -> None:
         async for paths in changes(self.path, self._stop, say=lambda words: self._say(note=words)):
             if not self._wake.is_set():
@@ -293,7 +267,17 @@ class HostedCorpus:
             except JobDropped:
                 self._plan_anew()
             except Exception as error:
+                self._changed = None  # who knows what of it was seen
                 self._failed(error)
+
+    def _prepared(self, is_done: bool) -> None:
+        """Texts that were wanted in the background are there, or were dropped with something that failed."""
+        if not is_done:
+            self._plan_anew()
+            return
+        noticed = self._noticed
+        self._look_again()
+        self._noticed = noticed  # the time since then was for this
 
     def _plan_anew(self) -> None:
         """A job was dropped: because of a newer change, which has its own, or because another of the corpus failed,
@@ -325,8 +309,8 @@ class HostedCorpus:
         scanned = time.perf_counter()
         if self.doing.state == "scanning":
             self._say_computing()
-        planned = plan(self._on_disk, self._applied, self._known, self.wishes, list(self._shown.values()))
-        self._prepare(planned)
+        planned = plan(self._on_disk, self._applied, self._preparing.known, self.wishes, list(self._shown.values()))
+        self._preparing.follow(planned, self._disk.stories)
         forced = self._retrained and not self.wishes.fresh and not planned.fresh
         if planned.is_idle and not forced and self._applied is not None:
             self._show(planned.waiting)
@@ -349,55 +333,12 @@ class HostedCorpus:
 
     def _rest(self, planned: Plan) -> None:
         """Say that there is nothing more to do for now, or that texts are still being prepared."""
-        if self._background is not None:
+        if self._preparing.is_running:
             self._say(waiting=planned.stale)
         else:
             self._say(state="ready", detail="", waiting=planned.stale, device=self.worker.device)
         if self._settling is None or self._settling.done():
             self._settling = asyncio.create_task(self._settle())
-
-    def _prepare(self, planned: Plan) -> None:
-        """Have the background prepare what is planned, in place of what it prepares now, unless that is the same."""
-        if set(planned.prepare) == self._outstanding and set(planned.first) <= set(self._first):
-            return
-        if self._background is not None:
-            self._background.cancel()
-        self._outstanding, self._first = set(planned.prepare), planned.first
-        self._background = asyncio.create_task(self._in_background(planned)) if planned.prepare else None
-
-    async def _in_background(self, planned: Plan) -> None:
-        """Prepare texts; what comes in is known at once, so that it need not be asked for again."""
-        wishes, wanted = self.wishes, planned.prepare
-        fresh = wishes.fresh & set(wanted)
-
-        def advance(message: work.Advanced) -> None:
-            self._known.update(message.ids)
-            wishes.fresh.difference_update(message.ids)
-            fresh.difference_update(message.ids)
-            self._outstanding.difference_update(message.ids)
-            self._prepared = _plus(self._prepared, texts_run=message.run, texts_cached=message.cached)
-            self._say.advance(message, self.worker.device)
-
-        try:
-            prepared = await self.worker.prepare(
-                self.name, self.settings, list(self._on_disk.values()), wanted, planned.first, fresh, advance
-            )
-        except JobDropped:
-            self._outstanding, self._background = set(), None
-            self._plan_anew()
-            return
-        except Exception as error:
-            self._outstanding, self._background = set(), None
-            self._failed(error)
-            return
-        self._known.update(wanted)
-        wishes.fresh -= fresh
-        wishes.held.clear()
-        self._prepared = _plus(self._prepared, seconds_forward=prepared.seconds)
-        self._outstanding, self._background = set(), None
-        noticed = self._noticed
-        self._look_again()
-        self._noticed = noticed  # the time since then was for this
 
     # Computing
 
@@ -409,9 +350,9 @@ class HostedCorpus:
             self._settling.cancel()
         results = await self._apply(planned, computing | planned.waiting)
         applied = time.perf_counter()
-        before, old = self._shown_state, self._applied or {}
-        self._results, self._applied = results, planned.now
-        self._known = {story.text_id for story in planned.now.values()} | (self._known & self.wishes.held)
+        is_first, old, self._applied = self._applied is None, self._applied or {}, planned.now
+        now = {story.text_id for story in planned.now.values()}
+        self._preparing.known = now | (self._preparing.known & self.wishes.held)
         self.wishes.done(planned)
         forced, self._retrained = self._retrained, self._retrained and bool(self.wishes.fresh or self.wishes.held)
         affected = {
@@ -420,18 +361,15 @@ class HostedCorpus:
             for story in (old.get(path), planned.now.get(path))
             if story is not None and story.concept is not None
         }
-        self._concepts = views.concept_views(results, self.settings)
-        stories = views.story_views(self._disk, planned.now, results, planned.waiting)
-        after = views.State(stories, self._concepts, results.middle)
-        self._shown_state = after
-        cause: Cause = "opened" if before is None else "edited" if planned.changes or not forced else "retrained"
+        before, after = self._picture.evaluate(self._disk, planned.now, results, planned.waiting)
+        cause: Cause = "opened" if is_first else "edited" if planned.changes or not forced else "retrained"
         work_done, shown = results.work, time.perf_counter()
         known = scanning + work_done.seconds_forward + work_done.seconds_statistics
         moved = views.moved(
-            before or after,  # the first numbers moved nothing
+            before,
             after,
             cause=cause,
-            changes=planned.changes if before is not None else [],
+            changes=[] if is_first else planned.changes,
             affected=affected,
             work=work_done,
             stages=Stages(
@@ -442,11 +380,11 @@ class HostedCorpus:
                 showing=shown - applied,
             ),
         )
-        base = self.revision
-        self.revision = base + 1 if base else await self.chronicle.first(planned.now, self.settings, results)
-        self._moved = msgspec.structs.replace(moved, revision=self.revision)
-        self._tell(stories, base)
-        self.chronicle.record(self._moved, planned.now, self.settings, results, self._concepts)
+        first = self.revision == 0
+        number = await self.chronicle.first(planned.now, self.settings, results) if first else self.revision + 1
+        moved = msgspec.structs.replace(moved, revision=number)
+        self._picture.revise(self._disk, moved)
+        self.chronicle.record(moved, planned.now, self.settings, results, self._picture.concepts)
 
     async def _apply(self, planned: Plan, computing: Collection[str]) -> Results:
         """Have the worker compute, and show meanwhile that it does; a newer change takes the place of one whose turn
@@ -477,19 +415,19 @@ class HostedCorpus:
                 raise
         whole = results.work
         if not self.wishes.held:  # what was prepared is part of this revision
-            whole = _plus(whole, **msgspec.structs.asdict(self._prepared))
-            self._prepared = NOTHING
+            whole = plus(whole, **msgspec.structs.asdict(self._preparing.take_spent()))
         return msgspec.structs.replace(results, work=whole)
 
     async def _settle(self) -> None:
         """Once it is quiet, have what is expensive redone, and tell what became of it."""
-        if self._results is None or all(found.settled for found in self._results.concepts):
+        results = self._picture.results
+        if results is None or all(found.settled for found in results.concepts):
             return
         await asyncio.sleep(SETTLE_AFTER)
         revision = self.revision
         try:
             await self._remind(work.Urgency.BULK)
-            results = await self.worker.settle(self.name)
+            settled = await self.worker.settle(self.name)
         except (JobDropped, StateLost, WorkerDied):
             if self.doing.state == "ready":
                 self._look_again()  # and settle then
@@ -497,19 +435,13 @@ class HostedCorpus:
         except Exception as error:
             self._failed(error)
             return
-        if results is None or revision != self.revision or self._results is None or self._applied is None:
-            return
-        self._results = msgspec.structs.replace(results, work=self._results.work)
-        self._concepts = views.concept_views(self._results, self.settings)
-        waiting = {path for path, view in self._stories.items() if view.state == "computing"}
-        stories = views.story_views(self._disk, self._applied, self._results, waiting)
-        self._shown_state = views.State(stories, self._concepts, results.middle)
-        self._tell(stories, self.revision, with_concepts=True)
+        if settled is not None and revision == self.revision and self._applied is not None:
+            self._picture.settle(self._disk, self._applied, settled)
 
     # Telling
 
     def _advance(self, message: work.Advanced) -> None:
-        if self._background is None:
+        if not self._preparing.is_running:
             self._say.advance(message, self.worker.device)
 
     def _say_computing(self) -> None:
@@ -522,35 +454,7 @@ class HostedCorpus:
 
     def _show(self, computing: Collection[str]) -> None:
         """Publish stories' states where they changed, at the same revision."""
-        stories = views.story_views(self._disk, self._applied or {}, self._results, computing)
-        if stories != self._stories or self._disk.problems != self._told_problems:
-            self._tell(stories, base=self.revision)
-
-    def _tell(self, stories: dict[str, StoryView], base: int, *, with_concepts: bool = False) -> None:
-        different, removed = views.differing(self._stories, stories)
-        self._stories, self._told_problems = stories, self._disk.problems
-        if not self._has_scanned:  # until now clients may show stories that an earlier engine, or they, had found
-            self._has_scanned = True
-            self._say.publish(self.snapshot())
-            return
-        self._say.publish(
-            Changed(
-                corpus=self.name,
-                base=base,
-                revision=self.revision,
-                layers=self._layers,
-                stories=different,
-                removed=removed,
-                concepts=self._concepts if with_concepts or base != self.revision else None,
-                problems=list(self._disk.problems),
-                moved=self._moved,
-            )
-        )
-
-
-def _plus(spent: Work, **more: float) -> Work:
-    """What was spent, and more."""
-    return msgspec.structs.replace(spent, **{name: getattr(spent, name) + value for name, value in more.items()})
+        self._picture.show(self._disk, self._applied or {}, computing)
 
 
 async def _first(job: asyncio.Task[Any], other: Coroutine[Any, Any, Any]) -> None:

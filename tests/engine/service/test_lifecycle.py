@@ -182,7 +182,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[subprocess.Popen[b
 
 async def test_racing_clients_start_one_engine(short_dir: Path, started: list[subprocess.Popen[bytes]]) -> None:
     path = short_dir / "s"
-    connections = await asyncio.gather(*(client.connect_or_start(path) for _ in range(10)))
+    connections = await asyncio.gather(*(client.connect_or_start(path) for _ in range(20)))
     pids = {connection.welcome.pid for connection in connections}
     (winner,) = [process for process in started if process.pid in pids]
     losers = [process for process in started if process is not winner]
