@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine import cli, paths
+from tests.engine.service.running import heed_interrupts
 from tests.waiting import eventually
 
 
@@ -50,11 +52,11 @@ def test_followed_log_shows_what_comes_until_it_is_interrupted(log: Path, tmp_pa
     out = tmp_path / "out"
     with out.open("wb") as stream:
         command = [sys.executable, "-m", "engine", "log", "--follow"]
-        process = subprocess.Popen(command, stdout=stream, stderr=subprocess.PIPE)
+        process = subprocess.Popen(command, stdout=stream, stderr=subprocess.PIPE, preexec_fn=heed_interrupts)
     eventually(lambda: out.read_text() == "before\n")
     with log.open("a") as more:
         more.write("after\n")
     eventually(lambda: out.read_text() == "before\nafter\n")
-    process.send_signal(2)
+    process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (130, b"stopped\n")

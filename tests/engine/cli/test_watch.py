@@ -18,7 +18,7 @@ import pytest
 
 from engine import cli, client
 from engine.export.verify import verify
-from tests.engine.service.running import SETTINGS, Engine, alive, write
+from tests.engine.service.running import SETTINGS, Engine, alive, heed_interrupts, write
 from tests.waiting import eventually
 
 WITHIN = 60.0
@@ -33,7 +33,9 @@ class Watcher:
         command = [sys.executable, "-m", "engine", *words]
         self.said = out.with_name("said")
         with self.said.open("wb") as said:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said)
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, preexec_fn=heed_interrupts
+            )
         self._lines: queue.Queue[bytes] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

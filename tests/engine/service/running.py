@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -99,6 +100,11 @@ class Talk:
 
     async def close(self) -> None:
         await self.connection.close()
+
+
+def heed_interrupts() -> None:
+    """For a child process: who runs the tests in the background may have it, and so its children, ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def write(file: Path, text: str) -> None:
