@@ -96,7 +96,7 @@ def mend(terminal: Terminal, look: Callable[[str, str], None]) -> None:
     terminal.press("n")
     look("the worst story", terminal.wait_for("Four days without current"))
     terminal.press("e")
-    look("mended in the editor", terminal.wait_for(lambda shown: "rev 2" in shown and "number twenty" in shown))
+    look("mended in the editor", terminal.wait_for(lambda shown: "rev 2" in shown and "twenty" in shown))
     look("what moved", terminal.wait_for("fragmented → mixed"))
     terminal.press("2")
     look("triage again", terminal.wait_for("─ fragmented · 1"))
