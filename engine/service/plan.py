@@ -94,7 +94,8 @@ def plan(
         applied: those that the numbers are of; None before there are any.
         known: ids of texts whose activations are at hand.
         wishes: what has been asked for.
-        shown: paths of stories that are on someone's screen: they do not wait with the others.
+        shown: paths of stories that are on someone's screen: new texts of theirs do not wait with the others, and what
+            is to be run again goes first.
     """
     wanted = _wanted(disk, applied or {}, applied is None, wishes)
     texts = {story.text_id for story in wanted.values()}
@@ -102,12 +103,12 @@ def plan(
     fresh = set(wishes.fresh)
     missing = (texts - set(known)) | fresh
     on_screen = [wanted[path].text_id for path in shown if path in wanted]
-    if applied is not None:
-        wishes.held -= set(on_screen)
+    awaited = set() if applied is None else set(on_screen) - set(known)
+    wishes.held -= awaited
     wishes.held &= texts
     new = missing - wishes.held
     if len(new) > A_FEW or (applied is None and wishes.held):
-        wishes.held |= new - (set() if applied is None else set(on_screen))
+        wishes.held |= new - awaited
     now = {}
     waiting = set()
     for path, story in wanted.items():

@@ -99,6 +99,15 @@ def test_story_on_screen_goes_before_the_many() -> None:
     assert (first.prepare[0], first.first) == (text_id("new 3"), (text_id("new 3"),))
 
 
+def test_retrain_of_all_is_one_whatever_is_on_screen() -> None:
+    applied, wishes = many("old"), Wishes()
+    wishes.retrain(ALL, applied, applied)
+    found = plan(applied, applied, ids(applied), wishes, ["s3.txt"])
+    assert found.is_idle
+    assert set(found.prepare) == ids(applied)
+    assert found.first == (text_id("old 3"),)
+
+
 def test_paused_changes_are_stale_until_asked_for() -> None:
     applied, disk, wishes = stories(a="1", b="1"), stories(a="2", b="2", c="2"), Wishes(live=False)
     found = plan(disk, applied, ids(applied), wishes)
