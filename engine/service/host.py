@@ -307,9 +307,9 @@ class HostedCorpus:
             return  # a folder that is looked at every two seconds, mostly for nothing
         self._on_disk = {story.path: story for story in self._disk.stories}
         scanned = time.perf_counter()
-        if self.doing.state == "scanning":
-            self._say_computing()
         planned = plan(self._on_disk, self._applied, self._preparing.known, self.wishes, list(self._shown.values()))
+        if planned.prepare or self.doing.state == "scanning":
+            self._say_computing()
         self._preparing.follow(planned, self._disk.stories)
         forced = self._retrained and not self.wishes.fresh and not planned.fresh
         if planned.is_idle and not forced and self._applied is not None:

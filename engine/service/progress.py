@@ -47,7 +47,8 @@ class Announcer:
         if not message.total:
             return
         now = time.monotonic()
-        if message.done == 0 or message.total != self.doing.total:
+        is_another = message.done == 0 or message.total != self.doing.total
+        if is_another:
             self._started, self._at_start = now, message.done
         elapsed, done = now - self._started, message.done - self._at_start
         rate = done / elapsed if done and elapsed > 0 else 0.0
@@ -61,7 +62,7 @@ class Announcer:
             rate=rate,
             left=(message.total - message.done) / rate if rate else None,
         )
-        if self.doing.state != "computing" or now - self._said >= EVERY:
+        if is_another or self.doing.state != "computing" or now - self._said >= EVERY:
             self._said = now
             self.publish(Progressed(corpus=self._corpus, doing=doing))
         self.doing = doing
