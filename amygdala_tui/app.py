@@ -21,10 +21,10 @@ from amygdala_tui.messages import CorpusFound, EngineAway, EngineSaid, SettingsD
 from amygdala_tui.mirror import Mirror, from_disk
 from amygdala_tui.screens.dialogs import Choice
 from amygdala_tui.screens.studio import StudioScreen
-from engine import protocol
 from engine.corpus import Layout, scan
 from engine.errors import AmygdalaError
 from engine.settings import Settings
+from engine.wire import protocol
 
 
 class Studio(App[None]):

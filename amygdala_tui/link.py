@@ -13,9 +13,10 @@ from textual.message import Message
 
 from amygdala_tui.messages import EngineAway, EngineSaid, SettingsDiffer
 from amygdala_tui.mirror import Mirror, OutOfStep, follow
-from engine import client, protocol
+from engine import client
 from engine.errors import AmygdalaError
 from engine.settings import Settings
+from engine.wire import protocol
 
 RETRY = (1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds between tries to find or start an engine; the last one repeats."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from engine.corpus import Corpus, Problem
-from engine.protocol import Changed, Progressed, Snapshot
 from engine.settings import Settings
-from engine.snapshot import ConceptView, Doing, Moved, StoryView
 from engine.triage import by_bucket
+from engine.wire.protocol import Changed, Progressed, Snapshot
+from engine.wire.snapshot import ConceptView, Doing, Moved, StoryView
 
 KEPT_MOVES = 50
 

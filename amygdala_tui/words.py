@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from amygdala_tui.mirror import Mirror
-from engine.snapshot import ConceptMove, Doing, Moved, StoryMove, StoryView
+from engine.wire.snapshot import ConceptMove, Doing, Moved, StoryMove, StoryView
 
 SIGNS: dict[str, tuple[str, str]] = {
     "ok": ("ok", "green"),

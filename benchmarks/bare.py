@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from engine.compute.forward import TOKENS_PER_BATCH, TOKENS_PER_GPU_BATCH
+from engine.compute.model.forward import TOKENS_PER_BATCH, TOKENS_PER_GPU_BATCH
 
 
 class _Enough(Exception):

@@ -20,9 +20,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from engine import client, protocol, settings
+from engine import client, settings
 from engine.corpus import Layout, scan
 from engine.settings import Settings
+from engine.wire import protocol
 
 
 def main() -> int:

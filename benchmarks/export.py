@@ -29,8 +29,8 @@ import textbook
 import torch
 import wide
 
-from engine.compute.layers import target_layers
-from engine.compute.reading import load_for
+from engine.compute.live.sweep import load_for
+from engine.compute.model.layers import target_layers
 from engine.corpus import Corpus
 from engine.settings import Settings
 

@@ -18,13 +18,13 @@ from pathlib import Path
 import random_model
 import torch
 
-from engine.compute.live import LiveCorpus
-from engine.compute.models import LoadedModel
-from engine.compute.reading import load_for
-from engine.compute.store import Store
+from engine.compute.activations.store import Store
+from engine.compute.live.corpus import LiveCorpus
+from engine.compute.live.sweep import load_for
+from engine.compute.model.checkpoint import LoadedModel
 from engine.corpus import text_id
 from engine.settings import Settings
-from engine.work import Placement
+from engine.wire.jobs import Placement
 
 GOAL = 0.5
 CONCEPTS = 16

@@ -20,7 +20,7 @@ from typing import Any
 import random_model
 import torch
 
-from engine.compute.layers import target_layers
+from engine.compute.model.layers import target_layers
 from engine.settings import Settings
 
 GOAL = 1.2
@@ -31,9 +31,9 @@ AutoModel.from_pretrained({folder!r}, dtype=torch.{dtype}).to({device!r}).eval()
 """
 OURS = """
 from pathlib import Path
-import engine.compute.live
-from engine.compute.reading import load_for
-from engine.compute.store import Store
+import engine.compute.live.corpus
+from engine.compute.live.sweep import load_for
+from engine.compute.activations.store import Store
 from engine.settings import Settings
 load_for(Settings(model={folder!r}, target_layers={layers!r}, dtype={short!r}), Store(Path({cache!r})).digest)
 """
@@ -42,8 +42,8 @@ import json, mmap, time
 from pathlib import Path
 import torch
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
-import engine.compute.live
-from engine.compute.reading import load_for
+import engine.compute.live.corpus
+from engine.compute.live.sweep import load_for
 from engine.settings import Settings
 
 def memory():

@@ -20,16 +20,16 @@ import torch
 from torch import Tensor
 
 from engine import paths
-from engine.compute import methods
-from engine.compute.live import LiveCorpus
-from engine.compute.models import LoadedModel, load
-from engine.compute.separation import auroc
-from engine.compute.source import Source, Tally, silent
-from engine.compute.store import Store
-from engine.compute.subspace import Solved, Subspaces, filtered
+from engine.compute.activations.source import Source, Tally, silent
+from engine.compute.activations.store import Store
+from engine.compute.live import methods
+from engine.compute.live.corpus import LiveCorpus
+from engine.compute.model.checkpoint import LoadedModel, load
+from engine.compute.statistics.separation import auroc
+from engine.compute.statistics.subspace import Solved, Subspaces, filtered
 from engine.corpus import Layout, Story, scan
 from engine.settings import Settings
-from engine.work import Placement
+from engine.wire.jobs import Placement
 
 METHODS: dict[str, dict[str, Any]] = {
     "pooled": {},

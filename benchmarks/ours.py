@@ -9,15 +9,15 @@ from pathlib import Path
 
 import msgspec
 
-from engine.compute.live import LiveCorpus, Readout
-from engine.compute.models import LoadedModel
-from engine.compute.store import Store
+from engine.compute.activations.store import Store
+from engine.compute.live.corpus import LiveCorpus, Readout
+from engine.compute.model.checkpoint import LoadedModel
 from engine.corpus import Corpus
 from engine.export import readout
 from engine.results import Results
 from engine.settings import Settings
 from engine.triage import judge
-from engine.work import Placement
+from engine.wire.jobs import Placement
 
 
 @dataclass(frozen=True)

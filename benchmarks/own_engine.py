@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from engine import client, protocol
+from engine import client
 from engine.settings import Settings
+from engine.wire import protocol
 
 
 @contextmanager

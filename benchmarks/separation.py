@@ -16,13 +16,13 @@ from pathlib import Path
 import torch
 
 from engine import paths, settings
-from engine.compute.fits import membership
-from engine.compute.layers import target_layers
-from engine.compute.models import load
-from engine.compute.reading import extractor_for
-from engine.compute.separation import separation
-from engine.compute.source import Source, Tally, silent
-from engine.compute.store import Store
+from engine.compute.activations.source import Source, Tally, silent
+from engine.compute.activations.store import Store
+from engine.compute.live.sweep import extractor_for
+from engine.compute.model.checkpoint import load
+from engine.compute.model.layers import target_layers
+from engine.compute.statistics.leave_one_out import membership
+from engine.compute.statistics.separation import separation
 from engine.corpus import Layout, scan
 
 

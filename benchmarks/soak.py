@@ -17,9 +17,10 @@ from pathlib import Path
 
 from benchmarks.edit_latency import make
 from benchmarks.own_engine import Follower, own_places
-from engine import paths, protocol, settings
+from engine import paths, settings
 from engine.corpus import Layout, Story, scan, text_id
 from engine.settings import Settings
+from engine.wire import protocol
 
 GOLDEN = Path(__file__).parent.parent / "tests" / "golden"
 CONCEPTS = 20

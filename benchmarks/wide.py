@@ -20,8 +20,8 @@ import textbook
 import torch
 from torch import Tensor
 
-from engine.compute.directions import normalise
-from engine.compute.subspace import Projectors, Subspaces, basis, filtered
+from engine.compute.statistics.directions import normalise
+from engine.compute.statistics.subspace import Projectors, Subspaces, basis, filtered
 
 GOAL = 60.0
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -12,8 +12,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from engine import __version__, paths, protocol
+from engine import __version__, paths
 from engine.errors import AmygdalaError
+from engine.wire import protocol
 
 START_WITHIN = 15.0
 """Seconds a new engine has to answer; it does so before it loads any model."""

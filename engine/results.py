@@ -100,7 +100,7 @@ class ConceptQuality(msgspec.Struct, frozen=True, kw_only=True):
     """At the middle target layer: the two lowest alignments, as (text id, alignment); empty for one story."""
     settled: bool = True
     """Whether what is expensive (neurons, nulls, subspaces) is of the texts as they are, and not of slightly earlier
-    ones (`engine.compute.settling`)."""
+    ones (`engine.compute.live.deferred`)."""
 
     def headline(self, layer: int) -> tuple[float, float | None, float]:
         """The three numbers that decide a bucket: first-PC ratio, cosine of the nearest concept (if any), R²."""

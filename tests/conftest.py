@@ -15,7 +15,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models; many processes
 
 if TYPE_CHECKING:
-    from engine.compute.models import LoadedModel
+    from engine.compute.model.checkpoint import LoadedModel
 
 ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = Path(__file__).parent / "golden"
@@ -74,12 +74,12 @@ def load_model() -> Callable[[str], LoadedModel]:
     loaded: dict[str, LoadedModel] = {}
 
     def load(name: str) -> LoadedModel:
-        from engine.compute import models
+        from engine.compute.model import checkpoint
         from engine.settings import Settings
 
         if name not in loaded:
             model = name if name == "embedded" else str(GOLDEN / "models" / name)
-            loaded[name] = models.load(Settings(model=model, device="cpu"))
+            loaded[name] = checkpoint.load(Settings(model=model, device="cpu"))
         return loaded[name]
 
     return load

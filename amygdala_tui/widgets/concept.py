@@ -15,7 +15,7 @@ from amygdala_tui.widgets.story_list import StoryList
 from amygdala_tui.words import bar, number, sparkline, state_sign
 from engine.plain import plain
 from engine.results import ConceptQuality
-from engine.snapshot import ConceptView, StoryView
+from engine.wire.snapshot import ConceptView, StoryView
 
 BAR_WIDTH = 14
 HEADS = 5

@@ -14,7 +14,7 @@ from amygdala_tui.widgets.lines import Line
 from amygdala_tui.widgets.story_list import StoryList
 from amygdala_tui.words import fit, number, state_sign
 from engine.plain import plain
-from engine.snapshot import StoryView
+from engine.wire.snapshot import StoryView
 
 
 class QueuePane(Vertical):

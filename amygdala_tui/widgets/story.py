@@ -14,7 +14,7 @@ from textual.widgets import Static
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.words import bar, number, state_sign, title
 from engine.plain import plain
-from engine.snapshot import StoryView
+from engine.wire.snapshot import StoryView
 
 SHOWN = 1 << 16
 """Bytes of a story shown; a story has a page or two."""

@@ -14,7 +14,7 @@ from amygdala_tui.mirror import Mirror
 from amygdala_tui.widgets.lines import Line, LineList
 from amygdala_tui.words import fit, state_sign
 from engine.plain import plain
-from engine.snapshot import StoryView
+from engine.wire.snapshot import StoryView
 
 BRANCH = "branch:"
 """Prefix of a branch's key; what follows is its path, `stories` or `paired/<scenario>` or `concept/<name>`."""

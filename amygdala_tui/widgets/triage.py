@@ -13,8 +13,8 @@ from amygdala_tui.messages import ConceptOpened, ConceptSelected
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.widgets.lines import Line, LineList
 from amygdala_tui.words import number
-from engine.snapshot import ConceptView
 from engine.triage import Bucket, Thresholds
+from engine.wire.snapshot import ConceptView
 
 STYLES = {
     Bucket.CONTAMINATED: "bold red",

@@ -20,7 +20,7 @@ from engine.errors import UsageError
 from engine.plain import plain
 
 if TYPE_CHECKING:
-    from engine.compute.store import Info, Pruned, Store, Verified
+    from engine.compute.activations.store import Info, Pruned, Store, Verified
 
 UNITS = "KMGT"
 SIZE = re.compile(rf"([0-9]+(?:\.[0-9]+)?)\s*(?:([{UNITS}])(?:iB|B)?|B)?", re.IGNORECASE)
@@ -44,7 +44,7 @@ def verify(arguments: argparse.Namespace) -> int:
 
 def prune(arguments: argparse.Namespace) -> int:
     """Drop the least recently used until the cache is no larger than asked for; 1 if it could not be made so small."""
-    from engine.compute.store import MAX_BYTES
+    from engine.compute.activations.store import MAX_BYTES
 
     max_bytes = MAX_BYTES if arguments.max_size is None else parse_size(arguments.max_size, "--max-size")
     store = _store()
@@ -78,7 +78,7 @@ def size_words(size: float) -> str:
 
 
 def _store() -> Store:
-    from engine.compute.store import Store  # imported here, for torch takes seconds
+    from engine.compute.activations.store import Store  # imported here, for torch takes seconds
 
     return Store(paths.cache_dir())
 

@@ -11,17 +11,18 @@ from pathlib import Path
 import safetensors
 import safetensors.torch
 
-from engine import client, paths, protocol
+from engine import client, paths
 from engine.cli.report import ForwardProgress, diagnostics, swept
-from engine.compute import methods
-from engine.compute.live import LiveCorpus, Readout
-from engine.compute.reading import layers_for, outline_for
-from engine.compute.store import Store
+from engine.compute.activations.store import Store
+from engine.compute.live import methods
+from engine.compute.live.corpus import LiveCorpus, Readout
+from engine.compute.live.sweep import layers_for, outline_for
 from engine.corpus import Corpus, Layout, scan
 from engine.errors import AmygdalaError
 from engine.results import Facts, Results
 from engine.settings import Settings
-from engine.work import Placement
+from engine.wire import protocol
+from engine.wire.jobs import Placement
 
 TRIES = 5
 """Exports in a row that changes of the stories may overtake."""

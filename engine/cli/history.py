@@ -14,8 +14,8 @@ from engine.cli.report import output
 from engine.corpus import Change
 from engine.errors import AmygdalaError, UsageError
 from engine.plain import plain
-from engine.revisions import Comparison, Metrics, Revision
-from engine.service.history import History
+from engine.service.history.database import History
+from engine.wire.revisions import Comparison, Metrics, Revision
 
 NAMED = 3
 """Files that a line names; the others are counted."""

@@ -12,9 +12,10 @@ from typing import TypeVar
 
 import msgspec
 
-from engine import client, paths, protocol, snapshot
+from engine import client, paths
 from engine.cli.report import output
 from engine.errors import AmygdalaError
+from engine.wire import protocol, snapshot
 
 T = TypeVar("T")
 STOP_WITHIN = 20.0

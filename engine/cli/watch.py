@@ -9,12 +9,13 @@ from pathlib import Path
 
 import msgspec
 
-from engine import client, paths, protocol, settings
+from engine import client, paths, settings
 from engine.cli.export import answer, prepare, write
 from engine.cli.report import ForwardProgress, diagnostics
 from engine.corpus import Layout
 from engine.errors import AmygdalaError
 from engine.settings import Settings
+from engine.wire import protocol
 
 AGAIN = 2.0
 """Seconds until an engine that went away is looked for, or started, again."""

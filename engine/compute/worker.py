@@ -1,7 +1,7 @@
 """The worker process: holds one model, keeps the state of the corpora that use it, and exits when its pipe closes.
 
 Run as `python -m engine.compute.worker SETTINGS-JSON`: requests come in on standard input, answers go out on
-standard output, one JSON document per line (`engine.work`); whatever else is printed goes to standard error.
+standard output, one JSON document per line (`engine.wire.jobs`); whatever else is printed goes to standard error.
 """
 
 from __future__ import annotations
@@ -24,15 +24,16 @@ import msgspec
 import safetensors.torch
 import torch
 
-from engine import paths, work
-from engine.compute import methods
-from engine.compute.live import LiveCorpus, Step
-from engine.compute.models import LoadedModel
-from engine.compute.reading import is_deep_enough, layers_for, load_for
-from engine.compute.source import Tally
-from engine.compute.store import Store
+from engine import paths
+from engine.compute.activations.source import Tally
+from engine.compute.activations.store import Store
+from engine.compute.live import methods
+from engine.compute.live.corpus import LiveCorpus, Step
+from engine.compute.live.sweep import is_deep_enough, layers_for, load_for
+from engine.compute.model.checkpoint import LoadedModel
 from engine.errors import AmygdalaError
 from engine.settings import Settings
+from engine.wire import jobs
 
 log = logging.getLogger("engine.worker")
 
@@ -43,7 +44,7 @@ class Hosted:
 
     settings: Settings
     texts: dict[str, str] = field(default_factory=dict)
-    stories: dict[str, work.Placement] = field(default_factory=dict)
+    stories: dict[str, jobs.Placement] = field(default_factory=dict)
     """By path, as of the last `Apply` that came."""
     live: LiveCorpus | None = None
     applied: int = 0
@@ -54,10 +55,10 @@ class Hosted:
 class Task:
     """A job in the queue: the most urgent first, then the first to come."""
 
-    urgency: work.Urgency
+    urgency: jobs.Urgency
     number: int
-    job: work.AnyJob = field(compare=False)
-    placements: list[work.Placement] = field(default_factory=list, compare=False)
+    job: jobs.AnyJob = field(compare=False)
+    placements: list[jobs.Placement] = field(default_factory=list, compare=False)
     """The corpus's stories as they were when the job came."""
     texts: dict[str, str] = field(default_factory=dict, compare=False)
     """Those that it may need, by id."""
@@ -102,23 +103,23 @@ class Worker:
             log.warning(warning)
         gc.freeze()  # what came with the model stays: looking through it for garbage takes longer than an edit's sums
         seconds = time.perf_counter() - started
-        loaded = work.Loaded(device=model.placement, seconds=seconds, bytes=model.bytes_held, warnings=model.warnings)
+        loaded = jobs.Loaded(device=model.placement, seconds=seconds, bytes=model.bytes_held, warnings=model.warnings)
         send(self._out, loaded)
         return model
 
-    def accept(self, message: work.ToWorker) -> None:
+    def accept(self, message: jobs.ToWorker) -> None:
         """Take in a message; a job waits for its turn."""
         match message:
-            case work.Drop(job=number, begun=begun):
+            case jobs.Drop(job=number, begun=begun):
                 self._drop([t for t in self._tasks if t.job.job == number and (begun or t.steps is None)])
-            case work.Forget(corpus=corpus):
+            case jobs.Forget(corpus=corpus):
                 self._drop([task for task in self._tasks if task.job.corpus == corpus])
                 self._corpora.pop(corpus, None)
                 self._layers.pop(corpus, None)
                 gc.collect()  # a live corpus and what it calls hold each other, and tensors on a GPU with them
             case _:
                 task = Task(message.urgency, next(self._numbers), message)
-                if isinstance(message, work.Prepare | work.Apply):
+                if isinstance(message, jobs.Prepare | jobs.Apply):
                     self._take_in(message, task)
                 self._tasks.append(task)
 
@@ -143,18 +144,18 @@ class Worker:
 
     def _begin(self, task: Task) -> Iterator[None]:
         match job := task.job:
-            case work.Prepare():
+            case jobs.Prepare():
                 return self._prepare(job, task)
-            case work.Apply():
+            case jobs.Apply():
                 return self._apply(job, task)
-            case work.Settle():
+            case jobs.Settle():
                 return self._settle(job)
-            case work.Score():
+            case jobs.Score():
                 return self._score(job)
-            case work.Write():
+            case jobs.Write():
                 return self._write(job)
 
-    def _prepare(self, job: work.Prepare, task: Task) -> Iterator[None]:
+    def _prepare(self, job: jobs.Prepare, task: Task) -> Iterator[None]:
         live = self._live(job, task)
         yield
         tally = Tally()
@@ -165,9 +166,9 @@ class Worker:
                 self._tell(job, step, tally.n_run - told.n_run, tally.n_cached - told.n_cached)
                 told = copy(tally)
                 yield
-        send(self._out, work.Prepared(job=job.job, seconds=tally.seconds))
+        send(self._out, jobs.Prepared(job=job.job, seconds=tally.seconds))
 
-    def _apply(self, job: work.Apply, task: Task) -> Iterator[None]:
+    def _apply(self, job: jobs.Apply, task: Task) -> Iterator[None]:
         live = self._live(job, task)
         steps = live.change(task.placements, task.texts, set(job.fresh))
         while True:
@@ -180,25 +181,25 @@ class Worker:
             yield
         live.forget(job.dropped)
         self._corpora[job.corpus].applied = job.job
-        send(self._out, work.Applied(corpus=job.corpus, job=job.job, results=results))
+        send(self._out, jobs.Applied(corpus=job.corpus, job=job.job, results=results))
 
-    def _settle(self, job: work.Settle) -> Iterator[None]:
+    def _settle(self, job: jobs.Settle) -> Iterator[None]:
         live = self._known(job)
         steps = live.settle()
         while True:
             try:
                 next(steps)
             except StopIteration as end:
-                send(self._out, work.Settled(job=job.job, results=end.value))
+                send(self._out, jobs.Settled(job=job.job, results=end.value))
                 return
             yield
 
-    def _score(self, job: work.Score) -> Iterator[None]:
+    def _score(self, job: jobs.Score) -> Iterator[None]:
         draft = self._known(job).score(job.text, job.text_id, job.instead_of, job.concept, job.concepts)
-        send(self._out, work.Scored(job=job.job, draft=draft))
+        send(self._out, jobs.Scored(job=job.job, draft=draft))
         yield from ()
 
-    def _write(self, job: work.Write) -> Iterator[None]:
+    def _write(self, job: jobs.Write) -> Iterator[None]:
         live = self._known(job)
         while not live.is_settled:  # a change may come in between
             for _ in live.settle():
@@ -211,9 +212,9 @@ class Worker:
             raise AmygdalaError(f"cannot write {job.file}: {error}") from error
         facts = methods.facts(live.extractor, self._corpora[job.corpus].settings)
         applied = self._corpora[job.corpus].applied
-        send(self._out, work.Written(job=job.job, of=applied, results=results, norms=readout.norms, facts=facts))
+        send(self._out, jobs.Written(job=job.job, of=applied, results=results, norms=readout.norms, facts=facts))
 
-    def _live(self, job: work.Prepare | work.Apply, task: Task) -> LiveCorpus:
+    def _live(self, job: jobs.Prepare | jobs.Apply, task: Task) -> LiveCorpus:
         """The corpus's live state, begun where there is none; the model, loaded where it is not, or not deep enough."""
         hosted = self._corpora[job.corpus]
         if self._model is None or not is_deep_enough(self._model, job.settings):
@@ -234,13 +235,13 @@ class Worker:
             hosted.live = LiveCorpus(self._model, job.settings, self._store, layers)
         return hosted.live
 
-    def _known(self, job: work.AnyJob) -> LiveCorpus:
+    def _known(self, job: jobs.AnyJob) -> LiveCorpus:
         hosted = self._corpora.get(job.corpus)
         if hosted is None or hosted.live is None or not hosted.applied:
             raise _NoState
         return hosted.live
 
-    def _take_in(self, job: work.Prepare | work.Apply, task: Task) -> None:
+    def _take_in(self, job: jobs.Prepare | jobs.Apply, task: Task) -> None:
         """Note what a job tells of its corpus, and what the corpus is now, at once, not when its turn comes.
 
         So what is noted follows from the messages alone, in their order, and is what the server takes it to be.
@@ -249,7 +250,7 @@ class Worker:
         if hosted is None or hosted.settings != job.settings:
             hosted = self._corpora[job.corpus] = Hosted(job.settings)
         hosted.texts |= job.texts
-        if isinstance(job, work.Prepare):
+        if isinstance(job, jobs.Prepare):
             task.placements = job.placements
             task.texts = {i: hosted.texts[i] for i in {*job.wanted, *(place.text_id for place in job.placements)}}
             return
@@ -261,9 +262,9 @@ class Worker:
         for text_id in job.dropped:
             hosted.texts.pop(text_id, None)
 
-    def _tell(self, job: work.AnyJob, step: Step, run: int = 0, cached: int = 0) -> None:
+    def _tell(self, job: jobs.AnyJob, step: Step, run: int = 0, cached: int = 0) -> None:
         if step.total or step.ids:
-            advanced = work.Advanced(
+            advanced = jobs.Advanced(
                 job=job.job, done=step.done, total=step.total, ids=list(step.ids), run=run, cached=cached
             )
             send(self._out, advanced)
@@ -271,12 +272,12 @@ class Worker:
     def _drop(self, tasks: list[Task]) -> None:
         for task in tasks:
             self._tasks.remove(task)
-            send(self._out, work.Dropped(job=task.job.job))
+            send(self._out, jobs.Dropped(job=task.job.job))
 
     def _fail(self, task: Task, message: str) -> None:
         self._tasks.remove(task)
-        send(self._out, work.Failed(corpus=task.job.corpus, job=task.job.job, message=message))
-        if isinstance(task.job, work.Score | work.Write):
+        send(self._out, jobs.Failed(corpus=task.job.corpus, job=task.job.job, message=message))
+        if isinstance(task.job, jobs.Score | jobs.Write):
             return
         # the state may be half changed, so the next job starts from nothing (activations are in the store)
         hosted = self._corpora[task.job.corpus]
@@ -288,7 +289,7 @@ class _NoState(Exception):
     """The job is about a state that is not there (any more)."""
 
 
-def send(out: BinaryIO, message: work.FromWorker) -> None:
+def send(out: BinaryIO, message: jobs.FromWorker) -> None:
     """Write one answer."""
     out.write(msgspec.json.encode(message) + b"\n")
     out.flush()
@@ -304,7 +305,7 @@ def main(arguments: list[str]) -> int:
     try:
         worker.load(settings)
     except AmygdalaError as error:
-        send(out, work.Failed(corpus="", job=0, message=str(error)))
+        send(out, jobs.Failed(corpus="", job=0, message=str(error)))
         return 1
     inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(inbox,), daemon=True).start()
@@ -313,7 +314,7 @@ def main(arguments: list[str]) -> int:
 
 def _serve(worker: Worker, inbox: queue.SimpleQueue[bytes]) -> int:
     """Between any two steps, hear what has come; an empty line is the end."""
-    decoder = msgspec.json.Decoder(work.ToWorker)
+    decoder = msgspec.json.Decoder(jobs.ToWorker)
     while True:
         try:
             line = inbox.get(block=not worker.has_work)

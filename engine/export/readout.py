@@ -18,7 +18,7 @@ import safetensors.torch
 from torch import Tensor
 
 from engine import __version__
-from engine.compute.live import Readout
+from engine.compute.live.corpus import Readout
 from engine.corpus import Corpus
 from engine.errors import AmygdalaError
 from engine.export import gguf

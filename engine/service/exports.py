@@ -12,13 +12,14 @@ from pathlib import Path
 
 import msgspec
 
-from engine import paths, protocol, work
+from engine import paths
 from engine.corpus import Corpus, Layout, scan
 from engine.errors import AmygdalaError
-from engine.service.host import HostedCorpus
-from engine.service.pool import WorkerPool
-from engine.service.progress import EVERY
-from engine.service.workers import StateLost, WorkerDied
+from engine.service.hosting.hosted import HostedCorpus
+from engine.service.hosting.progress import EVERY
+from engine.service.process.pool import WorkerPool
+from engine.service.process.proxy import StateLost, WorkerDied
+from engine.wire import jobs, protocol
 
 KEPT = 3600.0
 """Seconds until a file that no client fetched is removed."""
@@ -58,7 +59,7 @@ class Exports:
 
     async def _alone(
         self, request: protocol.Export, corpus: Corpus, file: Path, tell: Callable[[protocol.Exporting], None]
-    ) -> work.Written:
+    ) -> jobs.Written:
         file.unlink(missing_ok=True)  # of an attempt that a change overtook
         if not corpus.concepts:
             raise AmygdalaError("no stories to compute anything from")
@@ -66,7 +67,7 @@ class Exports:
         name = f"export {next(self._numbers)}"
         said = 0.0
 
-        def advance(message: work.Advanced) -> None:
+        def advance(message: jobs.Advanced) -> None:
             nonlocal said
             if message.total and (not message.done or time.monotonic() - said >= EVERY):
                 said = time.monotonic()
@@ -74,11 +75,11 @@ class Exports:
 
         given = request.settings, corpus.stories, (), advance
         try:
-            results = await worker.apply(name, *given, urgency=work.Urgency.BULK)
+            results = await worker.apply(name, *given, urgency=jobs.Urgency.BULK)
             try:
                 written = await worker.write(name, file)
             except (StateLost, WorkerDied):  # what it knew is in the store
-                await worker.apply(name, *given, urgency=work.Urgency.BULK)
+                await worker.apply(name, *given, urgency=jobs.Urgency.BULK)
                 written = await worker.write(name, file)
         finally:
             worker.forget(name)

@@ -11,18 +11,19 @@ from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 
-from engine import __version__, paths, protocol, settings
+from engine import __version__, paths, settings
 from engine.corpus import Layout
 from engine.errors import AmygdalaError
-from engine.service import views
-from engine.service.chronicle import Chronicle
 from engine.service.exports import Exports
-from engine.service.host import HostedCorpus
+from engine.service.history.recorder import Chronicle
+from engine.service.hosting import views
+from engine.service.hosting.hosted import HostedCorpus
+from engine.service.hosting.progress import Announcer
 from engine.service.lifecycle import Ownership
-from engine.service.pool import WorkerPool
-from engine.service.progress import Announcer
-from engine.service.workers import JobDropped, StateLost
+from engine.service.process.pool import WorkerPool
+from engine.service.process.proxy import JobDropped, StateLost
 from engine.settings import Settings
+from engine.wire import protocol
 
 log = logging.getLogger(__name__)
 

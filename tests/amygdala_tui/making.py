@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from amygdala_tui.mirror import Mirror
-from engine.protocol import Snapshot
 from engine.settings import Settings
-from engine.snapshot import ConceptView, Doing, StoryView
 from engine.triage import Thresholds, judge
+from engine.wire.protocol import Snapshot
+from engine.wire.snapshot import ConceptView, Doing, StoryView
 from tests.numbers import concept_quality
 
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from amygdala_tui.mirror import KEPT_MOVES, Mirror, OutOfStep, follow, from_disk
 from engine.corpus import Corpus, Story
-from engine.protocol import Changed, Progressed
 from engine.results import Work
-from engine.service.views import differing
-from engine.snapshot import Doing, Moved, Stages, StoryView
+from engine.service.hosting.views import differing
+from engine.wire.protocol import Changed, Progressed
+from engine.wire.snapshot import Doing, Moved, Stages, StoryView
 from tests.amygdala_tui.making import concept, mirror, misread, snapshot, story
 
 

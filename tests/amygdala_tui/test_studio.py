@@ -16,8 +16,8 @@ from amygdala_tui.screens.dialogs import Choice, Help
 from amygdala_tui.screens.studio import StudioScreen
 from amygdala_tui.widgets.lines import LineList
 from amygdala_tui.widgets.story import read
-from engine import protocol
 from engine.settings import Settings
+from engine.wire import protocol
 from tests.engine.service.running import SETTINGS, WITHIN, Engine
 from tests.waiting import eventually_async
 
@@ -224,7 +224,8 @@ async def test_an_engine_stopped_on_purpose_is_left_alone_until_asked_for(corpus
 
 async def stop(folder: Path) -> None:
     """Stop the engine that a studio started."""
-    from engine import client, protocol
+    from engine import client
+    from engine.wire import protocol
 
     connection = await client.connect(folder / "e.sock")
     await connection.request(protocol.Stop)

@@ -13,7 +13,7 @@ from amygdala_tui.screens.studio import VIEWS, StudioScreen
 from engine.corpus import Change
 from engine.plain import plain
 from engine.results import Work
-from engine.snapshot import ConceptMove, Doing, Moved, Stages, StoryMove
+from engine.wire.snapshot import ConceptMove, Doing, Moved, Stages, StoryMove
 from tests.amygdala_tui.making import misread, story
 
 WORK = Work(texts_run=1, texts_cached=0, seconds_forward=0.1, seconds_statistics=0.1)

@@ -12,8 +12,9 @@ from pathlib import Path
 from amygdala_tui.app import Studio
 from amygdala_tui.demo import copy_sample
 from amygdala_tui.screens.studio import StudioScreen
-from engine import client, protocol
+from engine import client
 from engine.settings import Settings
+from engine.wire import protocol
 from tests.waiting import eventually_async
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from amygdala_tui.demo import copy_sample
-from engine import client, protocol
+from engine import client
 from engine.client import connect_or_start
 from engine.corpus import Change
 from engine.settings import Settings
-from engine.snapshot import ConceptView
 from engine.triage import Bucket
+from engine.wire import protocol
+from engine.wire.snapshot import ConceptView
 from tests.e2e.sample import CONCEPT, MISFILED, mended
 from tests.engine.service.running import WITHIN, Talk
 

@@ -130,7 +130,7 @@ def test_model_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_model_of_a_user_there_is_not_is_named(tmp_path: Path) -> None:
-    from engine.compute.checkpoint import locate
+    from engine.compute.model.folder import locate
 
     with pytest.raises(UsageError, match="~nosuchuser/model"):
         locate(settings.load(tmp_path, {"model": "~nosuchuser/model"}).model)

@@ -19,12 +19,14 @@ def loaded_after(code: str, *names: str) -> list[str]:
 @pytest.mark.parametrize(
     "module",
     [
-        "engine.service.server", "engine.service.host", "engine.service.workers", "engine.service.views",
-        "engine.service.history", "engine.client", "engine.cli", "engine.cli.watch", "engine.cli.history",
+        "engine.service.server", "engine.service.hosting.hosted", "engine.service.process.proxy",
+        "engine.service.hosting.views",
+        "engine.service.history.database", "engine.client", "engine.cli", "engine.cli.watch", "engine.cli.history",
         "engine.cli.log", "engine.cli.cache", "engine.cli.serve", "engine.cli.remote", "engine.cli.init",
         "engine.cli.export",
-        "engine.corpus", "engine.corpus.watch", "engine.protocol", "engine.settings", "engine.triage", "engine.work",
-        "engine.paths", "engine.snapshot", "engine.revisions",
+        "engine.corpus", "engine.corpus.watch", "engine.wire.protocol", "engine.settings", "engine.triage",
+        "engine.wire.jobs",
+        "engine.paths", "engine.wire.snapshot", "engine.wire.revisions",
     ],
 )  # fmt: skip
 def test_torch_is_not_imported_by(module: str) -> None:
@@ -37,4 +39,4 @@ def test_nothing_that_draws_is_imported_by(module: str) -> None:
 
 
 def test_torch_is_noticed_where_it_is_imported() -> None:
-    assert loaded_after("import engine.compute.live", *HEAVY) == ["torch"]
+    assert loaded_after("import engine.compute.live.corpus", *HEAVY) == ["torch"]

@@ -12,7 +12,7 @@ import torch
 from engine import cli
 from engine.cli import cache as cache_module
 from engine.cli.cache import parse_size, size_words
-from engine.compute.store import Entry, Store
+from engine.compute.activations.store import Entry, Store
 from engine.errors import UsageError
 from tests.engine.test_walls import HEAVY, loaded_after
 

@@ -50,12 +50,12 @@ def export(run: Run, corpus: Path, tmp_path: Path) -> Run:
 @pytest.fixture
 def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fails the test if a model is loaded."""
-    from engine.compute import models
+    from engine.compute.model import checkpoint
 
     def loaded(*_: object, **__: object) -> None:
         raise AssertionError("a model was loaded")
 
-    monkeypatch.setattr(models.Checkpoint, "_load", loaded)
+    monkeypatch.setattr(checkpoint.Checkpoint, "_load", loaded)
 
 
 # What it does
@@ -355,7 +355,7 @@ def test_full_disk_exits_1_and_leaves_the_old_set(export: Run, tmp_path: Path, m
 
 
 def test_interrupt_exits_130(export: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from engine.compute.live import LiveCorpus
+    from engine.compute.live.corpus import LiveCorpus
 
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import safetensors.numpy
 
-from engine import cli, client, protocol
+from engine import cli, client
+from engine.wire import protocol
 from tests.engine.service.running import SETTINGS, Engine, Talk, write
 
 Run = Callable[..., tuple[int, str, str]]
@@ -56,12 +57,12 @@ def run(capsys: pytest.CaptureFixture[str], shared_cache: Path, monkeypatch: pyt
 @pytest.fixture
 def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fails the test if this process loads weights."""
-    from engine.compute import models
+    from engine.compute.model import checkpoint
 
     def loaded(*_: object, **__: object) -> None:
         raise AssertionError("weights were loaded")
 
-    monkeypatch.setattr(models.Checkpoint, "_load", loaded)
+    monkeypatch.setattr(checkpoint.Checkpoint, "_load", loaded)
 
 
 def same(one: Path, other: Path) -> None:

@@ -14,8 +14,8 @@ import pytest
 
 from engine import cli, paths
 from engine.corpus import Change, Story, text_id
-from engine.revisions import Metrics, Revision
-from engine.service.history import History
+from engine.service.history.database import History
+from engine.wire.revisions import Metrics, Revision
 
 Run = Callable[..., tuple[int, str, str]]
 

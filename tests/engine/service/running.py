@@ -11,8 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from engine import client, protocol
+from engine import client
 from engine.settings import Settings
+from engine.wire import protocol
 from tests.conftest import GOLDEN
 from tests.waiting import eventually
 

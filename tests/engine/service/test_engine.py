@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from engine import protocol
 from engine.errors import AmygdalaError
-from engine.protocol import Changed, Progressed, Retrain, SetLive
 from engine.settings import Settings
+from engine.wire import protocol
+from engine.wire.protocol import Changed, Progressed, Retrain, SetLive
 from tests.conftest import GOLDEN
 from tests.engine.service.running import SETTINGS, Engine, Talk, alive, write
 from tests.waiting import eventually

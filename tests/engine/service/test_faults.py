@@ -14,9 +14,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from engine import client, paths, protocol
+from engine import client, paths
 from engine.errors import AmygdalaError
-from engine.protocol import Changed, Progressed
+from engine.wire import protocol
+from engine.wire.protocol import Changed, Progressed
 from tests.conftest import GOLDEN
 from tests.engine.service.running import SETTINGS, Engine, Talk, alive, write
 from tests.engine.service.test_live_work import BULK, ONE_BY_ONE, held, revisions, scenes, states, worker_of

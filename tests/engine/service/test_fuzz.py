@@ -15,11 +15,11 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from engine import protocol
-from engine.protocol import MAX_MESSAGE, PROTOCOL
 from engine.service import server
 from engine.service.lifecycle import Ownership
 from engine.service.server import Server
+from engine.wire import protocol
+from engine.wire.protocol import MAX_MESSAGE, PROTOCOL
 from tests.engine.service.test_server import WITHIN, FakePool, Wire
 from tests.waiting import eventually_async
 

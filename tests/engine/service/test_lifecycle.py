@@ -16,10 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from engine import cli, client, paths, protocol
+from engine import cli, client, paths
 from engine.errors import AmygdalaError
 from engine.paths import peer_uid
 from engine.service.lifecycle import AlreadyRunning, Ownership
+from engine.wire import protocol
 from tests.engine.service.running import Engine, alive
 
 

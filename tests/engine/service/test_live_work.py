@@ -17,12 +17,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from engine import protocol
 from engine.corpus import text_id
 from engine.errors import AmygdalaError
-from engine.protocol import Cancel, Changed, Progressed, Retrain, Score, Showing
-from engine.revisions import Revision
-from engine.service.progress import EVERY
+from engine.service.hosting.progress import EVERY
+from engine.wire import protocol
+from engine.wire.protocol import Cancel, Changed, Progressed, Retrain, Score, Showing
+from engine.wire.revisions import Revision
 from tests.engine.service.running import SETTINGS, Engine, Talk, write
 
 ONE_BY_ONE = msgspec.structs.replace(SETTINGS, batch_size=1)

@@ -12,18 +12,21 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine import __version__, protocol, snapshot
+from engine import __version__
 from engine.corpus import Story
 from engine.errors import AmygdalaError
-from engine.protocol import PROTOCOL
 from engine.results import Results, Work
-from engine.service import host, progress, server
-from engine.service.chronicle import Chronicle
+from engine.service import server
+from engine.service.history.recorder import Chronicle
+from engine.service.hosting import hosted as hosting
+from engine.service.hosting import progress
+from engine.service.hosting.progress import Announcer
 from engine.service.lifecycle import Ownership
-from engine.service.progress import Announcer
 from engine.service.server import Client, Server
 from engine.settings import Settings
-from engine.work import Advanced, Prepared
+from engine.wire import protocol, snapshot
+from engine.wire.jobs import Advanced, Prepared
+from engine.wire.protocol import PROTOCOL
 from tests.waiting import eventually_async
 
 WITHIN = 30.0
@@ -322,30 +325,30 @@ async def test_reopening_while_another_client_opens_leaves_one_state(
     running: Server, connect: Connect, small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closing, go_on = asyncio.Event(), asyncio.Event()
-    close = host.HostedCorpus.close
-    hosted: list[host.HostedCorpus] = []
-    start = host.HostedCorpus.start
+    close = hosting.HostedCorpus.close
+    hosted: list[hosting.HostedCorpus] = []
+    start = hosting.HostedCorpus.start
 
-    async def slow(self: host.HostedCorpus) -> None:
+    async def slow(self: hosting.HostedCorpus) -> None:
         closing.set()
         await go_on.wait()
         await close(self)
 
-    def counted(self: host.HostedCorpus) -> None:
+    def counted(self: hosting.HostedCorpus) -> None:
         hosted.append(self)
         start(self)
 
-    monkeypatch.setattr(host.HostedCorpus, "start", counted)
+    monkeypatch.setattr(hosting.HostedCorpus, "start", counted)
     wire, other = await connect(), await connect()
     await wire.reply({"type": "Open", "id": 1, "corpus": str(small)})
-    monkeypatch.setattr(host.HostedCorpus, "close", slow)
+    monkeypatch.setattr(hosting.HostedCorpus, "close", slow)
     await wire.send({"type": "Open", "id": 2, "corpus": str(small), "settings": {"max_length": 9}, "insist": True})
     await asyncio.wait_for(closing.wait(), WITHIN)
     await other.send({"type": "Open", "id": 1, "corpus": str(small)})
     asyncio.get_running_loop().call_later(0.2, go_on.set)
     await other.read()
     await wire.reply(b"")
-    monkeypatch.setattr(host.HostedCorpus, "close", close)
+    monkeypatch.setattr(hosting.HostedCorpus, "close", close)
     running_still = [each for each in hosted if any(not task.done() for task in each._tasks)]
     orphans = [each for each in running_still if each not in running._corpora.values()]
     for orphan in orphans:
@@ -461,9 +464,9 @@ class Hosted:
             await asyncio.Event().wait()
             yield
 
-        monkeypatch.setattr(host, "changes", by_hand)
+        monkeypatch.setattr(hosting, "changes", by_hand)
         announcer = Announcer(str(path), self.events.append)
-        self.corpus = host.HostedCorpus(path, Settings(), self.worker, announcer, Chronicle(path))  # type: ignore[arg-type]
+        self.corpus = hosting.HostedCorpus(path, Settings(), self.worker, announcer, Chronicle(path))  # type: ignore[arg-type]
         catch_up = self.corpus._catch_up
 
         async def counted() -> None:

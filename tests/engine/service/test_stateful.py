@@ -39,21 +39,22 @@ from msgspec.structs import replace
 
 from amygdala_tui import mirror
 from amygdala_tui.mirror import Mirror
-from engine import paths, protocol
-from engine.compute.live import LiveCorpus
-from engine.compute.models import LoadedModel
-from engine.compute.store import Store
+from engine import paths
+from engine.compute.activations.store import Store
+from engine.compute.live.corpus import LiveCorpus
+from engine.compute.model.checkpoint import LoadedModel
 from engine.corpus import Corpus, Layout, scan, text_id
 from engine.errors import AmygdalaError
-from engine.protocol import Changed, Progressed, Snapshot
 from engine.results import Results
-from engine.service import views
-from engine.service.history import History
-from engine.service.plan import A_FEW
-from engine.snapshot import StoryView
-from engine.work import Placement
+from engine.service.history.database import History
+from engine.service.hosting import views
+from engine.service.hosting.plan import A_FEW
+from engine.wire import protocol
+from engine.wire.jobs import Placement
+from engine.wire.protocol import Changed, Progressed, Snapshot
+from engine.wire.snapshot import StoryView
 from tests.conftest import ROOT
-from tests.engine.compute.comparing import assert_same
+from tests.engine.compute.live.comparing import assert_same
 from tests.engine.service import running
 from tests.engine.service.running import WITHIN, Engine, Talk, alive
 from tests.waiting import eventually_async
@@ -94,7 +95,7 @@ TEXTS = [
 JOURNAL = """
 import os, sys
 if "engine.compute.worker" in sys.orig_argv:
-    from engine.compute.source import Source
+    from engine.compute.activations.source import Source
 
     def keep(self, activations, original=Source._keep):
         tell("begun", activations)

@@ -1,0 +1,137 @@
+"""Activations of texts, from the store where it has them, else from the model."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from engine.compute.activations.store import Entry, Store
+from engine.compute.model.forward import Activation, Extraction
+
+Progress = Callable[[int, int], None]
+"""Told (texts done, texts to do) as a computation goes on."""
+READ_AT_ONCE = 64
+"""Texts taken from the store at a time; one where tokens come with them, which may be a third of a gigabyte each."""
+
+
+def silent(_done: int, _total: int) -> None:
+    """Progress that nobody wants to hear of."""
+
+
+@dataclass
+class Tally:
+    """What fetching has cost so far."""
+
+    n_run: int = 0
+    n_cached: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Activations that came together, by text id."""
+
+    activations: Mapping[str, Activation]
+    done: int = 0
+    """Texts through the model so far, of `total`."""
+    total: int = 0
+    """0 where these are from the store."""
+
+
+class Source:
+    """One model, read one way.
+
+    Args:
+        extraction: what runs texts through a model.
+        store: what has been computed before.
+        keep_tokens: give the residuals of all tokens too; they are stored apart, being much larger.
+    """
+
+    def __init__(self, extraction: Extraction, store: Store, *, keep_tokens: bool = False) -> None:
+        self._extraction = extraction
+        self._store = store
+        self._keep_tokens = keep_tokens
+
+    def fetch(
+        self, texts: Mapping[str, str], fresh: Collection[str], progress: Progress, tally: Tally
+    ) -> Iterator[tuple[str, Activation]]:
+        """Give the activation of each of `texts` (by text id), as it comes; see `batches`."""
+        for batch in self.batches(texts, fresh, tally):
+            if batch.total:
+                progress(batch.done, batch.total)
+            yield from batch.activations.items()
+
+    def batches(self, texts: Mapping[str, str], fresh: Collection[str], tally: Tally) -> Iterator[Batch]:
+        """Give the activations of `texts` (by text id), some at a time; `tally` counts what that took.
+
+        Those in `fresh` go through the model whatever the store has. What the model gives is stored batch by batch,
+        so that a crash loses at most one batch. Before the model's first batch comes an empty one.
+        """
+        missing = []
+        waiting = iter(texts)
+        while some := list(itertools.islice(waiting, 1 if self._keep_tokens else READ_AT_ONCE)):
+            started = time.perf_counter()
+            stored = self._stored(text_id for text_id in some if text_id not in fresh)
+            missing += [text_id for text_id in some if text_id not in stored]
+            tally.n_cached += len(stored)
+            tally.seconds += time.perf_counter() - started
+            yield Batch(stored)
+        if missing:
+            yield from self._run(missing, texts, tally)
+
+    def _run(self, text_ids: list[str], texts: Mapping[str, str], tally: Tally) -> Iterator[Batch]:
+        yield Batch({}, 0, len(text_ids))
+        batches = self._extraction.run([texts[text_id] for text_id in text_ids])
+        done = 0
+        while True:
+            started = time.perf_counter()
+            batch = next(batches, None)
+            if batch is None:
+                break
+            activations = {text_ids[i]: activation for i, activation in batch}
+            self._keep(activations)
+            tally.seconds += time.perf_counter() - started
+            tally.n_run += len(batch)
+            done += len(batch)
+            yield Batch(activations, done, len(text_ids))
+
+    def _stored(self, text_ids: Iterable[str]) -> dict[str, Activation]:
+        keys = {text_id: self._key(text_id) for text_id in text_ids}
+        entries = self._store.get(keys.values())
+        found = {text_id: entries[key] for text_id, key in keys.items() if key in entries}
+        if not self._keep_tokens:
+            return {text_id: _activation(entry) for text_id, entry in found.items()}
+        tokens = self._store.get(self._key(text_id, "tokens") for text_id in found)
+        return {
+            text_id: _activation(entry, tokens[key])
+            for text_id, entry in found.items()
+            if (key := self._key(text_id, "tokens")) in tokens
+        }
+
+    def _keep(self, activations: Mapping[str, Activation]) -> None:
+        entries, tokens = {}, {}
+        for text_id, activation in activations.items():
+            heads = {f"heads.{i}": part for i, part in enumerate(activation.heads) if part is not None}
+            entries[self._key(text_id)] = Entry(
+                {"x": activation.x, **heads},
+                {"truncated": str(int(activation.truncated)), "layers": str(len(activation.heads))},
+            )
+            if activation.tokens is not None:
+                tokens[self._key(text_id, "tokens")] = Entry({"tokens": activation.tokens.cpu()})
+        self._store.put(entries)
+        self._store.put(tokens, "tokens")
+
+    def _key(self, text_id: str, kind: str = "pooled") -> str:
+        return hashlib.sha256(f"{self._extraction.recipe}\n{kind}\n{text_id}".encode()).hexdigest()
+
+
+def _activation(entry: Entry, tokens: Entry | None = None) -> Activation:
+    return Activation(
+        x=entry.tensors["x"],
+        truncated=entry.notes["truncated"] == "1",
+        heads=tuple(entry.tensors.get(f"heads.{i}") for i in range(int(entry.notes["layers"]))),
+        tokens=tokens.tensors["tokens"] if tokens is not None else None,
+    )

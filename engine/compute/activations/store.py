@@ -1,0 +1,318 @@
+"""Activations on disk, by content: what was ever computed is not computed again.
+
+One safetensors file per key, written under a temporary name and renamed; an index (`store_index`) keeps sizes and times
+of use, so that the least recently used go first when the store is full. Losing the index or any file only costs time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from engine.compute.activations.index import Held, Index, Kind, Row
+from engine.compute.model.folder import file_sha256
+
+log = logging.getLogger(__name__)
+
+MAX_BYTES = 20 << 30
+"""20 GiB: ten million stories of a small model, about a million of a large one."""
+Progress = Callable[[int, int], None]
+"""Told (entries read, entries to read)."""
+SUFFIX = ".safetensors"
+KIND, CHECKSUM = "kind", "checksum"
+"""Notes of the store's own, beside those of an entry."""
+TEMPORARY = "."
+"""What the name of a file begins with while it is being written."""
+ABANDONED = 3600.0
+"""Seconds after which nobody writes to a temporary file any more."""
+SAME_USE = 3600.0
+"""Seconds within which a second use is not noted."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is kept under one key."""
+
+    tensors: dict[str, Tensor]
+    """On the CPU."""
+    notes: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Info:
+    """What a store holds."""
+
+    root: Path
+    held: dict[Kind, Held]
+    max_bytes: int
+    oldest_use: float | None
+    """Seconds since the epoch."""
+    unknown: int
+    """Entries on disk that the index does not know, and hence neither counts nor ever drops."""
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was found, and done, when every entry was read."""
+
+    sound: int
+    damaged: int
+    """Dropped; to be computed again."""
+    stuck: int
+    """Cannot be read, or are damaged and cannot be removed."""
+    adopted: int
+    """Sound, but the index did not know them; now it does."""
+    lost: int
+    """The index knew them, but their files are gone; now it does not."""
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What was removed, and what is left."""
+
+    entries: int
+    bytes: int
+    temporaries: int
+    """Files that a writer which was killed left behind."""
+    left: int
+    """Bytes."""
+
+
+class Damaged(ValueError):
+    """A file that is not what was once written."""
+
+
+class Store:
+    """A content-addressed cache of activations, shared by every process of the user."""
+
+    def __init__(self, root: Path, max_bytes: int = MAX_BYTES) -> None:
+        self.root = root
+        self._max_bytes = max_bytes
+        self._folder = root / "activations"
+        self._index = Index(root / "index.sqlite")
+        self._refused = ""
+
+    def get(self, keys: Iterable[str]) -> dict[str, Entry]:
+        """The stored entries among `keys`; a damaged one is dropped, as if it had never been there."""
+        wanted = dict.fromkeys(keys)
+        known = self._index.uses(wanted)
+        now = time.time()
+        found: dict[str, Entry] = {}
+        unknown: list[Row] = []
+        gone, damaged, unreadable = [], [], []
+        for key in wanted:
+            file = self._file(key)
+            try:
+                entry, kind, size = _read(file)
+            except (FileNotFoundError, NotADirectoryError):
+                gone.append(key)
+            except Damaged as error:
+                damaged.append(f"{file}: {error}")
+                gone.append(key)
+                _remove(file)
+            except OSError as error:  # the disk's doing, or too many open files: the entry may be sound
+                unreadable.append(f"{file}: {error.strerror}")
+            else:
+                found[key] = entry
+                if key not in known:
+                    unknown.append(Row(key, kind, size, now))
+        if damaged:
+            log.warning("dropped damaged activations (%d), to be computed again: %s", len(damaged), damaged[0])
+        if unreadable:
+            log.warning("activations that cannot be read (%d): %s", len(unreadable), unreadable[0])
+        self._index.adopt(unknown)
+        self._index.touch([key for key in found if key in known and not 0 <= now - known[key] < SAME_USE], now)
+        self._index.forget({key: known[key] for key in gone if key in known})
+        return found
+
+    def put(self, entries: Mapping[str, Entry], kind: Kind = "pooled") -> None:
+        """Keep these; where the disk refuses, say so and go on without.
+
+        Tokens may take only a share of the room, and give way to pooled entries; within a kind, the least recently used
+        go first.
+        """
+        rows: list[Row] = []
+        refused = ""
+        try:
+            for key, entry in entries.items():
+                rows.append(Row(key, kind, self._write(self._file(key), _encode(entry, kind)), time.time()))
+        except OSError as error:
+            refused = str(error.strerror)
+        if refused and refused != self._refused:  # said once, not at every batch
+            log.warning("activations are not being cached: %s: %s", self.root, refused)
+        self._refused = refused
+        if rows:
+            for key in self._index.put(rows, self._max_bytes):
+                _remove(self._file(key))
+
+    def digest(self, file: Path) -> str:
+        """SHA-256 of a (large) file, remembered for as long as its size, times and inode stay the same."""
+        path = str(file.resolve())
+        info = file.stat()
+        signature = info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino
+        digest = self._index.digest(path, signature)
+        if digest is None:
+            digest = file_sha256(file)
+            self._index.remember(path, signature, digest)
+        return digest
+
+    def info(self) -> Info:
+        """How much there is of what; makes no cache where there is none."""
+        on_disk = {file.stem for file in self._entries()}
+        known = self._index.all_uses()
+        oldest = min(known.values(), default=None)
+        return Info(self.root, self._index.held(), self._max_bytes, oldest, len(on_disk - known.keys()))
+
+    def verify(self, progress: Progress) -> Verified:
+        """Read every entry; drop the damaged, and have the index know of those that are there, and of no others."""
+        known = self._index.all_uses()  # before the files are listed: what is put in between is not taken for lost
+        files = list(self._entries())
+        sound = damaged = stuck = adopted = 0
+        lost = self._index.forget({key: known[key] for key in known.keys() - {file.stem for file in files}})
+        for done, file in enumerate(files):
+            progress(done, len(files))
+            key = file.stem
+            try:
+                _, kind, size = _read(file)
+                written = file.stat().st_mtime
+            except FileNotFoundError:  # dropped by another process meanwhile
+                continue
+            except Damaged as error:
+                log.warning("%s: %s", file, error)
+                if _remove(file):
+                    damaged += 1
+                    self._index.forget({key: known[key]} if key in known else {})
+                else:
+                    stuck += 1
+            except OSError as error:
+                log.warning("%s: %s", file, error.strerror)
+                stuck += 1
+            else:
+                sound += 1
+                if key not in known:
+                    adopted += self._index.adopt([Row(key, kind, size, written)])
+        progress(len(files), len(files))
+        return Verified(sound, damaged, stuck, adopted, lost)
+
+    def prune(self, max_bytes: int) -> Pruned:
+        """Drop the least recently used, of whatever kind, until `max_bytes` are left; sweep what killed writers left.
+
+        The index is told last, for on a full disk it cannot be until files are gone. An entry that it does not know
+        counts as used when it was written.
+        """
+        swept = sum(_remove(file) for file in self._abandoned())
+        known = self._index.all_uses()
+        files: list[tuple[float, str, int]] = []
+        for file in self._entries():
+            with contextlib.suppress(OSError):  # dropped by another process meanwhile
+                info = file.stat()
+                files.append((known.get(file.stem, info.st_mtime), file.stem, info.st_size))
+        left = sum(size for _, _, size in files)
+        gone = known.keys() - {key for _, key, _ in files}
+        entries = freed = 0
+        for _, key, size in sorted(files):
+            if left <= max_bytes:
+                break
+            if _remove(self._file(key)):
+                entries += 1
+                freed += size
+                left -= size
+                gone.add(key)
+        self._index.forget({key: known[key] for key in gone if key in known})
+        return Pruned(entries, freed, swept, left)
+
+    def close(self) -> None:
+        """Let go of the index; the next use opens it again."""
+        self._index.close()
+
+    def _file(self, key: str) -> Path:
+        return self._folder / key[:2] / f"{key}{SUFFIX}"
+
+    def _entries(self) -> Iterator[Path]:
+        return (file for file in self._files() if file.suffix == SUFFIX and file == self._file(file.stem))
+
+    def _abandoned(self) -> Iterator[Path]:
+        for file in self._files():
+            with contextlib.suppress(OSError):
+                if file.name.startswith(TEMPORARY) and time.time() - file.stat().st_mtime > ABANDONED:
+                    yield file
+
+    def _files(self) -> Iterator[Path]:
+        for folder, _, names in os.walk(self._folder):
+            yield from (Path(folder, name) for name in names)
+
+    def _write(self, file: Path, data: bytes) -> int:
+        try:
+            handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=TEMPORARY)
+        except FileNotFoundError:
+            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=TEMPORARY)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(data)
+            Path(temporary).replace(file)
+        except BaseException:
+            _remove(Path(temporary))
+            raise
+        return len(data)
+
+
+def _remove(file: Path) -> bool:
+    """Remove a file if that can be done, and say whether it is gone; a read-only cache is still read."""
+    try:
+        file.unlink(missing_ok=True)
+    except OSError:
+        return False
+    return True
+
+
+def _encode(entry: Entry, kind: Kind) -> bytes:
+    tensors = {name: tensor.contiguous() for name, tensor in entry.tensors.items()}
+    notes = entry.notes | {KIND: kind}
+    return safetensors.torch.save(tensors, notes | {CHECKSUM: _checksum(tensors, notes)})
+
+
+def _read(file: Path) -> tuple[Entry, Kind, int]:
+    """An entry, its kind, and the size of its file.
+
+    Read, not mapped: a system allows a process some 65,000 mappings, and a corpus may have more stories.
+
+    Raises:
+        Damaged: it is not what was written.
+        OSError: it cannot be read.
+    """
+    data = file.read_bytes()
+    try:
+        tensors = safetensors.torch.load(data)
+        header = 8 + int.from_bytes(data[:8], "little")
+        notes = json.loads(data[8:header]).get("__metadata__") or {}
+        checksum = notes.pop(CHECKSUM)
+        if checksum != _checksum(tensors, notes):
+            raise ValueError("its checksum is wrong")
+    except (safetensors.SafetensorError, KeyError, ValueError) as error:
+        raise Damaged(f"is damaged: {error}") from error
+    kind = notes.pop(KIND, "pooled")
+    return Entry(tensors, notes), "tokens" if kind == "tokens" else "pooled", len(data)
+
+
+def _checksum(tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> str:
+    digest = hashlib.blake2b(json.dumps(notes, sort_keys=True).encode(), digest_size=16)
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

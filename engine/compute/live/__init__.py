@@ -1,0 +1,1 @@
+"""One corpus's live state: what a change to its stories does to every number about them."""

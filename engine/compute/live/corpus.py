@@ -1,0 +1,402 @@
+"""One corpus's live state: `apply` a set of stories, get the results. Export and the live engine both run this."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeVar
+
+import msgspec
+import torch
+from torch import Tensor
+
+from engine.compute.activations.source import Progress, Source, Tally, silent
+from engine.compute.activations.store import Store
+from engine.compute.live.deferred import DirectionKeeper, NeuronKeeper, NullKeeper
+from engine.compute.live.drafts import readings, token_values
+from engine.compute.live.evaluation import Change, Evaluation, Evaluator, Keepers
+from engine.compute.live.state import Cells, State, View, cells_of
+from engine.compute.live.sweep import extractor_for
+from engine.compute.model.checkpoint import Model
+from engine.compute.model.forward import Activation, Extractor
+from engine.compute.model.layers import target_layers
+from engine.compute.statistics.leave_one_out import CHUNK
+from engine.compute.statistics.neurons import Neurons
+from engine.errors import AmygdalaError
+from engine.results import ConceptQuality, Draft, Results, Work, middle_layer
+from engine.settings import Settings
+from engine.wire.jobs import Placement
+
+R = TypeVar("R")
+
+
+class Step(NamedTuple):
+    """Between two steps of a computation other work may go first."""
+
+    done: int = 0
+    """Texts through the model so far, of `total`."""
+    total: int = 0
+    """0 where this is not about the model."""
+    ids: tuple[str, ...] = ()
+    """Texts whose activations this step brought in."""
+
+
+@dataclass(frozen=True)
+class Readout:
+    """The vectors that ship: row c of `vectors[layer]` (`[C, H]`, fp16, CPU) is `concepts[c]`'s unit direction."""
+
+    concepts: list[str]
+    layers: list[int]
+    hidden_size: int
+    vectors: dict[int, Tensor]
+    norms: dict[int, list[float]]
+    """Per layer, the length of each concept's difference of means before it was made a unit vector."""
+
+
+class LiveCorpus:
+    """The vectors and the quality of one corpus under one model, kept exact from change to change.
+
+    Only texts not seen before go through the model, and only concepts whose texts changed get new sums and spectra;
+    pooled and whitened directions and all that is cheap are exact after every change, the rest is once it is settled.
+
+    Args:
+        model: as deep as the layers lie, or the outline of one, whose weights are loaded when they are needed.
+        settings: what to compute.
+        store: where activations are kept.
+        layers: the target blocks; those that `settings` name, if they do.
+        with_neurons: whether to compare directions with neurons, which takes the model's weights.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        settings: Settings,
+        store: Store,
+        layers: Sequence[int] | None = None,
+        *,
+        with_neurons: bool = True,
+    ) -> None:
+        self.layers = list(layers or target_layers(settings, model.anatomy.n_blocks) or [])
+        if not self.layers:
+            raise ValueError("target_layers is 'auto': choose them first (reading.layers_for)")
+        self._settings = settings
+        self._with_neurons = with_neurons
+        self._middle = self.layers.index(middle_layer(self.layers))
+        self.extractor: Extractor = extractor_for(model, self.layers, settings)
+        self._source = Source(self.extractor, store, keep_tokens=self.extractor.keep_tokens)
+        self.hidden_size = model.anatomy.hidden_size
+        self._placements: tuple[Placement, ...] = ()
+        self._measured: tuple[Evaluation, Tensor, float] | None = None
+        """What `_gauge` found, and for which evaluation."""
+        self._begin_anew()
+
+    @property
+    def warnings(self) -> list[str]:
+        """What of this model cannot be looked at."""
+        extractor = self.extractor
+        anatomy = (extractor.loaded() if self._with_neurons else extractor.model).anatomy
+        blind = [layer for layer in self.layers if not anatomy.down_projections(layer)] if self._with_neurons else []
+        mixers = [layer for layer in self.layers if not anatomy.head_width(layer)]
+        return [
+            *([f"blocks {blind}: no down projection found, so neurons are not compared"] if blind else []),
+            *([f"blocks {mixers}: no attention output projection found, so heads are not compared"] if mixers else []),
+        ]
+
+    def apply(
+        self,
+        placements: Sequence[Placement],
+        texts: Mapping[str, str],
+        *,
+        fresh: Collection[str] = (),
+        progress: Progress = silent,
+    ) -> Results:
+        """Make the state that of exactly these stories, and settle it: `change` and `settle`, to their ends.
+
+        Args:
+            placements: every story of the corpus: its text's id and its concept (None for a baseline).
+            texts: text by id, of all of them.
+            fresh: ids that go through the model even if it has seen them.
+            progress: told as the forward pass goes on.
+
+        Raises:
+            AmygdalaError: the model gives values that are not finite, or the memory does not suffice.
+        """
+        results = _run(self.change(placements, texts, fresh), progress)
+        settled = _run(self.settle(), silent)
+        return results if settled is None else msgspec.structs.replace(settled, work=results.work)
+
+    def prepare(
+        self, texts: Mapping[str, str], fresh: Collection[str] = (), tally: Tally | None = None
+    ) -> Iterator[Step]:
+        """Bring in the activations of texts that a later `change` will need, batch by batch; the state stays as it is.
+
+        Args:
+            texts: by id; those that are known already cost nothing, unless they are in `fresh`.
+            fresh: ids that go through the model even if it has seen them.
+            tally: counts what that takes.
+        """
+        wanted = {text_id: text for text_id, text in texts.items() if text_id in fresh or not self._knows(text_id)}
+        for batch in self._source.batches(wanted, fresh, tally or Tally()):
+            for text_id, activation in batch.activations.items():
+                self._ready[text_id] = replace(activation, tokens=None)
+            yield Step(batch.done, batch.total, tuple(batch.activations))
+
+    def change(
+        self, placements: Sequence[Placement], texts: Mapping[str, str], fresh: Collection[str] = ()
+    ) -> Generator[Step, None, Results]:
+        """Make the state that of exactly these stories. Arguments and errors as of `apply`.
+
+        Between steps the state is as it was; only the last one changes it. Returns the results, of which what is
+        expensive may not be settled.
+        """
+        with self._guarded():
+            tally = Tally()
+            used = {placement.text_id for placement in placements}
+            wanted = {i: texts[i] for i in sorted(used) if i in fresh or not self._knows(i)}
+            yield from self.prepare(wanted, fresh, tally)
+        with self._guarded():
+            started = time.perf_counter()
+            before = tally.seconds
+            self._evaluation = self._commit(cells_of(placements), texts, set(fresh), tally)
+            self._placements = tuple(placements)
+            spent = time.perf_counter() - started - (tally.seconds - before)
+            return self._results(
+                Work(
+                    texts_run=tally.n_run,
+                    texts_cached=tally.n_cached,
+                    seconds_forward=tally.seconds,
+                    seconds_statistics=spent,
+                )
+            )
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all is of the texts as they are."""
+        return all(quality.settled for quality in self._evaluation.qualities)
+
+    def settle(self) -> Generator[Step, None, Results | None]:
+        """Redo what is expensive where it is not of the state as it is; None if there is nothing to settle, or if the
+        state changed in the meantime. No text goes through the model."""
+        evaluation = self._evaluation
+        if self.is_settled:
+            return None
+        started = time.perf_counter()
+        with self._guarded():
+            for _ in self._evaluator.settle(self._state.view, evaluation):
+                yield Step()
+                if self._evaluation is not evaluation:
+                    return None
+            self._evaluation = self._evaluator.evaluate(self._state.view)
+        spent = time.perf_counter() - started
+        return self._results(Work(texts_run=0, texts_cached=0, seconds_forward=0.0, seconds_statistics=spent))
+
+    def score(self, text: str, text_id: str, instead_of: str | None, concept: str, concepts: Sequence[str]) -> Draft:
+        """How a text would do in place of a story; the state stays as it is.
+
+        Args:
+            text: what is being written.
+            text_id: its content address.
+            instead_of: the id of the text that the story has now; None for a new one.
+            concept: the story's concept.
+            concepts: whose part in each token to tell; those without a vector are left out.
+
+        Raises:
+            AmygdalaError: the text does not go through the model.
+        """
+        try:
+            return self._score(text, text_id, instead_of, concept, concepts)
+        except torch.OutOfMemoryError as error:
+            device = self.extractor.model.device
+            raise AmygdalaError(f"out of memory on {device} while reading a draft; save it, to compute it") from error
+
+    def _score(self, text: str, text_id: str, instead_of: str | None, concept: str, concepts: Sequence[str]) -> Draft:
+        trace = self.extractor.trace(text)
+        evaluation = self._evaluation
+        if not evaluation.names:
+            raise AmygdalaError("no concept has a vector yet, so there is nothing to read a draft by")
+        asked = [name for name in concepts if name in evaluation.names]
+        places = [evaluation.names.index(name) for name in asked]
+        centre, scale = self._gauge()
+        directions = evaluation.directions[self._middle, places]
+        values = token_values(trace.tokens[self._middle].to(centre.device), directions, centre, scale)
+        tokens, sentences = readings(text, trace.offsets, values.cpu())
+        after = self._as_if(trace.activation, text_id, instead_of, concept)
+        fit = next((fit for fit in after.fits if (fit.text_id, fit.concept) == (text_id, concept)), None)
+        no_rival = fit is None or fit.rival is None
+        return Draft(
+            concepts=asked,
+            tokens=tokens,
+            sentences=sentences,
+            truncated=trace.activation.truncated,
+            alignment=None if fit is None else fit.alignment,
+            own=None if fit is None else fit.own,
+            rival=None if fit is None else fit.rival,
+            rival_score=None if fit is None or no_rival else fit.rival_score,
+            margin=None if fit is None or no_rival or fit.own is None else fit.own - fit.rival_score,
+            before=_quality(evaluation, concept),
+            after=None if self._state.spaces is not None else _quality(after, concept),
+        )
+
+    def readout(self) -> Readout:
+        """The vectors of the state, in the order of `Results.concepts`.
+
+        Raises:
+            AmygdalaError: there is none, or one is not finite.
+        """
+        evaluation = self._evaluation
+        vectors = evaluation.directions.half().cpu()
+        if not evaluation.names:
+            raise AmygdalaError("no concept has a vector, so there is nothing to export")
+        if not vectors.isfinite().all():
+            raise AmygdalaError("a vector is not finite; nothing was written")
+        norms = evaluation.differences.norm(dim=2)
+        return Readout(
+            concepts=evaluation.names,
+            layers=self.layers,
+            hidden_size=self.hidden_size,
+            vectors=dict(zip(self.layers, vectors, strict=True)),
+            norms=dict(zip(self.layers, norms.tolist(), strict=True)),
+        )
+
+    def forget(self, text_ids: Collection[str]) -> None:
+        """Drop activations that were prepared and will not be needed."""
+        for text_id in text_ids:
+            self._ready.pop(text_id, None)
+
+    def _knows(self, text_id: str) -> bool:
+        return text_id in self._state.rows or text_id in self._ready
+
+    def _commit(self, cells: Cells, texts: Mapping[str, str], fresh: set[str], tally: Tally) -> Evaluation:
+        """Change the state to these texts, all of whose activations are ready or stored, and evaluate it."""
+        state, before = self._state, self._state.view
+        used = {text_id for text_ids in cells.values() for text_id in text_ids}
+        known = set(before.text_ids)
+        renewed = {text_id for text_id in used & known if text_id in fresh or text_id in self._ready}
+        needed = state.begin(cells, renewed)
+        if state.spaces is None:
+            for text_id in needed:
+                state.take(text_id, self._ready.pop(text_id))
+        else:  # their tokens are in the store; what it could not keep goes through the model again
+            for text_id, activation in self._source.fetch({i: texts[i] for i in needed}, (), silent, tally):
+                state.take(text_id, activation)
+        for text_id in used:
+            self._ready.pop(text_id, None)
+        state.finish(cells, renewed)
+        groups = state.view.groups
+        affected = [name for name in groups if groups[name] is not before.groups.get(name)]
+        return self._evaluator.evaluate(
+            state.view, Change(affected, len(used - known) + len(renewed), len(known - used) + len(renewed))
+        )
+
+    def _gauge(self) -> tuple[Tensor, float]:
+        """The mean of all texts at the middle layer, `[H]` fp64, and their root mean square distance from it."""
+        if self._measured is None or self._measured[0] is not self._evaluation:
+            view = self._state.view
+            centre = view.total[self._middle] / len(view.text_ids)
+            squares = sum(
+                float((self._state.rows.take_at(self._middle, part).double() - centre).square().sum())
+                for part in (view.text_ids[i : i + CHUNK] for i in range(0, len(view.text_ids), CHUNK))
+            )
+            self._measured = self._evaluation, centre, (squares / len(view.text_ids)) ** 0.5 or 1.0
+        return self._measured[1:]
+
+    def _as_if(self, activation: Activation, text_id: str, instead_of: str | None, concept: str) -> Evaluation:
+        """The evaluation that would follow if a text stood in place of another; by directions as they are where
+        those come from subspaces."""
+        state = self._state
+        placements = list(self._placements)
+        if instead_of is not None and Placement(instead_of, concept) in placements:
+            placements.remove(Placement(instead_of, concept))
+        placements.append(Placement(text_id, concept))
+        is_new = text_id not in state.rows
+        if is_new:
+            state.rows.set(text_id, activation.x)
+            state.heads.set(text_id, activation.heads)
+        try:
+            view = state.viewed(cells_of(placements))
+            affected = [name for name, group in view.groups.items() if group is not state.view.groups.get(name)]
+            return self._evaluator.of_draft().evaluate(view, Change(affected))
+        finally:
+            if is_new:
+                known = state.view.text_ids
+                state.rows.keep_only(known)
+                state.heads.keep_only(known)
+
+    def results(self) -> Results:
+        """Those of the state as it is; what it cost was told when it changed."""
+        return self._results(Work(texts_run=0, texts_cached=0, seconds_forward=0.0, seconds_statistics=0.0))
+
+    def _results(self, work: Work) -> Results:
+        state, found = self._state, self._evaluation
+        return Results(
+            layers=self.layers,
+            hidden_size=self.hidden_size,
+            concepts=found.qualities,
+            fits=found.fits,
+            without_vector=found.without,
+            without_subspace=sorted(state.spaces.refused) if state.spaces is not None else [],
+            truncated=sorted(state.truncated),
+            max_tokens=self.extractor.max_length,
+            work=work,
+            model_hash=self.extractor.model.model_hash,
+        )
+
+    def _begin_anew(self) -> None:
+        model = self.extractor.model
+        self._state = State(model, self._settings, self.layers)
+        self._ready: dict[str, Activation] = {}
+        """Activations that no state has taken in yet."""
+        self._placements = ()
+        keepers = Keepers(
+            DirectionKeeper(self._settings),
+            NeuronKeeper(self._neurons) if self._with_neurons else None,
+            NullKeeper(with_r_squared=self._settings.method == "pooled"),
+        )
+        self._evaluator = Evaluator(self._settings, self.layers, self._state, keepers)
+        self._evaluation = self._evaluator.evaluate(View({}, {}))
+
+    def _neurons(self) -> list[Neurons]:
+        anatomy = self.extractor.loaded().anatomy
+        return [Neurons(anatomy.down_projections(layer)) for layer in self.layers]
+
+    def _guarded(self) -> _Guard:
+        return _Guard(self._begin_anew, self._settings, str(self.extractor.model.device))
+
+
+class _Guard:
+    """After a failure the state begins anew: it may be half changed, and what was computed is in the store."""
+
+    def __init__(self, begin_anew: Callable[[], None], settings: Settings, device: str) -> None:
+        self._begin_anew = begin_anew
+        self._settings = settings
+        self._device = device
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
+        if error is None or kind is GeneratorExit:  # dropped between two steps, where nothing has changed
+            return
+        self._begin_anew()
+        if isinstance(error, torch.OutOfMemoryError):
+            raise AmygdalaError(
+                f"out of memory on {self._device}: the method {self._settings.method} keeps too "
+                "much there for so many concepts, layers and dimensions; take fewer target layers, the method "
+                "pooled, or another --device"
+            ) from error
+
+
+def _run(computation: Generator[Step, None, R], progress: Progress) -> R:
+    """Drive a computation to its end, with nothing between its steps."""
+    while True:
+        try:
+            step = next(computation)
+        except StopIteration as end:
+            result: R = end.value
+            return result
+        if step.total:
+            progress(step.done, step.total)
+
+
+def _quality(evaluation: Evaluation, concept: str) -> ConceptQuality | None:
+    return next((found for found in evaluation.qualities if found.concept == concept), None)

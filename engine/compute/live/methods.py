@@ -1,0 +1,87 @@
+"""Where a concept's vector points, by the method that settings choose: one place that knows all methods."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engine.compute.live.spaces import Spaces
+from engine.compute.model.forward import Extractor
+from engine.compute.statistics.subspace import filtered, top_k
+from engine.compute.statistics.whitening import whitened
+from engine.results import Facts
+from engine.settings import Settings
+
+POOLED = "difference of means, of unit length"
+WHITENED = (
+    "difference of means, whitened by the covariance within concepts, of unit length: a discriminant, for reading; "
+    "to steer by, take the method pooled"
+)
+FILTERED = (
+    "difference of means, filtered by the spectrum of the difference of mean projectors: (sigma I - M)^-1 d0 with "
+    "sigma = lambda_1 + 0.25, of unit length"
+)
+TOP_K = (
+    "sum of the top eigenvectors of the difference of mean projectors, each times its eigenvalue and the sign of its "
+    "product with the difference of means, of unit length"
+)
+
+
+@dataclass(frozen=True)
+class Pointed:
+    """Of all concepts at all target layers."""
+
+    directions: Tensor
+    """`[L, C, H]`, fp64, not normalised."""
+    eigenvalues: list[list[list[float]]]
+    """Method subspace: per layer and concept, the top ones; else empty."""
+
+
+def words(settings: Settings) -> str:
+    """What the vectors are, for whoever loads them."""
+    if settings.method == "subspace":
+        return FILTERED if settings.subspace_direction == "filter" else TOP_K
+    return WHITENED if settings.method == "whitened" else POOLED
+
+
+def facts(extractor: Extractor, settings: Settings) -> Facts:
+    """What makes vectors what they are, besides stories and settings."""
+    model = extractor.model
+    return Facts(
+        model_hash=model.model_hash,
+        tokenizer_hash=model.tokenizer_hash,
+        kind=model.kind,
+        pooling=extractor.pooling,
+        dtype=str(model.dtype).removeprefix("torch."),
+        directions=words(settings),
+    )
+
+
+def point(
+    settings: Settings, names: Sequence[str], own: Sequence[Tensor], differences: Tensor, spaces: Spaces | None
+) -> Pointed:
+    """Directions by the method.
+
+    Args:
+        settings: the method and what it leaves open.
+        names: the C concepts.
+        own: per concept, its stories' activations, `[L, n, H]`.
+        differences: `d0`, `[L, C, H]`, fp64.
+        spaces: what stories span; only the method subspace has it.
+    """
+    if spaces is not None:
+        at_layers = zip(range(len(differences)), differences, strict=True)
+        if settings.subspace_direction == "filter":
+            solved = [filtered(spaces.at(i, names), layer) for i, layer in at_layers]
+        else:
+            solved = [top_k(spaces.at(i, names), layer, settings.subspace_eigen_k) for i, layer in at_layers]
+        return Pointed(
+            torch.stack([found.directions for found in solved]), [found.eigenvalues.tolist() for found in solved]
+        )
+    if settings.method == "whitened":
+        layers = [whitened([rows[i] for rows in own], layer, settings.shrinkage) for i, layer in enumerate(differences)]
+        return Pointed(torch.stack(layers), [])
+    return Pointed(differences, [])

@@ -1,0 +1,133 @@
+"""How a corpus is read: which blocks, how deep the model must be loaded, and the sweep that chooses blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import torch
+
+from engine.compute.activations.source import Progress, Source, Tally, silent
+from engine.compute.activations.store import Store
+from engine.compute.model.checkpoint import Checkpoint, LoadedModel, Model
+from engine.compute.model.folder import Digest
+from engine.compute.model.forward import Extractor
+from engine.compute.model.layers import target_layers
+from engine.compute.statistics.separation import candidates, choose, separation
+from engine.errors import AmygdalaError
+from engine.settings import EMBEDDED, Settings
+from engine.wire.jobs import Placement
+
+SWEEP_TEXTS = 256
+"""Texts that a sweep over the blocks reads: enough to rank blocks, few enough to wait for."""
+
+
+def load_for(settings: Settings, digest: Digest) -> LoadedModel:
+    """Load the model that `settings` name as deep as its target layers lie; whole where a sweep is to choose them.
+
+    Raises:
+        AmygdalaError: as `Checkpoint`.
+    """
+    checkpoint = Checkpoint(settings, digest)
+    return checkpoint.load(_last_layer(settings, checkpoint))
+
+
+def outline_for(settings: Settings, digest: Digest) -> Model:
+    """Describe the model that `load_for` would give; its weights are loaded when they are first needed.
+
+    Raises:
+        AmygdalaError: as `Checkpoint`, and `Checkpoint.outline`.
+    """
+    checkpoint = Checkpoint(settings, digest)
+    return checkpoint.outline(_last_layer(settings, checkpoint))
+
+
+def is_deep_enough(model: Model, settings: Settings) -> bool:
+    """Whether the blocks that `settings` ask for are loaded, or would be."""
+    layers = target_layers(settings, model.anatomy.n_blocks)
+    needed = model.anatomy.n_blocks if layers is None else max(layers) + 1
+    return len(model.anatomy.blocks) >= needed
+
+
+def extractor_for(model: Model, layers: Sequence[int], settings: Settings) -> Extractor:
+    """The extractor that settings ask for; what they leave open, the model decides."""
+    return Extractor(
+        model,
+        layers,
+        pooling=settings.pooling or ("mean" if settings.model == EMBEDDED else "last"),
+        pool_from=settings.pool_from,
+        max_length=settings.max_length,
+        batch_size=settings.batch_size,
+        keep_tokens=settings.method == "subspace",
+    )
+
+
+def layers_for(
+    model: Model,
+    settings: Settings,
+    store: Store,
+    placements: Sequence[Placement],
+    texts: Mapping[str, str],
+    progress: Progress = silent,
+) -> tuple[list[int], dict[int, float]]:
+    """The target layers, and how well each block separated the concepts where that was the question (`auto`).
+
+    Raises:
+        AmygdalaError: as `sweep`, or a layer is out of range.
+    """
+    layers = target_layers(settings, model.anatomy.n_blocks)
+    if layers is not None:
+        return layers, {}
+    scores = sweep(model, settings, store, placements, texts, progress)
+    return choose(list(scores.values()), list(scores)), scores
+
+
+def sweep(
+    model: Model,
+    settings: Settings,
+    store: Store,
+    placements: Sequence[Placement],
+    texts: Mapping[str, str],
+    progress: Progress,
+) -> dict[int, float]:
+    """How well blocks all over the depth separate the concepts: by block, the mean leave-one-out AUROC (pooled).
+
+    Reads a sample of the stories, the same number of each concept.
+
+    Raises:
+        AmygdalaError: too few stories to tell concepts apart.
+    """
+    blocks = candidates(model.anatomy.n_blocks)
+    member = _sample(placements)
+    wanted = {text_id: texts[text_id] for text_id in sorted(member)}
+    extractor = extractor_for(model, blocks, msgspec.structs.replace(settings, method="pooled"))
+    found = dict(Source(extractor, store).fetch(wanted, (), progress, Tally()))
+    names = sorted({name for concepts in member.values() for name in concepts})
+    rows = torch.stack([found[text_id].x for text_id in wanted], 1)  # (L, M, H)
+    table = torch.tensor([[name in member[text_id] for name in names] for text_id in wanted])
+    scores = separation(rows, table) if names else None
+    if scores is None:
+        raise AmygdalaError(
+            "--target-layers auto: no concept has two stories and others to stand against, so no block can be chosen; "
+            "name the blocks, such as 50%,67%"
+        )
+    return dict(zip(blocks, scores, strict=True))
+
+
+def _last_layer(settings: Settings, checkpoint: Checkpoint) -> int | None:
+    layers = target_layers(settings, checkpoint.n_blocks)
+    return None if layers is None else max(layers)
+
+
+def _sample(placements: Sequence[Placement]) -> dict[str, set[str]]:
+    """Concepts by text id, of about `SWEEP_TEXTS` texts, at least two of each concept; ids are hashes, so by chance."""
+    by_concept: dict[str | None, list[str]] = {}
+    for placement in sorted(set(placements), key=lambda placement: placement.text_id):
+        by_concept.setdefault(placement.concept, []).append(placement.text_id)
+    each = max(2, SWEEP_TEXTS // max(1, len(by_concept)))
+    drawn = {text_id for text_ids in by_concept.values() for text_id in text_ids[:each]}
+    found: dict[str, set[str]] = {text_id: set() for text_id in drawn}
+    for placement in placements:
+        if placement.text_id in drawn and placement.concept is not None:
+            found[placement.text_id].add(placement.concept)
+    return found

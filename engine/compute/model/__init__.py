@@ -1,0 +1,1 @@
+"""A model: finding it, identifying it, loading as much of it as is read, and running texts through it."""

@@ -1,0 +1,392 @@
+"""Looking through a model without its weights, and loading the part of it that texts pass."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from threading import Lock, Thread
+from typing import Any, TypeVar, cast
+
+import torch
+from torch import nn
+
+from engine.compute.model.anatomy import Anatomy, Parts, dissect, find_blocks, text_config, unread
+from engine.compute.model.folder import Digest, check, file_sha256, hashes, locate
+from engine.errors import AmygdalaError, UsageError
+from engine.settings import Settings
+
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+
+ROOM = 0.8
+"""The share of a GPU's free memory that weights may take; the rest is for activations."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready to run, and what identifies it."""
+
+    name: str
+    module: nn.Module
+    tokenizer: Any
+    anatomy: Anatomy
+    device: torch.device
+    """Where texts go in; a model that is spread over several devices passes them on by itself."""
+    dtype: torch.dtype
+    model_hash: str
+    tokenizer_hash: str
+    kind: str = ""
+    """The architecture's name in its config (`model_type`)."""
+    needs_mask: bool = True
+    """Whether padding must be masked: not where every token only ever sees those before it."""
+    placement: str = "cpu"
+    """Where the weights lie, in words."""
+    offloaded: bool = False
+    """Whether some weights do not fit on the GPUs, and are brought there for each batch."""
+
+    @property
+    def max_positions(self) -> int:
+        """The longest sequence the model takes, in tokens."""
+        return _max_positions(self, self.module)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a person should know of how it was loaded."""
+        if not self.offloaded:
+            return []
+        return [f"{self.name} does not fit on the GPU ({self.placement}): weights are moved for each batch, slowly"]
+
+    @property
+    def bytes_held(self) -> int:
+        """Memory that its weights take."""
+        return sum(weight.numel() * weight.element_size() for weight in self.module.parameters())
+
+    @property
+    def is_loaded(self) -> bool:
+        """True, as of an `Outline` that has been loaded."""
+        return True
+
+    def loaded(self) -> LoadedModel:
+        """Itself, as of an `Outline`."""
+        return self
+
+
+@dataclass(eq=False, kw_only=True)
+class Outline:
+    """What identifies a model and what it is made of, known without its weights: these are loaded once needed.
+
+    May be shared, between threads too: the weights are loaded once. What is not described here is as in `LoadedModel`.
+    """
+
+    name: str
+    device: torch.device
+    dtype: torch.dtype
+    model_hash: str
+    tokenizer_hash: str
+    kind: str
+    needs_mask: bool
+    skeleton: nn.Module
+    """The whole model without weights."""
+    bare: Anatomy
+    """The parts of `skeleton`, up to the last block that will be loaded."""
+    checkpoint: Checkpoint
+    last_layer: int | None
+    _model: LoadedModel | None = field(default=None, init=False)
+    _loading: Lock = field(default_factory=Lock, init=False)
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the weights are there."""
+        return self._model is not None
+
+    def loaded(self) -> LoadedModel:
+        """The model with its weights; loads them if they are not there yet.
+
+        Raises:
+            AmygdalaError: as `Checkpoint.load`, or the files are not those any more that this is the outline of.
+                The next call tries again.
+        """
+        with self._loading:
+            if self._model is None:
+                model = self.checkpoint.load(self.last_layer)
+                if (model.model_hash, model.tokenizer_hash) != (self.model_hash, self.tokenizer_hash):
+                    raise AmygdalaError(f"--model {self.name}: its files changed while they were in use; start again")
+                self._model = model
+            return self._model
+
+    @property
+    def tokenizer(self) -> Any:
+        """Loaded when it is first asked for; that takes no weights."""
+        return self.checkpoint.tokenizer
+
+    @property
+    def anatomy(self) -> Anatomy:
+        """The loaded model's; before, that of its skeleton, whose weights have shapes and no values."""
+        return self.bare if self._model is None else self._model.anatomy
+
+    @property
+    def max_positions(self) -> int:
+        """The longest sequence the model takes, in tokens; where padding must be masked, its tokenizer is asked too."""
+        return _max_positions(self, self.skeleton)
+
+    @property
+    def placement(self) -> str:
+        """Where the weights lie, in words, or where they would go first."""
+        return str(self.device) if self._model is None else self._model.placement
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a person should know of how it was loaded."""
+        return [] if self._model is None else self._model.warnings
+
+    @property
+    def bytes_held(self) -> int:
+        """Memory that its weights take; 0 before they are there."""
+        return 0 if self._model is None else self._model.bytes_held
+
+
+Model = LoadedModel | Outline
+"""A model of which all is known but, perhaps, the weights; `loaded()` has those."""
+
+
+class Checkpoint:
+    """A model's folder, found and looked through without its weights: what it is made of, and how to load part of it.
+
+    Raises:
+        UsageError: there is no such model or device.
+        AmygdalaError: it is not in safetensors, wants code of its own, or has no recognisable blocks.
+    """
+
+    def __init__(self, settings: Settings, digest: Digest = file_sha256) -> None:
+        self._settings = settings
+        self._digest = digest
+        self._dtype = DTYPES[settings.dtype or ("bf16" if pick_device(settings.device).type == "cuda" else "fp32")]
+        self._folder = locate(settings.model, trust_remote_code=settings.trust_remote_code)
+        check(self._folder, settings)
+        self._skeleton = _skeleton(self._folder, settings)
+        if getattr(self._skeleton.config, "is_encoder_decoder", False):
+            raise AmygdalaError(
+                f"--model {settings.model}: it reads with an encoder and writes with a decoder; "
+                "take a model of one stack, a decoder or an encoder"
+            )
+        self._blocks = find_blocks(self._skeleton, Parts.of(settings))
+        self._parts = replace(Parts.of(settings), blocks=self._blocks)
+        self.n_blocks = dissect(self._skeleton, self._parts).n_blocks
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """Loaded when it is first asked for.
+
+        Raises:
+            AmygdalaError: it cannot be loaded.
+        """
+        return _guard(self._settings, lambda: _tokenizer(self._folder, self._settings))
+
+    def outline(self, last_layer: int | None = None) -> Model:
+        """Describe what `load(last_layer)` would give, and leave the loading for when the weights are needed.
+
+        A quantised model is loaded at once: what its parts are is not to be told before.
+
+        Raises:
+            AmygdalaError: its files cannot be read, or are not those that were packaged.
+        """
+        if getattr(self._skeleton.config, "quantization_config", None) is not None:
+            return self.load(last_layer)
+        model_hash, tokenizer_hash = hashes(self._folder, self._settings, self._digest)
+        whole = dissect(self._skeleton, self._parts)
+        bare = replace(whole, blocks=whole.blocks[: self.n_blocks if last_layer is None else last_layer + 1])
+        device = pick_device(self._settings.device)
+        return Outline(
+            name=self._settings.model,
+            device=torch.device("cuda", device.index or 0) if device.type == "cuda" else torch.device("cpu"),
+            dtype=self._dtype,
+            model_hash=model_hash,
+            tokenizer_hash=tokenizer_hash,
+            kind=_kind(self._skeleton),
+            needs_mask=_needs_mask(self._skeleton, bare.blocks),
+            skeleton=self._skeleton,
+            bare=bare,
+            checkpoint=self,
+            last_layer=last_layer,
+        )
+
+    def load(self, last_layer: int | None = None) -> LoadedModel:
+        """Load for inference what texts pass on their way to the end of block `last_layer` (None: of the last block).
+
+        Blocks above, the final norm, heads and the towers of other senses are neither read nor held.
+
+        Raises:
+            AmygdalaError: it cannot be loaded, or weights are missing from it.
+        """
+        identity = _in_background(lambda: hashes(self._folder, self._settings, self._digest))
+        tokenizer = self.tokenizer
+        module = _guard(self._settings, lambda: self._load(last_layer))
+        model_hash, tokenizer_hash = identity.result()
+        where = {str(weight.device) for weight in module.parameters()} - {"meta"}
+        elsewhere = set(map(str, getattr(module, "hf_device_map", {}).values())) & {"cpu", "disk"}
+        gpus = sorted(name for name in where if name.startswith("cuda"))
+        anatomy = dissect(module, self._parts, self.n_blocks)
+        return LoadedModel(
+            name=self._settings.model,
+            module=module,
+            tokenizer=tokenizer,
+            anatomy=anatomy,
+            device=torch.device(gpus[0] if gpus else "cpu"),
+            dtype=self._dtype,
+            model_hash=model_hash,
+            tokenizer_hash=tokenizer_hash,
+            kind=_kind(module),
+            needs_mask=_needs_mask(module, anatomy.blocks),
+            placement=", ".join([*gpus, *sorted(elsewhere)]) or "cpu",
+            offloaded=pick_device(self._settings.device).type == "cuda" and bool(elsewhere or not gpus),
+        )
+
+    def _load(self, last_layer: int | None) -> nn.Module:
+        model_type = _cut(type(self._skeleton), self._blocks, unread(self._skeleton, self._blocks), last_layer)
+        module, found = model_type.from_pretrained(
+            str(self._folder),
+            dtype=self._dtype,
+            use_safetensors=True,
+            trust_remote_code=self._settings.trust_remote_code,
+            device_map=self._device_map(last_layer),
+            output_loading_info=True,
+        )
+        if found["missing_keys"]:
+            names = sorted(found["missing_keys"])
+            raise AmygdalaError(f"{len(names)} of its weights are not in its files, {names[0]} among them")
+        module.config.use_cache = text_config(module).use_cache = False
+        return cast(nn.Module, module.eval().requires_grad_(False))
+
+    def _device_map(self, last_layer: int | None) -> Any:
+        """Where weights go: `auto` is one GPU if they fit there with room to work in, else as many as there are."""
+        device = pick_device(self._settings.device)
+        if device.type == "cpu":
+            return None
+        if self._settings.device == "auto" and self._bytes(last_layer) > ROOM * torch.cuda.mem_get_info(device)[0]:
+            return "auto"
+        return {"": device}
+
+    def _bytes(self, last_layer: int | None) -> int:
+        """What the weights will take."""
+        above = range(self.n_blocks if last_layer is None else last_layer + 1, self.n_blocks)
+        dropped = (*unread(self._skeleton, self._blocks), *(f"{self._blocks}.{layer}" for layer in above))
+        kept = [
+            weight.numel()
+            for name, weight in self._skeleton.named_parameters()
+            if not any(name.startswith(f"{path}.") for path in dropped)
+        ]
+        return sum(kept) * self._dtype.itemsize
+
+
+def load(settings: Settings, digest: Digest = file_sha256, last_layer: int | None = None) -> LoadedModel:
+    """Find and load the model that `settings` name, up to block `last_layer` (None: all of it). See `Checkpoint`."""
+    return Checkpoint(settings, digest).load(last_layer)
+
+
+def pick_device(name: str) -> torch.device:
+    """The device a setting names; `auto` is a CUDA device if there is one.
+
+    Raises:
+        UsageError: there is no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"--device {name}: no such kind of device; use auto, cpu or cuda:0") from error
+    if device.type not in ("cpu", "cuda"):
+        raise UsageError(f"--device {name}: models run on cpu or cuda here")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UsageError(
+            f"--device {name}: there is no such GPU here ({torch.cuda.device_count()} found); use --device cpu or auto"
+        )
+    return device
+
+
+def _skeleton(folder: Path, settings: Settings) -> nn.Module:
+    """The model without weights: every module is there, nothing is read and no memory taken."""
+
+    def build() -> nn.Module:
+        from transformers import AutoConfig, AutoModel
+        from transformers.utils import logging
+
+        logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        code = settings.trust_remote_code
+        config = AutoConfig.from_pretrained(str(folder), trust_remote_code=code)
+        with torch.device("meta"):
+            return cast(nn.Module, AutoModel.from_config(config, trust_remote_code=code))  # type: ignore[no-untyped-call]
+
+    return _guard(settings, build)
+
+
+def _cut(model_type: type[Any], blocks: str, unread: Sequence[str], last_layer: int | None) -> type[Any]:
+    """The same kind of model, without some of its modules: what is not there is not read from the checkpoint."""
+
+    def init(self: Any, config: Any, *arguments: Any, **keywords: Any) -> None:
+        model_type.__init__(self, config, *arguments, **keywords)
+        for path in unread:
+            self.set_submodule(path, nn.Identity())
+        if last_layer is not None:
+            del self.get_submodule(blocks)[last_layer + 1 :]
+
+    return type(model_type.__name__, (model_type,), {"__init__": init, "__module__": model_type.__module__})
+
+
+def _tokenizer(folder: Path, settings: Settings) -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(str(folder), trust_remote_code=settings.trust_remote_code)
+
+
+def _guard(settings: Settings, build: Callable[[], T]) -> T:
+    """Run what a broken checkpoint may make raise anything at all, and say it in words."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return build()
+    except torch.OutOfMemoryError as error:
+        raise AmygdalaError(
+            f"--model {settings.model}: out of memory while loading it; "
+            "use a smaller --dtype, another --device, or free the memory that others hold"
+        ) from error
+    except Exception as error:
+        raise AmygdalaError(f"--model {settings.model}: cannot be loaded: {error}") from error
+
+
+def _in_background(job: Callable[[], T]) -> Future[T]:
+    """Run a job beside (hashing releases the interpreter's lock); only who asks for its result waits for it."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(job())
+        except BaseException as error:
+            future.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    return future
+
+
+def _kind(module: nn.Module) -> str:
+    return str(getattr(module.config, "model_type", ""))
+
+
+def _max_positions(model: Model, module: nn.Module) -> int:
+    positions = int(getattr(text_config(module), "max_position_embeddings", None) or 1 << 30)
+    if not model.needs_mask:
+        return positions
+    # some encoders (RoBERTa) keep positions for themselves, which their tokenizers know
+    return min(positions, int(getattr(model.tokenizer, "model_max_length", positions)))
+
+
+def _needs_mask(module: nn.Module, blocks: Sequence[nn.Module]) -> bool:
+    """Whether some attention looks ahead, or none says that it does not: a mask is never wrong, only slower."""
+    causal = {part.is_causal for block in blocks for part in block.modules() if hasattr(part, "is_causal")}
+    return causal != {True} or getattr(text_config(module), "is_causal", True) is False

@@ -1,0 +1,306 @@
+"""Texts in, activations out: one early-stopped forward pass per batch, in which everything wanted is read at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, suppress
+from copy import copy
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from engine.compute.model.checkpoint import LoadedModel, Model
+from engine.errors import AmygdalaError
+
+EXTRACTOR_VERSION = 2
+"""Raised whenever the same text would give other activations, so that stored ones are not used again."""
+
+TOKENS_PER_BATCH = {("cpu", torch.float32): 1024, ("cpu", torch.bfloat16): 2048, ("cpu", torch.float16): 2048}
+"""Padded tokens per batch: on a CPU small batches stay in cache."""
+TOKENS_PER_GPU_BATCH = 16384
+
+
+TOKENISED_AT_ONCE = 256
+"""Texts, since between two batches other work may go first, and tokens of ten thousand stories take seconds to make."""
+
+
+@dataclass(frozen=True)
+class Activation:
+    """What is read of one text."""
+
+    x: Tensor
+    """The residual stream after each target block, pooled: `[L, H]`, fp32, on the CPU."""
+    truncated: bool
+    heads: tuple[Tensor | None, ...] = ()
+    """Per target block the input of its attention output projection, pooled alike: `[A]`, fp32, on the CPU."""
+    tokens: Tensor | None = None
+    """The residuals of all tokens, if asked for: `[L, T, H]`, in the model's number format, on its device."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What is read of one text, token by token."""
+
+    activation: Activation
+    tokens: Tensor
+    """The residuals of all T tokens: `[L, T, H]`, fp32, on the CPU."""
+    offsets: list[tuple[int, int]]
+    """Where each token begins and ends in the text, in characters; (0, 0) for those that stand for no text. Tokens that
+    share a character all have it."""
+
+
+class Extraction(Protocol):
+    """Anything that turns texts into activations: a model in this process, or many elsewhere."""
+
+    recipe: str
+    """All that decides a text's activation besides the text."""
+
+    def run(self, texts: Sequence[str]) -> Iterator[list[tuple[int, Activation]]]:
+        """Yield, in batches of any size and order, `(index into texts, activation)`."""
+
+
+class Extractor:
+    """Runs texts through a model and reads what each target block gives.
+
+    Args:
+        model: the model; if it is but an outline, the weights are loaded when the first text is run.
+        layers: target blocks, 0-based.
+        pooling: `last` reads the last token, `mean` averages the tokens from `pool_from` on.
+        max_length: tokens read of a text, special tokens included.
+        batch_size: texts per batch at most; None bounds batches by tokens alone.
+        keep_tokens: give the residuals of all tokens too.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        layers: Sequence[int],
+        *,
+        pooling: Literal["last", "mean"],
+        pool_from: int = 0,
+        max_length: int = 512,
+        batch_size: int | None = None,
+        keep_tokens: bool = False,
+    ) -> None:
+        self.model = model
+        self.layers = tuple(layers)
+        self.pooling = pooling
+        self.pool_from = pool_from
+        self.max_length = min(max_length, model.max_positions)
+        self.keep_tokens = keep_tokens
+        self._batch_size = batch_size or 1 << 30
+        self._budget = TOKENS_PER_BATCH.get((model.device.type, model.dtype), TOKENS_PER_GPU_BATCH)
+        self.recipe = "\n".join(
+            str(part)
+            for part in (
+                EXTRACTOR_VERSION, model.model_hash, model.tokenizer_hash, self.layers, pooling, pool_from,
+                self.max_length, model.dtype, model.anatomy.parts.blocks, model.anatomy.parts.attention_output,
+            )
+        )  # fmt: skip
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the model's weights are there."""
+        return self.model.is_loaded
+
+    def loaded(self) -> LoadedModel:
+        """The model with its weights, which are loaded if they are not there yet.
+
+        Raises:
+            AmygdalaError: they cannot be loaded.
+        """
+        return self.model.loaded()
+
+    def run(self, texts: Sequence[str]) -> Iterator[list[tuple[int, Activation]]]:
+        """Yield, batch by batch, `(index into texts, activation)`; longest texts first.
+
+        Raises:
+            AmygdalaError: the model cannot be loaded, an activation is not finite, or a single text does not fit into
+                memory.
+        """
+        longest_first = sorted(range(len(texts)), key=lambda i: len(texts[i]), reverse=True)
+        for start in range(0, len(texts), TOKENISED_AT_ONCE):
+            part = longest_first[start : start + TOKENISED_AT_ONCE]
+            for batch in self._run_part([texts[i] for i in part]):
+                yield [(part[i], activation) for i, activation in batch]
+
+    def _run_part(self, texts: list[str]) -> Iterator[list[tuple[int, Activation]]]:
+        sequences, truncated = self._tokenize(texts)
+        self.loaded()  # here, since what is loaded in inference mode is of no use elsewhere
+        waiting = sorted(range(len(texts)), key=lambda i: len(sequences[i]), reverse=True)
+        while waiting:
+            batch = self._next_batch(waiting, sequences)
+            taken = self._try([sequences[i] for i in batch])
+            if taken is None:
+                self._budget //= 2
+                continue
+            waiting = waiting[len(batch) :]
+            if not taken.is_finite([len(sequences[i]) for i in batch]):
+                raise AmygdalaError(f"{self.model.name} gives activations that are not finite; try --dtype fp32")
+            yield [(i, taken.of(place, len(sequences[i]), truncated=truncated[i])) for place, i in enumerate(batch)]
+
+    def trace(self, text: str) -> Trace:
+        """Run one text, and tell its tokens apart.
+
+        Raises:
+            AmygdalaError: as `run`, or the tokenizer cannot tell where in a text its tokens are.
+        """
+        offsets = self._offsets(text)
+        extractor = copy(self)
+        extractor.keep_tokens = True
+        ((_, activation),) = next(extractor.run([text]))
+        assert activation.tokens is not None
+        return Trace(
+            activation if self.keep_tokens else replace(activation, tokens=None),
+            activation.tokens.float().cpu(),
+            offsets,
+        )
+
+    @cached_property
+    def _outputs(self) -> list[nn.Module | None]:
+        """Per target block the module whose input is read as `heads`."""
+        anatomy = self.loaded().anatomy
+        return [anatomy.attention_output(layer) for layer in self.layers]
+
+    def _try(self, sequences: list[list[int]]) -> _Taken | None:
+        """Run a batch; None if it does not fit into memory, an error if a single text does not."""
+        try:
+            return self._forward(sequences)
+        except RuntimeError as error:
+            if not _is_out_of_memory(error):
+                raise
+            if len(sequences) == 1:
+                raise AmygdalaError(
+                    f"out of memory on {self.loaded().device} with a single story of {len(sequences[0])} tokens; "
+                    "use a smaller --max-length or another --device"
+                ) from error
+        if self.loaded().device.type == "cuda":  # here, where the failed pass holds its tensors no more
+            torch.cuda.empty_cache()
+        return None
+
+    def _tokenize(self, texts: Sequence[str]) -> tuple[list[list[int]], list[bool]]:
+        """Token ids per text, cut to `max_length` by the tokenizer (which keeps its closing token)."""
+        tokenizer = self.model.tokenizer
+        sequences: list[list[int]] = tokenizer(list(texts), verbose=False)["input_ids"]
+        truncated = [len(ids) > self.max_length for ids in sequences]
+        for i, long in enumerate(truncated):
+            if long:
+                sequences[i] = tokenizer(texts[i], truncation=True, max_length=self.max_length)["input_ids"]
+            elif not sequences[i]:
+                raise AmygdalaError(f"{self.model.name} makes no token of the story {texts[i][:40]!r}")
+        return sequences, truncated
+
+    def _offsets(self, text: str) -> list[tuple[int, int]]:
+        """Where in a text the tokens that `_tokenize` makes of it are."""
+        cut = {"truncation": True, "max_length": self.max_length}
+        try:
+            spans = self.model.tokenizer([text], **cut, return_offsets_mapping=True)["offset_mapping"][0]
+        except (KeyError, NotImplementedError, ValueError) as error:  # each kind refuses in its own way
+            raise AmygdalaError(
+                f"{self.model.name}: its tokenizer cannot tell where in a text its tokens are, so they are not shown; "
+                "a tokenizer.json in the model's folder can"
+            ) from error
+        return [(start, end) for start, end in spans]
+
+    def _next_batch(self, waiting: list[int], sequences: list[list[int]]) -> list[int]:
+        longest = len(sequences[waiting[0]])
+        return waiting[: max(1, min(self._batch_size, self._budget // max(1, longest)))]
+
+    @torch.inference_mode()
+    def _forward(self, sequences: list[list[int]]) -> _Taken:
+        """One batch. Padding is on the right whatever the tokenizer prefers, so position t of a text is its token t."""
+        model = self.loaded()
+        device = model.device
+        lengths = torch.tensor([len(ids) for ids in sequences])
+        padded = nn.utils.rnn.pad_sequence([torch.tensor(ids) for ids in sequences], batch_first=True)  # (B, T)
+        inputs = {"input_ids": padded.to(device)}
+        if model.needs_mask:
+            inputs["attention_mask"] = (torch.arange(padded.shape[1]) < lengths[:, None]).long().to(device)
+        residuals: dict[int, Tensor] = {}
+        tokens: dict[int, Tensor] = {}
+        heads: dict[int, Tensor] = {}
+
+        def read_block(place: int, output: Tensor | tuple[Tensor, ...]) -> None:
+            residual = output if isinstance(output, Tensor) else output[0]  # (B, T, H)
+            if residual.shape[:2] != padded.shape or residual.ndim != 3:
+                raise AmygdalaError(
+                    f"{model.name}: a block gives {tuple(residual.shape)} for {tuple(padded.shape)} tokens, "
+                    "so its residual stream cannot be read"
+                )
+            residuals[place] = self._pool(residual, lengths)
+            if self.keep_tokens:
+                tokens[place] = residual
+            if len(residuals) == len(self.layers):
+                raise _AllRead
+
+        def read_heads(place: int, entering: Tensor) -> None:
+            heads[place] = self._pool(entering.reshape(*padded.shape, -1), lengths)
+
+        with ExitStack() as hooks:
+            for place, layer in enumerate(self.layers):
+                block, output = model.anatomy.blocks[layer], self._outputs[place]
+                hook = block.register_forward_hook(lambda _m, _i, out, place=place: read_block(place, out))
+                hooks.callback(hook.remove)
+                if output is not None:
+                    hook = output.register_forward_pre_hook(lambda _m, given, place=place: read_heads(place, given[0]))
+                    hooks.callback(hook.remove)
+            with suppress(_AllRead):
+                model.module(**inputs)
+        places = range(len(self.layers))
+        return _Taken(
+            x=torch.stack([residuals[place].to(device) for place in places]).cpu(),
+            heads=[heads[place].cpu() if place in heads else None for place in places],
+            tokens=[tokens[place] for place in places] if self.keep_tokens else None,
+        )
+
+    def _pool(self, residual: Tensor, lengths: Tensor) -> Tensor:
+        """One row per text, `[B, W]` fp32, from `[B, T, W]`; what stands at padded positions never enters."""
+        lengths = lengths.to(residual.device)
+        last = lengths - 1
+        if self.pooling == "last":
+            return residual[torch.arange(len(lengths), device=residual.device), last].float()
+        position = torch.arange(residual.shape[1], device=residual.device)
+        first = last.clamp_max(self.pool_from)  # a text shorter than pool_from keeps its last token
+        inside = (position >= first[:, None]) & (position <= last[:, None])  # (B, T)
+        return residual.float().masked_fill(~inside[..., None], 0.0).sum(1) / inside.sum(1, keepdim=True)
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """What one batch gave."""
+
+    x: Tensor
+    """`[L, B, H]`, fp32, on the CPU."""
+    heads: list[Tensor | None]
+    """Per target block `[B, A]`, fp32, on the CPU."""
+    tokens: list[Tensor] | None
+    """Per target block `[B, T, H]`, where that block is."""
+
+    def is_finite(self, lengths: Sequence[int]) -> bool:
+        """Whether all that was read is; what stands at padded positions may be anything."""
+        read = [part for part in (self.x, *self.heads) if part is not None]
+        read += [layer[place, :length] for layer in self.tokens or () for place, length in enumerate(lengths)]
+        return bool(torch.stack([part.isfinite().all().cpu() for part in read]).all())
+
+    def of(self, place: int, length: int, *, truncated: bool) -> Activation:
+        """One text's share of the batch."""
+        return Activation(
+            x=self.x[:, place],
+            truncated=truncated,
+            heads=tuple(None if part is None else part[place] for part in self.heads),
+            tokens=None
+            if self.tokens is None
+            else torch.stack([layer[place, :length].to(self.tokens[0].device) for layer in self.tokens]),
+        )
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """A GPU has an exception for it; the CPU's allocator has only words."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+class _AllRead(Exception):
+    """Every target block has been read: the blocks above are not run."""

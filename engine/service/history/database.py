@@ -1,0 +1,357 @@
+"""The history of a corpus's revisions: what its stories and its concepts' numbers were at each.
+
+One SQLite database (WAL) per corpus: the server writes it, and anyone may read it at the same time. A revision adds
+only what differs from the one before; its state is, for every name, the last value at or before it. The history is a
+convenience, not what anybody waits for: where it cannot be kept, that is said in the log, and the engine goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sqlite3
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from engine.corpus import Change, Story
+from engine.errors import AmygdalaError
+from engine.wire.revisions import Comparison, Metrics, Revision
+
+log = logging.getLogger(__name__)
+
+MAX_REVISIONS = 10_000
+"""Months of steady editing."""
+CHUNK = 1_000
+"""Revisions that are folded away at once, so that it is rarely done."""
+TIMEOUT = 2.0
+"""Seconds to wait for another process that is writing."""
+VERSION = 1
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS about (corpus TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS revisions (number INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL, revision TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS texts (id TEXT PRIMARY KEY, text TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS stories (
+    name TEXT, number INTEGER, value TEXT, PRIMARY KEY (name, number)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS metrics (
+    name TEXT, number INTEGER, value TEXT, PRIMARY KEY (name, number)
+) WITHOUT ROWID;
+"""
+"""`stories`: path -> text id; `metrics`: concept -> numbers as a JSON array; each from revision `number` on, NULL where
+it is gone."""
+STATE = """
+WITH RECURSIVE names(name) AS (
+    SELECT min(name) FROM {table}
+    UNION ALL
+    SELECT (SELECT min(name) FROM {table} WHERE name > names.name) FROM names WHERE name IS NOT NULL
+)
+SELECT rows.name, rows.value FROM names CROSS JOIN {table} AS rows ON rows.name = names.name
+WHERE rows.number = (SELECT max(number) FROM {table} AS earlier WHERE earlier.name = names.name AND earlier.number <= ?)
+AND rows.value IS NOT NULL
+"""
+"""Steps from name to name in the primary key: it takes time by the names, not by how often they changed."""
+FOLD = """
+DELETE FROM {table} WHERE number < :first AND EXISTS (
+    SELECT 1 FROM {table} AS later WHERE later.name = {table}.name AND later.number > {table}.number
+    AND later.number <= :first
+)
+"""
+"""What was replaced by the first revision that stays."""
+MAX_NUMBER = (1 << 63) - 1
+
+State = dict[str, str]
+"""Of one table: name -> value."""
+
+
+class History:
+    """The revisions of one corpus. One thread at a time may use it, not always the same."""
+
+    def __init__(self, file: Path, corpus: Path, *, readonly: bool = False) -> None:
+        """Open the database, and create it if need be; if the disk refuses, this history is kept in memory.
+
+        With `readonly`, nothing is created or written.
+
+        Raises:
+            AmygdalaError: with `readonly`, there is none, or it cannot be read.
+        """
+        self._file = file
+        self._corpus = corpus
+        self._failing = False
+        self._newest: int | None = None
+        self._count = 0
+        self._stories: State = {}
+        self._metrics: State = {}
+        self._connection = self._open_to_read() if readonly else self._open_to_write()
+
+    @property
+    def last(self) -> tuple[int, str] | None:
+        """Number and fingerprint of the newest revision; None if there is none, or none that can be read."""
+        with contextlib.suppress(AmygdalaError), self._snapshot() as connection:
+            row: tuple[int, str] | None = connection.execute(
+                "SELECT number, fingerprint FROM revisions ORDER BY number DESC LIMIT 1"
+            ).fetchone()
+            return row
+        return None
+
+    def record(
+        self, revision: Revision, fingerprint: str, stories: Mapping[str, Story], metrics: Mapping[str, Metrics]
+    ) -> None:
+        """Keep a revision: newer than the last, with all its stories by path, and its numbers by concept.
+
+        Where that fails, say so once and go on; the next one that succeeds has all that changed until then.
+        """
+        encoded = {concept: _encode(numbers) for concept, numbers in metrics.items()}
+        try:
+            try:
+                self._write(revision, fingerprint, stories, encoded)
+            except sqlite3.DatabaseError as error:
+                if not _is_damage(error):
+                    raise
+                self._connection.close()
+                self._set_aside(error)
+                self._connection = self._open_to_write()
+                self._write(revision, fingerprint, stories, encoded)
+        except (OSError, sqlite3.Error) as error:
+            if not self._failing:
+                log.warning("revisions of %s are not being kept: %s: %s", self._corpus, self._file, error)
+            self._failing = True
+        else:
+            self._failing = False
+
+    def revisions(self, limit: int = 50, before: int | None = None) -> list[Revision]:
+        """The newest revisions, or the newest before one, the newest first."""
+        with self._snapshot() as connection:
+            rows = connection.execute(
+                "SELECT revision FROM revisions WHERE number < ? ORDER BY number DESC LIMIT ?",
+                [MAX_NUMBER if before is None else before, limit],
+            )
+            return [msgspec.json.decode(revision, type=Revision) for (revision,) in rows]
+
+    def stories_at(self, number: int) -> dict[str, str]:
+        """Path -> text id at a revision; raises AmygdalaError, as all that follow, if there is no such revision."""
+        with self._snapshot() as connection:
+            self._check(number)
+            return _state(connection, "stories", number)
+
+    def metrics_at(self, number: int) -> dict[str, Metrics]:
+        """Concept -> its numbers at a revision."""
+        with self._snapshot() as connection:
+            self._check(number)
+            return {concept: _decode(value) for concept, value in _state(connection, "metrics", number).items()}
+
+    def compare(self, before: int, after: int) -> Comparison:
+        """How two revisions differ, whichever is the older."""
+        with self._snapshot() as connection:
+            self._check(before)
+            self._check(after)
+            stories = _pairs(_state(connection, "stories", before), _state(connection, "stories", after))
+            metrics = _pairs(_state(connection, "metrics", before), _state(connection, "metrics", after))
+            return Comparison(
+                before=before,
+                after=after,
+                changes=[_change(path, *pair) for path, pair in stories.items()],
+                metrics={
+                    concept: (_decode(old) if old else None, _decode(new) if new else None)
+                    for concept, (old, new) in metrics.items()
+                },
+            )
+
+    def text(self, number: int, path: str) -> str | None:
+        """A story's text at a revision; None if it had no such story."""
+        with self._snapshot() as connection:
+            self._check(number)
+            row = connection.execute(
+                "SELECT text FROM stories LEFT JOIN texts ON id = value WHERE name = ? AND number <= ?"
+                " ORDER BY number DESC LIMIT 1",
+                [path, number],
+            ).fetchone()
+        return row[0] if row else None
+
+    def texts_of(self, path: str, limit: int) -> list[tuple[int, str | None]]:
+        """The revisions at which a story changed, each with the text id it had from then on (None: it was removed); the
+        newest first."""
+        with self._snapshot() as connection:
+            return connection.execute(
+                "SELECT number, value FROM stories WHERE name = ? ORDER BY number DESC LIMIT ?", [path, limit]
+            ).fetchall()
+
+    def close(self) -> None:
+        """Close the database."""
+        self._connection.close()
+
+    # Opening
+
+    def _open_to_write(self) -> sqlite3.Connection:
+        try:
+            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            try:
+                return self._begin(str(self._file))
+            except sqlite3.DatabaseError as error:
+                if not _is_damage(error):
+                    raise
+                self._set_aside(error)
+                return self._begin(str(self._file))
+        except (OSError, sqlite3.Error) as error:
+            log.warning(
+                "revisions of %s are kept only for as long as the engine runs: %s: %s", self._corpus, self._file, error
+            )
+            return self._begin(":memory:")
+
+    def _begin(self, file: str) -> sqlite3.Connection:
+        connection = _connect(file)
+        try:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version > VERSION:
+                raise sqlite3.NotSupportedError("a newer version of the engine wrote it")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            if version == 0:
+                connection.executescript(SCHEMA)
+                connection.execute("INSERT OR IGNORE INTO about VALUES (?)", [str(self._corpus)])
+                connection.execute(f"PRAGMA user_version = {VERSION}")
+            self._remember(connection)
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+    def _open_to_read(self) -> sqlite3.Connection:
+        if not self._file.exists():
+            raise AmygdalaError(
+                f"no history of {self._corpus} yet: the engine begins one when it first computes the corpus"
+            )
+        try:
+            return _connect(f"{self._file.absolute().as_uri()}?mode=ro")
+        except sqlite3.Error as error:
+            raise self._unreadable(error) from error
+
+    def _set_aside(self, error: Exception) -> None:
+        """Put a damaged database where somebody may still look at it."""
+        log.warning(
+            "the history of %s is damaged and is begun anew; what there was is now %s.damaged: %s",
+            self._corpus,
+            self._file,
+            error,
+        )
+        for suffix in ("", "-wal", "-shm"):
+            damaged = Path(f"{self._file}.damaged{suffix}")
+            damaged.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                Path(f"{self._file}{suffix}").rename(damaged)
+
+    # Writing
+
+    def _remember(self, connection: sqlite3.Connection) -> None:
+        """Take what was recorded last into memory, for the next revision to be compared with."""
+        self._newest, self._count = connection.execute("SELECT max(number), count(*) FROM revisions").fetchone()
+        self._stories = _state(connection, "stories", MAX_NUMBER)
+        self._metrics = _state(connection, "metrics", MAX_NUMBER)
+
+    def _write(self, revision: Revision, fingerprint: str, stories: Mapping[str, Story], metrics: State) -> None:
+        number = revision.number
+        text_ids = {path: story.text_id for path, story in stories.items()}
+        with self._connection as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            (newest,) = connection.execute("SELECT max(number) FROM revisions").fetchone()
+            if newest != self._newest:  # another engine, at another socket, has written
+                self._remember(connection)
+            if newest is not None and number <= newest:
+                raise sqlite3.IntegrityError(f"revision {number} comes after {newest}")
+            changed = _differences(self._stories, text_ids)
+            connection.executemany(
+                "INSERT OR IGNORE INTO texts VALUES (?, ?)",
+                [(text_id, stories[path].text) for path, text_id in changed.items() if text_id is not None],
+            )
+            for table, values in ("stories", changed), ("metrics", _differences(self._metrics, metrics)):
+                connection.executemany(
+                    f"INSERT INTO {table} VALUES (?, ?, ?)", [(name, number, value) for name, value in values.items()]
+                )
+            connection.execute(
+                "INSERT INTO revisions VALUES (?, ?, ?)",
+                [number, fingerprint, msgspec.json.encode(revision).decode()],
+            )
+            count = self._count + 1
+            if count > MAX_REVISIONS:
+                _fold(connection, count - MAX_REVISIONS + CHUNK - 1)
+                (count,) = connection.execute("SELECT count(*) FROM revisions").fetchone()
+        self._newest, self._count, self._stories, self._metrics = number, count, text_ids, metrics
+
+    # Reading
+
+    @contextlib.contextmanager
+    def _snapshot(self) -> Iterator[sqlite3.Connection]:
+        """Reads in it see one state, whatever is recorded meanwhile."""
+        try:
+            with self._connection as connection:
+                connection.execute("BEGIN")
+                yield connection
+        except (sqlite3.Error, OverflowError, msgspec.DecodeError) as error:
+            raise self._unreadable(error) from error
+
+    def _check(self, number: int) -> None:
+        found = self._connection.execute("SELECT 1 FROM revisions WHERE number = ?", [number]).fetchone()
+        if found is None:
+            oldest, newest = self._connection.execute("SELECT min(number), max(number) FROM revisions").fetchone()
+            known = "which is empty" if newest is None else f"which goes from {oldest} to {newest}"
+            raise AmygdalaError(f"there is no revision {number} in the history of {self._corpus}, {known}")
+
+    def _unreadable(self, error: Exception) -> AmygdalaError:
+        return AmygdalaError(f"the history of {self._corpus} cannot be read: {self._file}: {error}")
+
+
+def _connect(file: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        file, timeout=TIMEOUT, isolation_level=None, check_same_thread=False, uri=file.startswith("file:")
+    )
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    """Whether the file itself is at fault, and not the disk, another process or the caller."""
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    if code is None:  # not SQLite's: the module found text that is no UTF-8, or was used wrongly
+        return isinstance(error, sqlite3.OperationalError)
+    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def _state(connection: sqlite3.Connection, table: str, number: int) -> State:
+    return dict(connection.execute(STATE.format(table=table), [number]))
+
+
+def _fold(connection: sqlite3.Connection, count: int) -> None:
+    """Drop the oldest revisions: the history then begins with the first that stays, as if all of it were new there."""
+    (first,) = connection.execute("SELECT number FROM revisions ORDER BY number LIMIT 1 OFFSET ?", [count]).fetchone()
+    for table in ("stories", "metrics"):
+        connection.execute(FOLD.format(table=table), {"first": first})
+        connection.execute(f"DELETE FROM {table} WHERE number <= ? AND value IS NULL", [first])
+        connection.execute(f"UPDATE {table} SET number = :first WHERE number < :first", {"first": first})
+    connection.execute("DELETE FROM revisions WHERE number < ?", [first])
+    connection.execute("DELETE FROM texts WHERE id NOT IN (SELECT value FROM stories WHERE value IS NOT NULL)")
+
+
+def _differences(before: State, after: State) -> dict[str, str | None]:
+    """Names whose values changed, with the new ones; None for those that are gone."""
+    changed: dict[str, str | None] = {name: value for name, value in after.items() if before.get(name) != value}
+    changed.update((name, None) for name in before if name not in after)
+    return changed
+
+
+def _pairs(before: State, after: State) -> dict[str, tuple[str | None, str | None]]:
+    """Names whose values differ, sorted, with the old and the new."""
+    return {name: (before.get(name), after.get(name)) for name in sorted(_differences(before, after))}
+
+
+def _change(path: str, before: str | None, after: str | None) -> Change:
+    if before is None:
+        return Change(path=path, kind="added")
+    return Change(path=path, kind="removed" if after is None else "edited")
+
+
+def _encode(metrics: Metrics) -> str:
+    return msgspec.json.encode(msgspec.structs.astuple(metrics)).decode()
+
+
+def _decode(values: str) -> Metrics:
+    fields = zip(Metrics.__struct_fields__, msgspec.json.decode(values, type=list[object]), strict=True)
+    return msgspec.convert(dict(fields), Metrics)

@@ -1,0 +1,120 @@
+"""Numbers revisions and remembers them: from what a revision came to, to what its history keeps."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from engine import paths
+from engine.corpus import Story
+from engine.results import Results
+from engine.service.history.database import History
+from engine.settings import Settings
+from engine.wire.revisions import Comparison, Metrics, Revision
+from engine.wire.snapshot import ConceptView, Moved
+
+DIGITS = 4
+T = TypeVar("T")
+
+
+class Chronicle:
+    """The history of one corpus, written in a thread behind what clients are told, so that a slow disk holds nobody up.
+
+    What a crash keeps from being written is no loss: the next engine finds the stories, and records them as what
+    changed since the last revision that it knows.
+    """
+
+    def __init__(self, corpus: Path) -> None:
+        self._corpus = corpus
+        self._history: History | None = None
+        self._lock = asyncio.Lock()
+        self._last = 0
+        self._writing: set[asyncio.Task[None]] = set()
+
+    async def first(self, stories: Mapping[str, Story], settings: Settings, results: Results) -> int:
+        """The number of the first revision of this engine: that of the last one, if the corpus is as it was then."""
+        fingerprint = await asyncio.to_thread(_fingerprint, stories, settings, results)
+        last = await self.ask(lambda history: history.last)
+        self._last = last[0] if last is not None else 0
+        return self._last if last is not None and last[1] == fingerprint else self._last + 1
+
+    def record(
+        self,
+        moved: Moved,
+        stories: Mapping[str, Story],
+        settings: Settings,
+        results: Results,
+        concepts: Sequence[ConceptView],
+    ) -> None:
+        """Keep a revision, unless it is the last one that is kept already."""
+        if moved.revision == self._last:
+            return
+        self._last = moved.revision
+        when = time.time()
+
+        def keep(history: History) -> None:
+            revision = Revision(
+                number=moved.revision,
+                when=when,
+                cause=moved.cause,
+                settings=msgspec.json.encode(settings).decode(),
+                changes=moved.changes,
+                texts_run=moved.work.texts_run,
+                seconds=moved.seconds,
+            )
+            metrics = {view.name: _metrics(view, results.middle) for view in concepts if view.quality is not None}
+            history.record(revision, _fingerprint(stories, settings, results), stories, metrics)
+
+        task = asyncio.create_task(self.ask(keep))
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+
+    async def ask(self, question: Callable[[History], T]) -> T:
+        """Ask the history something, one after another."""
+        async with self._lock:
+            return await asyncio.to_thread(lambda: question(self._open()))
+
+    async def close(self) -> None:
+        """Write what is to be written, and close the database."""
+        await asyncio.gather(*self._writing, return_exceptions=True)
+        async with self._lock:
+            if self._history is not None:
+                await asyncio.to_thread(self._history.close)
+
+    async def compare(self, before: int, after: int) -> Comparison:
+        """What differs between two revisions."""
+        return await self.ask(lambda history: history.compare(before, after))
+
+    def _open(self) -> History:
+        if self._history is None:
+            self._history = History(paths.history_path(self._corpus), self._corpus)
+        return self._history
+
+
+def _fingerprint(stories: Mapping[str, Story], settings: Settings, results: Results) -> str:
+    digest = hashlib.sha256(msgspec.json.encode(settings))
+    digest.update(f"{results.model_hash} {results.layers}\n".encode())
+    for path in sorted(stories):
+        digest.update(f"{path}\0{stories[path].text_id}\n".encode())
+    return digest.hexdigest()
+
+
+def _metrics(view: ConceptView, middle: int) -> Metrics:
+    quality = view.quality
+    assert quality is not None
+    first_pc, cosine, r_squared = quality.headline(middle)
+    nearest = quality.nearest_concepts[0][0] if quality.nearest_concepts else None
+    return Metrics(
+        bucket=view.verdict.label if view.verdict is not None else None,
+        n_stories=quality.n_positive_stories,
+        first_pc=round(first_pc, DIGITS),
+        nearest=nearest,
+        nearest_cosine=None if cosine is None else round(cosine, DIGITS),
+        r_squared=round(r_squared, DIGITS),
+    )

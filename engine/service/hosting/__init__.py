@@ -1,0 +1,1 @@
+"""One open corpus: follows the disk, decides what to compute, has it computed, and tells what moved."""

@@ -1,0 +1,260 @@
+"""From a scan and results to what clients see, and from two such states to what moved. Pure functions."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import PurePosixPath
+from typing import TypeVar
+
+import msgspec
+
+from engine.corpus import BASELINE, Change, Corpus, Problem, Story
+from engine.errors import AmygdalaError
+from engine.results import Draft, Results, Work
+from engine.settings import Settings
+from engine.triage import Verdict, judge, outliers
+from engine.wire.snapshot import Cause, ConceptMove, ConceptView, Moved, Stages, StoryMove, StoryState, StoryView
+
+DIGITS = 4
+"""Scores are rounded so that a view changes only when a person could see it."""
+
+PROBLEM_STATES: Mapping[str, StoryState] = {
+    "empty": "empty",
+    "duplicate": "duplicate",
+    "case": "ok",
+    "misplaced": "error",
+}
+
+
+def story_views(
+    disk: Corpus, applied: Mapping[str, Story], results: Results | None, computing: Collection[str]
+) -> dict[str, StoryView]:
+    """Every story file on disk, by path.
+
+    Args:
+        disk: the latest scan.
+        applied: the stories that `results` are of, by path; a story whose text differs is stale.
+        results: the latest results, if any.
+        computing: paths whose texts are being computed.
+
+    A story that is stale or being computed keeps the scores of its earlier text until there are new ones.
+    """
+    scores = _Scores(results) if results is not None else None
+    views = {story.path: _story_view(story, applied.get(story.path), computing, scores) for story in disk.stories}
+    for problem in disk.problems:
+        _add_problem(views, problem)
+    return views
+
+
+class _Scores:
+    """What results say of each story, to be looked up by its text and concept."""
+
+    def __init__(self, results: Results) -> None:
+        self.fits = {(fit.text_id, fit.concept): fit for fit in results.fits}
+        self.ranked = {(found.text_id, found.concept): (rank, found) for rank, found in enumerate(outliers(results))}
+        self._results = results
+        self._truncated, self._without_subspace = set(results.truncated), set(results.without_subspace)
+
+    def notes(self, text_id: str) -> list[str]:
+        """What a writer should know of how a text was read."""
+        results, notes = self._results, []
+        if text_id in self._truncated:
+            notes.append(f"only its first {results.max_tokens} tokens are read")
+        if text_id in self._without_subspace:
+            notes.append(
+                f"as many tokens as the model has dimensions ({results.hidden_size}): its subspace is left out"
+            )
+        return notes
+
+
+def _story_view(story: Story, known: Story | None, computing: Collection[str], scores: _Scores | None) -> StoryView:
+    """One story; `known` is it as the numbers are of it."""
+    is_stale = known is None or known.text_id != story.text_id
+    state: StoryState = "computing" if story.path in computing else "stale" if is_stale else "ok"
+    reason = "changed since the numbers were computed" if state == "stale" else ""
+    key = (known.text_id, known.concept or "") if known is not None else ("", "")
+    fit = scores.fits.get(key) if scores is not None else None
+    if fit is None or scores is None:
+        return StoryView(path=story.path, concept=story.concept, scenario=story.scenario, state=state, reason=reason)
+    rank, outlier = scores.ranked.get(key, (None, None))
+    is_misread = outlier is not None and outlier.misread
+    if outlier is not None and not reason:
+        reason = outlier.reason
+    if notes := scores.notes(fit.text_id):
+        reason = "; ".join(filter(None, [reason, *notes]))
+    return StoryView(
+        path=story.path,
+        concept=story.concept,
+        scenario=story.scenario,
+        state="outlier" if is_misread and state == "ok" else state,
+        alignment=round(fit.alignment, DIGITS),
+        own=_rounded(fit.own),
+        rival=fit.rival,
+        rival_score=None if fit.rival is None else round(fit.rival_score, DIGITS),
+        misread=is_misread,
+        rank=rank,
+        reason=reason,
+    )
+
+
+def _add_problem(views: dict[str, StoryView], problem: Problem) -> None:
+    """Show a problem on its story; a file that is no story gets a view of its own, folders get none."""
+    view = views.get(problem.path)
+    state = PROBLEM_STATES.get(problem.code, "error")
+    if view is not None:
+        if view.state in ("ok", "outlier"):
+            views[problem.path] = _with_problem(view, state if state != "ok" else view.state, problem.message)
+    elif problem.path.endswith(".txt"):
+        parts = PurePosixPath(problem.path)
+        scenario = parts.parent.name if parts.parts[0] == "paired" else None
+        concept = None if parts.stem == BASELINE else parts.stem
+        views[problem.path] = StoryView(
+            path=problem.path, concept=concept, scenario=scenario, state=state, reason=problem.message
+        )
+
+
+def _with_problem(view: StoryView, state: StoryState, message: str) -> StoryView:
+    reason = "; ".join(filter(None, [message, view.reason]))
+    return msgspec.structs.replace(view, state=state, reason=reason)
+
+
+def concept_of(path: str) -> str:
+    """The concept of a story's path, which need not exist.
+
+    Raises:
+        AmygdalaError: it is no place for a concept's story below a corpus.
+    """
+    parts = PurePosixPath(path).parts
+    places = {2: "stories", 3: "paired"}
+    is_place = len(parts) in places and parts[0] == places[len(parts)] and "/".join(parts) == path
+    if not is_place or ".." in parts or not path.endswith(".txt") or not path.isprintable():
+        raise AmygdalaError(
+            f"{path!r} is no place for a story: that is stories/<concept>.txt or paired/<scenario>/<concept>.txt"
+        )
+    concept = unicodedata.normalize("NFC", parts[-1].removesuffix(".txt"))
+    if concept == BASELINE:
+        raise AmygdalaError(f"{path} is a baseline's place: it stands under no concept to read it by")
+    return concept
+
+
+def concept_views(results: Results | None, settings: Settings) -> list[ConceptView]:
+    """Every concept with its verdict, sorted by name."""
+    if results is None:
+        return []
+    with_vector = [
+        ConceptView(name=found.concept, quality=found, verdict=judge(found, results.middle, settings.thresholds))
+        for found in results.concepts
+    ]
+    without = [
+        ConceptView(name=name, quality=None, verdict=None, reason=reason)
+        for name, reason in results.without_vector.items()
+    ]
+    return sorted(with_vector + without, key=lambda view: view.name)
+
+
+def verdicts(draft: Draft, settings: Settings, middle: int) -> tuple[Verdict | None, Verdict | None]:
+    """On a draft's concept as it is, and as it would become."""
+    before, after = (
+        None if found is None else judge(found, middle, settings.thresholds) for found in (draft.before, draft.after)
+    )
+    return before, after
+
+
+class State:
+    """What one revision showed: enough to say what the next one moved."""
+
+    def __init__(self, stories: Mapping[str, StoryView], concepts: Iterable[ConceptView], middle: int | None) -> None:
+        self.stories = stories
+        self.concepts = {view.name: view for view in concepts}
+        self.middle = middle
+
+
+def moved(
+    before: State,
+    after: State,
+    *,
+    cause: Cause,
+    changes: list[Change],
+    affected: Collection[str],
+    work: Work,
+    stages: Stages,
+) -> Moved:
+    """What a revision changed: the concepts that moved by 0.005 or changed their bucket, the affected ones first.
+
+    Its number is not known yet (`engine.service.history.recorder`).
+    """
+    names = sorted(before.concepts.keys() | after.concepts.keys(), key=lambda name: (name not in affected, name))
+    moves = [_concept_move(name, name in affected, before, after) for name in names]
+    return Moved(
+        revision=0,
+        cause=cause,
+        changes=changes,
+        work=work,
+        seconds=sum(msgspec.structs.astuple(stages)),
+        stages=stages,
+        concepts=[move for move in moves if _shows(move)],
+        stories=[_story_move(change.path, before, after) for change in changes],
+        queue=(_misread(before), _misread(after)),
+    )
+
+
+def _concept_move(name: str, affected: bool, before: State, after: State) -> ConceptMove:
+    old, new = before.concepts.get(name), after.concepts.get(name)
+    first, last = _numbers(old, before.middle), _numbers(new, after.middle)
+    return ConceptMove(
+        concept=name,
+        affected=affected,
+        bucket=(_label(old), _label(new)),
+        first_pc=(first[0], last[0]),
+        nearest=(first[1], last[1]),
+        r_squared=(first[2], last[2]),
+    )
+
+
+def _numbers(view: ConceptView | None, middle: int | None) -> tuple[float | None, float | None, float | None]:
+    if view is None or view.quality is None or middle is None:
+        return None, None, None
+    first_pc, nearest, r_squared = view.quality.headline(middle)
+    return _rounded(first_pc), _rounded(nearest), _rounded(r_squared)
+
+
+def _label(view: ConceptView | None) -> str | None:
+    return view.verdict.label if view is not None and view.verdict is not None else None
+
+
+def _shows(move: ConceptMove) -> bool:
+    pairs = (move.first_pc, move.nearest, move.r_squared)
+    return move.bucket[0] != move.bucket[1] or any(_differs(*pair) for pair in pairs)
+
+
+def _differs(old: float | None, new: float | None) -> bool:
+    if old is None or new is None:
+        return old is not new
+    return abs(old - new) >= 0.005
+
+
+def _story_move(path: str, before: State, after: State) -> StoryMove:
+    old, new = before.stories.get(path), after.stories.get(path)
+    return StoryMove(
+        path=path,
+        own=(old.own if old else None, new.own if new else None),
+        rival=(old.rival if old else None, new.rival if new else None),
+        rival_score=(old.rival_score if old else None, new.rival_score if new else None),
+    )
+
+
+def _misread(state: State) -> int:
+    return sum(view.misread for view in state.stories.values())
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, DIGITS)
+
+
+V = TypeVar("V")
+
+
+def differing(before: Mapping[str, V], after: Mapping[str, V]) -> tuple[list[V], list[str]]:
+    """Values that are new or different, and keys that are gone."""
+    return [value for key, value in after.items() if before.get(key) != value], sorted(before.keys() - after.keys())

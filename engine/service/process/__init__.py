@@ -1,0 +1,1 @@
+"""A model's process seen from the server."""

@@ -1,0 +1,394 @@
+"""The parent's side of model workers: one process per model, started when needed, restarted when it dies."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from engine.corpus import Story
+from engine.errors import AmygdalaError
+from engine.results import Draft, Results
+from engine.service.process.pipe import Process
+from engine.settings import AUTO, Settings
+from engine.wire import jobs
+from engine.wire.protocol import ModelStatus
+
+log = logging.getLogger(__name__)
+
+MAX_RESTARTS = 5
+"""In a row, without a finished job between them."""
+BACK_OFF = 0.5
+"""Seconds before the first restart; doubled each time."""
+
+Advance = Callable[[jobs.Advanced], None]
+A = TypeVar("A", bound=jobs.Answer)
+
+
+class WorkerDied(AmygdalaError):
+    """The process ended with a job under way."""
+
+
+class LoadFailed(AmygdalaError):
+    """The model cannot be loaded; starting the process again would not help."""
+
+
+class JobDropped(Exception):
+    """The job was not carried out to its end, because it was told so or another of its corpus failed."""
+
+
+class StateLost(Exception):
+    """The worker does not know the corpus (any more): apply it first."""
+
+
+@dataclass
+class _Known:
+    """What a worker has been told of one corpus."""
+
+    settings: Settings
+    sent: set[str] = field(default_factory=set)
+    """Ids of texts it has."""
+    stories: dict[str, jobs.Placement] = field(default_factory=dict)
+    """By path, as of the last change that it was told of."""
+    applied: int = 0
+    """The job that its state is of; 0 where it has none."""
+
+
+@dataclass
+class _Waiting:
+    """A job under way."""
+
+    asked: jobs.AnyJob
+    answer: asyncio.Future[jobs.Answer]
+    advance: Advance
+
+
+class Worker:
+    """One model in one process of its own; its faults stay there.
+
+    The process ends by itself when its pipe closes, so killing the engine leaves nothing behind.
+
+    Args:
+        settings: which model, and how it is loaded.
+        make_room: unloads another model, where there is one that is idle; whether it did.
+    """
+
+    def __init__(self, settings: Settings, make_room: Callable[[Worker], Awaitable[bool]] | None = None) -> None:
+        self.settings = settings
+        self.last_used = time.monotonic()
+        self.warnings: list[str] = []
+        """What a person should know of how the model was loaded."""
+        self._make_room = make_room
+        self._process: Process | None = None
+        self._loaded: jobs.Loaded | None = None
+        self._job_ids = itertools.count(1)
+        self._jobs: dict[int, _Waiting] = {}
+        self._known: dict[str, _Known] = {}
+        self._faults = 0
+        """Deaths in a row, without a finished job between them; one death is one, however many jobs it cost."""
+        self._load_failure = ""
+        """Why this process will not do, where starting it again would not help."""
+        self._starting = asyncio.Lock()
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None
+
+    @property
+    def is_loaded(self) -> bool:
+        return self._loaded is not None
+
+    @property
+    def device(self) -> str:
+        return self._loaded.device if self._loaded else ""
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self._jobs)
+
+    def status(self) -> ModelStatus:
+        """For `status` and the engine view."""
+        state: Literal["loading", "idle", "computing", "failed"]
+        if self._process is None:
+            state = "failed" if self._load_failure else "idle"
+        elif self._loaded is None:
+            state = "loading"
+        else:
+            state = "computing" if self._jobs else "idle"
+        return ModelStatus(
+            model=self.settings.model,
+            device=self.device,
+            state=state,
+            pid=self._process.pid if self._process else None,
+            bytes=self._loaded.bytes if self._loaded else 0,
+            restarts=self._faults,
+        )
+
+    def has_state(self, corpus: str) -> bool:
+        """Whether the process knows the corpus as it was last applied."""
+        known = self._known.get(corpus)
+        return self._process is not None and known is not None and known.applied > 0
+
+    def state_of(self, corpus: str) -> int:
+        """The number of the change that the process's state of the corpus is of; 0 where it has none."""
+        return self._known[corpus].applied if self.has_state(corpus) else 0
+
+    async def prepare(
+        self,
+        corpus: str,
+        settings: Settings,
+        stories: Collection[Story],
+        wanted: Sequence[str],
+        first: Collection[str],
+        fresh: Collection[str],
+        advance: Advance,
+    ) -> jobs.Prepared:
+        """Have the activations of these texts at hand.
+
+        Args:
+            corpus: its name.
+            settings: what to compute.
+            stories: those that have the texts, and all others that the corpus will have.
+            wanted: ids of texts.
+            first: those of them that go before the others.
+            fresh: ids of texts that go through the model even if it has seen them.
+            advance: told of progress.
+
+        Raises:
+            JobDropped, AmygdalaError: as `apply`.
+        """
+        texts = {story.text_id: story.text for story in stories}
+
+        def job(number: int) -> jobs.Prepare:
+            return jobs.Prepare(
+                corpus=corpus,
+                job=number,
+                urgency=jobs.Urgency.BULK,
+                settings=settings,
+                wanted=list(wanted),
+                first=list(first),
+                texts=self._unsent(corpus, settings, texts),
+                fresh=sorted(fresh),
+                placements=_placements(stories) if settings.target_layers == AUTO else [],
+            )
+
+        return await self._insist(settings, job, jobs.Prepared, advance)
+
+    async def apply(
+        self,
+        corpus: str,
+        settings: Settings,
+        stories: Collection[Story],
+        fresh: Collection[str],
+        advance: Advance,
+        *,
+        urgency: jobs.Urgency = jobs.Urgency.EDIT,
+        keep: Collection[str] = (),
+    ) -> Results:
+        """Have the worker make a corpus's state that of these stories; survives the worker's death, up to five times.
+
+        Args:
+            corpus: its name.
+            settings: what to compute.
+            stories: all of the corpus.
+            fresh: ids of texts that go through the model even if it has seen them.
+            advance: told of progress.
+            urgency: what it may go before.
+            keep: ids of other texts that are being prepared.
+
+        Raises:
+            JobDropped: it was dropped, or another job of the corpus failed: plan anew.
+            AmygdalaError: the job failed for a reason a person can act on, or the worker keeps dying.
+        """
+        texts = {story.text_id: story.text for story in stories}
+
+        def job(number: int) -> jobs.Apply:
+            unsent = self._unsent(corpus, settings, texts)
+            known = self._known[corpus]
+            gone = known.sent - texts.keys() - set(keep)
+            known.sent -= gone
+            now = {story.path: jobs.Placement(story.text_id, story.concept) for story in stories}
+            before, known.stories = known.stories, now
+            return jobs.Apply(
+                corpus=corpus,
+                job=number,
+                urgency=urgency,
+                settings=settings,
+                placements={path: place for path, place in now.items() if before.get(path) != place},
+                gone=sorted(before.keys() - now.keys()),
+                texts=unsent,
+                fresh=sorted(fresh),
+                dropped=sorted(gone),
+            )
+
+        return (await self._insist(settings, job, jobs.Applied, advance)).results
+
+    async def settle(self, corpus: str) -> Results | None:
+        """Have what is expensive redone; None where there is nothing to redo, or the state changed in the meantime.
+
+        Raises:
+            StateLost: apply the corpus first.
+            JobDropped, AmygdalaError: as `apply`.
+        """
+        self._demand_state(corpus)
+        settled = await self._attempt(
+            lambda number: jobs.Settle(corpus=corpus, job=number, urgency=jobs.Urgency.BULK), jobs.Settled
+        )
+        return settled.results
+
+    async def score(self, corpus: str, draft: Callable[[int], jobs.Score]) -> Draft:
+        """Have a draft read; `draft` makes the job from its number. Errors as of `settle`."""
+        self._demand_state(corpus)
+        return (await self._attempt(draft, jobs.Scored)).draft
+
+    async def write(self, corpus: str, file: Path) -> jobs.Written:
+        """Have the vectors of the settled state written to a file. Errors as of `settle`."""
+        self._demand_state(corpus)
+        return await self._attempt(
+            lambda number: jobs.Write(corpus=corpus, job=number, urgency=jobs.Urgency.BULK, file=str(file)),
+            jobs.Written,
+        )
+
+    def supersede(self, corpus: str) -> None:
+        """Drop a change of the corpus whose turn has not come: a newer one will take its place."""
+        for number, waiting in self._jobs.items():
+            if waiting.asked.corpus == corpus and isinstance(waiting.asked, jobs.Apply):
+                self._write(jobs.Drop(job=number, begun=False))
+
+    def forget(self, corpus: str) -> None:
+        """Let the worker drop a corpus's state."""
+        self._known.pop(corpus, None)
+        self._write(jobs.Forget(corpus=corpus))
+
+    async def close(self) -> None:
+        """End the process; the next job starts another."""
+        process, self._process, self._loaded = self._process, None, None
+        self._known.clear()
+        if process is not None:
+            self._end_jobs(WorkerDied("it was ended"))  # now: later there may be jobs of the next process
+            await process.close()
+
+    def _demand_state(self, corpus: str) -> None:
+        if not self.has_state(corpus):
+            raise StateLost
+
+    async def _insist(
+        self, settings: Settings, job: Callable[[int], jobs.AnyJob], answer: type[A], advance: Advance
+    ) -> A:
+        """Attempt a job again after each death of the process, with pauses that grow."""
+        while True:
+            try:
+                return await self._attempt(job, answer, advance, settings)
+            except WorkerDied as error:
+                if self._faults > MAX_RESTARTS:
+                    raise AmygdalaError(f"the model's process died {self._faults} times in a row:\n{error}") from error
+                pause = BACK_OFF * 2 ** (self._faults - 1)
+                log.warning("the worker of %s died; restarting it in %.1f s", self.settings.model, pause)
+                await asyncio.sleep(pause)
+            except LoadFailed as error:
+                if "out of memory" not in str(error) or not self._make_room or not await self._make_room(self):
+                    raise
+                log.info("made room for %s", self.settings.model)
+
+    async def _attempt(
+        self,
+        job: Callable[[int], jobs.AnyJob],
+        answer: type[A],
+        advance: Advance = lambda _: None,
+        settings: Settings | None = None,
+    ) -> A:
+        """Send one job and wait for its answer; `settings`, where the process may have to be started for it."""
+        async with self._starting:
+            if self._process is None:
+                if settings is None:
+                    raise StateLost
+                self.settings = settings  # how deep the model is loaded is up to the job at hand
+                await self._start()
+        number = next(self._job_ids)
+        asked = job(number)
+        future: asyncio.Future[jobs.Answer] = asyncio.get_running_loop().create_future()
+        self._jobs[number] = _Waiting(asked, future, advance)
+        self.last_used = time.monotonic()
+        try:
+            self._write(asked)
+            found = await future
+        except asyncio.CancelledError:
+            self._write(jobs.Drop(job=number))
+            raise
+        finally:
+            self._jobs.pop(number, None)
+            self.last_used = time.monotonic()
+        if not isinstance(found, answer):
+            raise AmygdalaError(f"the model's process answered {type(found).__name__} to {type(asked).__name__}")
+        return found
+
+    def _unsent(self, corpus: str, settings: Settings, texts: Mapping[str, str]) -> dict[str, str]:
+        known = self._known.get(corpus)
+        if known is None or known.settings != settings:
+            known = self._known[corpus] = _Known(settings)
+        unsent = {text_id: text for text_id, text in texts.items() if text_id not in known.sent}
+        known.sent |= texts.keys()
+        return unsent
+
+    async def _start(self) -> None:
+        self._known.clear()
+        self._load_failure = ""
+        self._process = await Process.start(self.settings, self._answer, self._ended)
+
+    def _write(self, message: jobs.ToWorker) -> None:
+        if self._process is not None:
+            self._process.write(message)
+
+    def _ended(self, words: str, is_unreadable: bool) -> None:
+        """The process has ended by itself: tell all who wait for it."""
+        if is_unreadable:
+            self._load_failure = words
+        self._process, self._loaded = None, None
+        self._faults += not self._load_failure
+        died = WorkerDied(f"the process of the model {self.settings.model} died: {words}")
+        self._end_jobs(LoadFailed(self._load_failure) if self._load_failure else died)
+
+    def _end_jobs(self, error: Exception) -> None:
+        for waiting in list(self._jobs.values()):
+            _end(waiting, error)
+
+    def _answer(self, message: jobs.FromWorker) -> None:
+        match message:
+            case jobs.Loaded():
+                self._loaded = message
+                for known in self._known.values():  # a model that is loaded deeper takes all states with it
+                    known.applied = 0
+                self.warnings = message.warnings
+            case jobs.Advanced(job=job):
+                if job in self._jobs:
+                    self._jobs[job].advance(message)
+            case jobs.Failed(corpus="", message=words):
+                self._load_failure = words
+            case jobs.Failed(corpus=corpus, job=job, message=words):
+                waiting = self._jobs.get(job)
+                if corpus in self._known and not (waiting and isinstance(waiting.asked, jobs.Score | jobs.Write)):
+                    self._known[corpus].applied = 0
+                _end(waiting, AmygdalaError(words))
+            case jobs.Dropped(job=job):
+                _end(self._jobs.get(job), JobDropped())
+            case _:
+                self._faults = 0
+                if isinstance(message, jobs.Applied) and message.corpus in self._known:
+                    self._known[message.corpus].applied = message.job
+                waiting = self._jobs.get(message.job)
+                if waiting is not None and not waiting.answer.done():
+                    waiting.answer.set_result(message)
+
+
+def _end(waiting: _Waiting | None, error: Exception) -> None:
+    if waiting is not None and not waiting.answer.done():
+        waiting.answer.set_exception(error)
+
+
+def _placements(stories: Iterable[Story]) -> list[jobs.Placement]:
+    return [jobs.Placement(story.text_id, story.concept) for story in stories]

@@ -1,0 +1,479 @@
+"""The subspace method, dense and iterated, against the naive oracle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from engine.compute.statistics import krylov, subspace
+from engine.compute.statistics.subspace import Projectors, Solved, Subspaces, basis, filtered, top_k
+from tests import oracle_subspace as oracle
+
+CPU = torch.device("cpu")
+Solver = Callable[[Subspaces, Tensor, subspace._Filter], Solved]
+
+
+def tokens(count: int, hidden: int, seed: int) -> Tensor:
+    """Anisotropic as residuals are: long along some dimensions, and off centre."""
+    generator = torch.Generator().manual_seed(seed)
+    scale = torch.arange(1, hidden + 1) ** -0.5
+    return torch.randn(count, hidden, generator=generator) * scale + torch.randn(hidden, generator=generator)
+
+
+def projector(found: Tensor | None) -> np.ndarray:
+    assert found is not None
+    assert found.dtype == torch.float32
+    exact = found.double()
+    np.testing.assert_allclose(exact.T @ exact, np.eye(exact.shape[1]), atol=1e-6)
+    return (exact @ exact.T).numpy()
+
+
+# Bases
+
+
+@settings(deadline=None)
+@given(st.integers(1, 12), st.integers(1, 10), st.none() | st.integers(1, 12), st.integers(0, 1000))
+def test_basis_spans_what_the_oracle_says(count: int, hidden: int, k: int | None, seed: int) -> None:
+    x = tokens(count, hidden, seed)
+    rank = min(count - 1, hidden, count if k is None else k)
+    found = basis(x, k)
+    if rank == hidden:
+        assert found is None
+        return
+    assert found is not None
+    assert found.shape == (hidden, rank)
+    np.testing.assert_allclose(projector(found), oracle.projector(x.numpy(), k), atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_basis_takes_tokens_of_any_dtype(dtype: torch.dtype) -> None:
+    x = tokens(9, 40, 0).to(dtype)
+    np.testing.assert_allclose(projector(basis(x, None)), oracle.projector(x.double().numpy()), atol=1e-6)
+
+
+@pytest.mark.parametrize(("k", "rank"), [(1, 1), (5, 5), (8, 8), (9, 8), (300, 8), (None, 8)])
+def test_k_keeps_the_top_singular_vectors_up_to_the_rank(k: int | None, rank: int) -> None:
+    x = tokens(9, 40, 1)
+    found = projector(basis(x, k))
+    assert round(found.trace()) == rank
+    np.testing.assert_allclose(found, oracle.projector(x.numpy(), k), atol=1e-6)
+
+
+def test_one_token_and_copies_of_one_span_nothing() -> None:
+    x = tokens(1, 12, 0)
+    for found in (basis(x, None), basis(x.expand(5, -1), None), basis(x.expand(5, -1), 2)):
+        assert found is not None
+        assert found.shape == (12, 0)
+
+
+@pytest.mark.parametrize("k", [None, 3, 20])
+def test_a_token_that_comes_again_adds_nothing(k: int | None) -> None:
+    x = tokens(8, 30, 2)
+    twice = torch.cat([x, x[2:5]])
+    found = projector(basis(twice, k))
+    assert round(found.trace()) == min(7, k or 7)
+    np.testing.assert_allclose(found, oracle.projector(twice.numpy(), k), atol=1e-6)
+
+
+@pytest.mark.parametrize("k", [None, 3])
+@pytest.mark.parametrize("place", [0, 7])
+@pytest.mark.parametrize("times", [1000, 1e9])
+def test_a_sink_token_hides_others_only_where_they_are_its_rounding(k: int | None, place: int, times: float) -> None:
+    x = tokens(20, 64, 3)
+    x[place] *= times
+    np.testing.assert_allclose(projector(basis(x, k)), oracle.projector(x.numpy(), k), atol=1e-6)
+
+
+def test_a_sink_token_needs_no_svd(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subspace, "_by_gram", None)
+    monkeypatch.setattr(subspace, "_by_svd", None)
+    x = tokens(100, 256, 3)
+    x[0] *= 1000
+    assert round(projector(basis(x, None)).trace()) == 99
+
+
+@pytest.mark.parametrize("k", [None, 10])
+@pytest.mark.parametrize(("share", "rank"), [(1e-5, 11), (1e-8, 6)])
+def test_hardly_independent_tokens_are_judged_by_singular_values(k: int | None, share: float, rank: int) -> None:
+    x = tokens(7, 40, 4).double()
+    near = x[:5] + share * tokens(5, 40, 5).double()
+    together = torch.cat([x, near])
+    found = projector(basis(together, k))
+    assert round(found.trace()) == min(rank, k or rank)
+    np.testing.assert_allclose(found, oracle.projector(together.numpy(), k), atol=1e-4)
+
+
+def test_more_tokens_than_dimensions_span_everything_unless_they_do_not() -> None:
+    x = tokens(20, 8, 6)
+    assert basis(x, None) is None
+    assert basis(x, 8) is None
+    np.testing.assert_allclose(projector(basis(x, 7)), oracle.projector(x.numpy(), 7), atol=1e-6)
+    flat = torch.cat([x[:, :5], torch.ones(20, 3)], 1)
+    np.testing.assert_allclose(projector(basis(flat, None)), np.diag([1.0] * 5 + [0.0] * 3), atol=1e-6)
+
+
+# Sums of projectors
+
+
+def orthonormal(hidden: int, rank: int, seed: int) -> Tensor:
+    return torch.linalg.qr(torch.randn(hidden, rank, generator=torch.Generator().manual_seed(seed)))[0]
+
+
+@pytest.mark.parametrize("ranks", [[], [3], [3, 0, 5], [9, 2], [9, 9, 4]])
+def test_projectors_add_up_in_either_form(ranks: list[int]) -> None:
+    hidden = 24
+    bases = [orthonormal(hidden, rank, seed) for seed, rank in enumerate(ranks)]
+    expected = sum((v.double() @ v.double().T for v in bases), torch.zeros(hidden, hidden, dtype=torch.float64))
+    v = torch.randn(hidden, 3)
+    one_by_one = Projectors.of([], hidden, CPU)
+    for found in bases:
+        one_by_one = one_by_one.plus(found)
+    for summed in (Projectors.of(bases, hidden, CPU), one_by_one):
+        torch.testing.assert_close(summed.dense().double(), expected, atol=1e-6, rtol=0)
+        torch.testing.assert_close(summed.times(v).double(), expected @ v.double(), atol=1e-5, rtol=0)
+        assert summed.factor.shape[1] == (sum(ranks) if 2 * sum(ranks) < hidden else hidden)
+
+
+# Directions
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Stories by concept, and baselines, as tokens `[T, H]`."""
+
+    concepts: list[list[Tensor]]
+    baselines: list[Tensor]
+    hidden: int
+    k: int | None = None
+
+    @classmethod
+    def of(cls, counts: Sequence[int], baselines: int, hidden: int, longest: int, k: int | None = None) -> Corpus:
+        lengths = [longest - (5 * i) % (longest // 2) for i in range(sum(counts) + baselines)]
+        texts = [tokens(length, hidden, 100 + i) for i, length in enumerate(lengths)]
+        ends = np.cumsum(counts).tolist()
+        groups = [texts[end - count : end] for end, count in zip(ends, counts, strict=True)]
+        return cls(groups, texts[sum(counts) :], hidden, k)
+
+    @property
+    def texts(self) -> list[Tensor]:
+        return [text for group in self.concepts for text in group] + self.baselines
+
+    def _sum(self, texts: Sequence[Tensor]) -> Projectors:
+        bases = [basis(text, self.k) for text in texts]
+        return Projectors.of([found for found in bases if found is not None], self.hidden, CPU)
+
+    def spaces(self) -> Subspaces:
+        """Each concept's texts in two cells, the first text alone in its."""
+        return Subspaces(
+            own=[[self._sum(group[:1]), self._sum(group[1:])] for group in self.concepts],
+            total=sum(
+                (self._sum([text]).dense().double() for text in self.texts),
+                torch.zeros(self.hidden, self.hidden, dtype=torch.float64),
+            ),
+            counts=torch.tensor([len(group) for group in self.concepts], dtype=torch.float64),
+            n_texts=len(self.texts),
+        )
+
+    def matrix(self, concept: int) -> np.ndarray:
+        """`M_c`."""
+        groups = [group for c, group in enumerate(self.concepts) if c != concept]
+        others = [text for group in groups for text in group] + self.baselines
+        own = self.concepts[concept]
+        return oracle.difference_of_projectors(
+            [x.numpy() for x in own], [x.numpy() for x in others], self.hidden, self.k
+        )
+
+    def differences(self) -> Tensor:
+        """Any will do."""
+        generator = torch.Generator().manual_seed(7)
+        return torch.randn(len(self.concepts), self.hidden, dtype=torch.float64, generator=generator)
+
+
+def iterated(spaces: Subspaces, differences: Tensor, method: subspace._Filter) -> Solved:
+    """By Lanczos alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subspace, "_densely", None)
+        return subspace._iteratively(spaces, differences, method)
+
+
+SOLVERS = pytest.mark.parametrize("solver", [subspace._densely, iterated], ids=["dense", "iterated"])
+CORPORA = pytest.mark.parametrize(
+    "corpus",
+    [
+        Corpus.of([3, 3, 2], 2, 320, 90),
+        Corpus.of([2, 5, 2, 3], 1, 320, 100),
+        Corpus.of([3, 3, 2], 0, 200, 60, k=2),
+        Corpus.of([4, 3], 2, 320, 30, k=20),
+        Corpus.of([5], 3, 320, 150),
+    ],
+    ids=["flat", "uneven", "low rank", "top 20", "one concept"],
+)
+
+
+def unit(vectors: Tensor | np.ndarray) -> np.ndarray:
+    found = np.asarray(vectors)
+    return found / np.linalg.norm(found, axis=-1, keepdims=True)
+
+
+@SOLVERS
+@CORPORA
+def test_filtered_is_the_resolvent_at_the_difference(solver: Solver, corpus: Corpus) -> None:
+    differences = corpus.differences()
+    solved = solver(corpus.spaces(), differences, subspace._Resolvent())
+    for c in range(len(corpus.concepts)):
+        matrix = corpus.matrix(c)
+        expected = oracle.filtered(matrix, differences[c].numpy())
+        np.testing.assert_allclose(solved.directions[c], expected, atol=5e-6 * np.linalg.norm(expected))
+        np.testing.assert_allclose(solved.eigenvalues[c], oracle.eigenvalues(matrix), atol=1e-6)
+
+
+@SOLVERS
+@CORPORA
+@pytest.mark.parametrize("k", [1, 5])
+def test_top_k_sums_signed_eigenvectors(solver: Solver, corpus: Corpus, k: int) -> None:
+    differences = corpus.differences()
+    solved = solver(corpus.spaces(), differences, subspace._TopEigenvectors(k))
+    for c in range(len(corpus.concepts)):
+        matrix = corpus.matrix(c)
+        expected = oracle.top_k(matrix, differences[c].numpy(), k)
+        np.testing.assert_allclose(solved.directions[c], expected, atol=2e-4)
+        np.testing.assert_allclose(solved.eigenvalues[c], oracle.eigenvalues(matrix), atol=1e-6)
+
+
+@pytest.mark.parametrize("stacked_up_to", [0, 1024])
+def test_both_ways_to_multiply_are_the_oracles_matrix(monkeypatch: pytest.MonkeyPatch, stacked_up_to: int) -> None:
+    monkeypatch.setattr(subspace, "STACKED_UP_TO", stacked_up_to)
+    corpus = Corpus.of([3, 1, 2], 2, 60, 25)
+    v = torch.randn(3, 4, 60)
+    expected = [v[c].double().numpy() @ corpus.matrix(c) for c in range(3)]
+    np.testing.assert_allclose(subspace._operator(corpus.spaces())(v), expected, atol=5e-6)
+
+
+@pytest.mark.parametrize("stacked_up_to", [0, 1024])
+@pytest.mark.parametrize("method", [filtered, lambda *of: top_k(*of, 5)], ids=["filter", "top-k"])
+def test_beyond_the_threshold_the_answer_is_the_dense_one(
+    monkeypatch: pytest.MonkeyPatch, stacked_up_to: int, method: Callable[[Subspaces, Tensor], Solved]
+) -> None:
+    hidden = subspace.DENSE_UP_TO + 70
+    corpus = Corpus.of([3, 2, 3], 1, hidden, 60)
+    spaces, differences = corpus.spaces(), corpus.differences()
+    monkeypatch.setattr(subspace, "STACKED_UP_TO", stacked_up_to)
+    monkeypatch.setattr(subspace, "CHUNK", 2)  # and one
+    with monkeypatch.context() as patch:
+        patch.setattr(subspace, "_densely", None)
+        found = method(spaces, differences)
+    monkeypatch.setattr(subspace, "DENSE_UP_TO", hidden)
+    exact = method(spaces, differences)
+    np.testing.assert_allclose(unit(found.directions), unit(exact.directions), atol=1e-4)
+    np.testing.assert_allclose(found.eigenvalues, exact.eigenvalues, atol=1e-6)
+
+
+def test_up_to_the_threshold_nothing_is_iterated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subspace, "_iteratively", None)
+    corpus = Corpus.of([2, 2], 0, 24, 10)
+    assert filtered(corpus.spaces(), corpus.differences()).eigenvalues.shape == (2, 20)
+
+
+def test_a_great_many_eigenvectors_are_had_densely(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subspace, "DENSE_UP_TO", 0)
+    corpus = Corpus.of([3, 2], 0, 60, 25)
+    differences = corpus.differences()
+    found = top_k(corpus.spaces(), differences, 100)
+    expected = oracle.top_k(corpus.matrix(0), differences[0].numpy(), 100)
+    np.testing.assert_allclose(found.directions[0], expected, atol=1e-4)
+
+
+@SOLVERS
+def test_without_concepts_there_is_nothing(solver: Solver) -> None:
+    solved = solver(Corpus([], [tokens(9, 120, 0)], 120).spaces(), torch.zeros(0, 120).double(), subspace._Resolvent())
+    assert solved.directions.shape == (0, 120)
+    assert solved.eigenvalues.shape == (0, 20)
+
+
+@SOLVERS
+def test_without_others_the_mean_over_them_is_zero(solver: Solver) -> None:
+    corpus = Corpus.of([6], 0, 200, 60)
+    differences = corpus.differences()
+    solved = solver(corpus.spaces(), differences, subspace._Resolvent())
+    expected = oracle.filtered(corpus.matrix(0), differences[0].numpy())
+    np.testing.assert_allclose(unit(solved.directions[0]), unit(expected), atol=1e-5)
+    np.testing.assert_allclose(solved.eigenvalues[0], oracle.eigenvalues(corpus.matrix(0)), atol=1e-6)
+
+
+@SOLVERS
+def test_without_texts_of_its_own_a_concept_has_the_others_to_avoid(solver: Solver) -> None:
+    corpus = Corpus.of([0, 4], 2, 320, 60)
+    differences = corpus.differences()
+    solved = solver(corpus.spaces(), differences, subspace._Resolvent())
+    expected = oracle.filtered(corpus.matrix(0), differences[0].numpy())
+    np.testing.assert_allclose(unit(solved.directions[0]), unit(expected), atol=1e-5)
+    np.testing.assert_allclose(solved.eigenvalues[0], oracle.eigenvalues(corpus.matrix(0)), atol=1e-6)
+
+
+@SOLVERS
+def test_without_any_texts_the_difference_is_left_as_it_is(solver: Solver) -> None:
+    corpus = Corpus.of([0, 0], 0, 200, 60)
+    solved = solver(corpus.spaces(), corpus.differences(), subspace._Resolvent())
+    np.testing.assert_allclose(solved.directions, corpus.differences() / 0.25, rtol=1e-5, atol=1e-6)
+    assert not solved.eigenvalues.any()
+
+
+@SOLVERS
+@pytest.mark.parametrize("method", [subspace._Resolvent(), subspace._TopEigenvectors(5)], ids=["filter", "top-k"])
+def test_a_zero_difference_gives_a_zero_direction_and_the_eigenvalues(solver: Solver, method: subspace._Filter) -> None:
+    corpus = Corpus.of([3, 3], 1, 320, 90)
+    differences = corpus.differences()
+    differences[0] = 0
+    solved = solver(corpus.spaces(), differences, method)
+    assert not solved.directions[0].any()
+    assert solved.directions[1].any()
+    np.testing.assert_allclose(solved.eigenvalues[0], oracle.eigenvalues(corpus.matrix(0)), atol=1e-6)
+
+
+@SOLVERS
+def test_where_all_stories_are_alike_the_difference_is_left_as_it_is(solver: Solver) -> None:
+    text = tokens(20, 200, 0)
+    corpus = Corpus([[text, text], [text, text, text]], [text], 200)
+    differences = corpus.differences()
+    solved = solver(corpus.spaces(), differences, subspace._Resolvent())
+    np.testing.assert_allclose(unit(solved.directions), unit(differences), atol=1e-6)
+    np.testing.assert_allclose(solved.eigenvalues, 0, atol=1e-6)
+    nothing = solver(corpus.spaces(), differences, subspace._TopEigenvectors(5))
+    np.testing.assert_allclose(nothing.directions, 0, atol=1e-6)
+
+
+def test_a_multiple_eigenvalue_is_counted_as_often_as_it_is() -> None:
+    corpus = Corpus(
+        [[tokens(60, 100, 0)], [tokens(20, 100, 1)]], [], 100
+    )  # the one reaches 40 dimensions beyond the other
+    differences = corpus.differences()
+    solved = subspace._iteratively(corpus.spaces(), differences, subspace._Resolvent())
+    np.testing.assert_allclose(solved.eigenvalues[0], np.ones(20), atol=1e-6)
+    for c in range(2):
+        expected = oracle.filtered(corpus.matrix(c), differences[c].numpy())
+        np.testing.assert_allclose(unit(solved.directions[c]), unit(expected), atol=1e-5)
+        np.testing.assert_allclose(solved.eigenvalues[c], oracle.eigenvalues(corpus.matrix(c)), atol=1e-6)
+
+
+def test_fewer_zeros_than_wanted_eigenvalues_leave_room_for_negative_ones() -> None:
+    total = torch.diag(torch.tensor([1.0] * 190 + [0.0] * 10, dtype=torch.float64))
+    spaces = Subspaces(own=[[]], total=total, counts=torch.zeros(1, dtype=torch.float64), n_texts=1)
+    solved = subspace._iteratively(spaces, torch.ones(1, 200, dtype=torch.float64), subspace._Resolvent())
+    np.testing.assert_allclose(solved.eigenvalues[0], [0.0] * 10 + [-1.0] * 10, atol=1e-6)
+
+
+@SOLVERS
+@pytest.mark.parametrize("method", [subspace._Resolvent(), subspace._TopEigenvectors(5)], ids=["filter", "top-k"])
+def test_the_same_again_is_the_same_to_the_bit(solver: Solver, method: subspace._Filter) -> None:
+    corpus = Corpus.of([3, 3, 2], 1, 320, 90)
+    differences = corpus.differences()
+    differences[1] = 0
+    torch.manual_seed(1)
+    first = solver(corpus.spaces(), differences, method)
+    torch.manual_seed(2)
+    again = solver(corpus.spaces(), differences, method)
+    assert torch.equal(first.directions, again.directions)
+    assert torch.equal(first.eigenvalues, again.eigenvalues)
+
+
+@SOLVERS
+def test_the_length_of_the_difference_goes_through(solver: Solver) -> None:
+    corpus = Corpus.of([3, 2], 1, 320, 90)
+    differences = corpus.differences()
+    one = solver(corpus.spaces(), differences, subspace._Resolvent())
+    far = solver(corpus.spaces(), 1e-30 * differences, subspace._Resolvent())
+    np.testing.assert_allclose(far.directions * 1e30, one.directions, rtol=1e-6, atol=1e-6)
+
+
+@SOLVERS
+@settings(deadline=None, max_examples=30)
+@given(
+    st.lists(st.integers(0, 3), min_size=1, max_size=3),
+    st.integers(0, 2),
+    st.integers(80, 110),
+    st.integers(2, 40),
+    st.none() | st.integers(1, 3),
+)
+def test_any_corpus(
+    solver: Solver, counts: list[int], baselines: int, hidden: int, longest: int, k: int | None
+) -> None:
+    corpus = Corpus.of(counts, baselines, hidden, longest, k)
+    differences = corpus.differences()
+    run = subspace._iteratively if solver is iterated else solver  # small corpora have multiple eigenvalues
+    solved = run(corpus.spaces(), differences, subspace._Resolvent())
+    for c in range(len(counts)):
+        values = oracle.eigenvalues(corpus.matrix(c))
+        expected = oracle.filtered(corpus.matrix(c), differences[c].numpy())
+        np.testing.assert_allclose(unit(solved.directions[c]), unit(expected), atol=1e-5)
+        np.testing.assert_allclose(solved.eigenvalues[c], values, atol=1e-5)
+        assert (solved.eigenvalues[c].diff() <= 0).all()
+
+
+# Lanczos
+
+
+def symmetric(values: Sequence[float], seed: int = 0) -> Tensor:
+    """With this spectrum, `[H, H]` fp64."""
+    generator = torch.Generator().manual_seed(seed)
+    axes, _ = torch.linalg.qr(torch.randn(len(values), len(values), dtype=torch.float64, generator=generator))
+    return axes @ torch.diag(torch.tensor(values, dtype=torch.float64)) @ axes.T
+
+
+def test_the_basis_stays_orthonormal_and_its_ritz_pairs_true() -> None:
+    matrix = symmetric(np.linspace(-0.5, 0.7, 300).tolist())
+    starts = torch.randn(2, 300, generator=torch.Generator().manual_seed(1))
+    ritz = krylov.block_lanczos(lambda v: v @ matrix.float(), starts, krylov.Wanted(20, 1e-4, zeros=False))
+    assert ritz.converged.all()
+    assert ritz.basis.shape[1] < 300
+    gram = ritz.basis.double() @ ritz.basis.double().mT
+    np.testing.assert_allclose(gram, np.broadcast_to(np.eye(gram.shape[1]), gram.shape), atol=2e-6)
+    np.testing.assert_allclose(unit(ritz.basis[:, 0]), unit(starts), atol=1e-6)
+    vectors = ritz.weights[:, :20] @ ritz.basis.double()
+    np.testing.assert_allclose(vectors @ matrix, ritz.values[:, :20, None] * vectors, atol=1e-4)
+
+
+def test_a_space_that_closes_goes_on_elsewhere() -> None:
+    matrix = symmetric([0.9, 0.8, 0.7, 0.6, 0.5] * 3 + np.linspace(-0.5, 0.4, 225).tolist())
+    start = torch.linalg.eigh(matrix)[1][:, -1:].T  # an eigenvector: its own Krylov space has one dimension
+    ritz = krylov.block_lanczos(lambda v: v @ matrix.float(), start, krylov.Wanted(15, 1e-4, zeros=False))
+    np.testing.assert_allclose(ritz.values[0, :15], np.repeat([0.9, 0.8, 0.7, 0.6, 0.5], 3), atol=1e-6)
+
+
+def test_a_space_filled_up_with_noise_stays_orthonormal() -> None:
+    matrix = symmetric([0.9, 0.6] + [0.0] * 94)
+    ritz = krylov.block_lanczos(lambda v: v @ matrix.float(), torch.ones(1, 96), krylov.Wanted(20, 1e-4, zeros=False))
+    exact = ritz.basis[0].double()
+    np.testing.assert_allclose(exact @ exact.T, np.eye(len(exact)), atol=1e-6)
+
+
+def test_an_eigenvalue_found_as_often_as_it_could_be_is_not_taken_for_all_of_it() -> None:
+    matrix = symmetric([0.9] * 10 + np.linspace(-0.5, 0.4, 290).tolist())
+    starts = torch.ones(1, 300)
+    ritz = krylov.block_lanczos(lambda v: v @ matrix.float(), starts, krylov.Wanted(20, 1e-4, zeros=False))
+    assert not ritz.converged
+
+
+def test_zeros_known_to_be_there_are_not_counted() -> None:
+    matrix = symmetric([0.5, 0.3] + [0.0] * 200 + np.linspace(-0.5, -0.1, 98).tolist())
+    wanted = krylov.Wanted(20, 1e-6, zeros=True)
+    ritz = krylov.block_lanczos(lambda v: v @ matrix.float(), torch.ones(1, 300), wanted)
+    assert ritz.converged
+    np.testing.assert_allclose(ritz.values[0, :20].clamp_min(0), [0.5, 0.3] + [0] * 18, atol=1e-6)
+
+
+def test_negative_eigenvalues_have_no_part_in_top_k() -> None:
+    matrix = symmetric([0.4, 0.2, *np.linspace(-0.9, -0.1, 298).tolist()])
+    start = torch.randn(1, 300, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    expected = oracle.top_k(matrix.numpy(), start[0].numpy(), 2)
+    method = subspace._TopEigenvectors(5)
+    np.testing.assert_allclose(method.exact(matrix, start[0])[0], expected, atol=1e-9)
+    ritz = krylov.block_lanczos(lambda v: v @ matrix.float(), start, krylov.Wanted(20, 1e-6, zeros=False))
+    found = method.sketched(ritz, ritz.values[:, :20], start.norm(dim=1))
+    np.testing.assert_allclose(found[0], expected, atol=1e-5)

@@ -1,0 +1,202 @@
+"""What a client is shown of stories and concepts, and what is said to have moved."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import pytest
+
+from engine.corpus import Change, Corpus, Problem, Story, text_id
+from engine.errors import AmygdalaError
+from engine.results import ConceptQuality, Results, StoryFit, Work
+from engine.service.hosting.views import State, concept_of, concept_views, differing, moved, story_views
+from engine.settings import Settings
+from engine.wire.snapshot import Moved, Stages
+from tests.numbers import concept_quality
+
+CALM = Story(path="stories/calm.txt", concept="calm", scenario=None, text="Calm.", text_id=text_id("Calm."))
+EDITED = Story(path="stories/calm.txt", concept="calm", scenario=None, text="Wild.", text_id=text_id("Wild."))
+NEUTRAL = Story(path="paired/s/baseline.txt", concept=None, scenario="s", text="It.", text_id=text_id("It."))
+
+
+def results(*concepts: ConceptQuality, own: float | None = 0.123456, without: dict[str, str] | None = None) -> Results:
+    fit = StoryFit(
+        text_id=CALM.text_id, concept="calm", alignment=0.5, own=own, rival="sad", rival_score=0.98765
+    )  # fmt: skip
+    return Results(
+        layers=[2], hidden_size=1, concepts=list(concepts), fits=[fit], without_vector=without or {},
+        truncated=[], max_tokens=512,
+        work=Work(texts_run=1, texts_cached=0, seconds_forward=0, seconds_statistics=0),
+    )  # fmt: skip
+
+
+def corpus(*stories: Story, problems: tuple[Problem, ...] = ()) -> Corpus:
+    return Corpus(stories=stories, problems=problems)
+
+
+def applied(*stories: Story) -> dict[str, Story]:
+    return {story.path: story for story in stories}
+
+
+def test_story_shows_its_scores_rounded() -> None:
+    view = story_views(corpus(CALM), applied(CALM), results(concept_quality("calm", first_pc=0.5)), ())[CALM.path]
+    assert (view.state, view.own, view.rival, view.rival_score, view.misread) == ("ok", 0.1235, "sad", 0.9877, False)
+
+
+def test_misread_story_is_an_outlier_with_its_place_and_reason() -> None:
+    view = story_views(corpus(CALM), applied(CALM), results(concept_quality("calm", first_pc=0.5), own=-0.2), ())[
+        CALM.path
+    ]
+    assert (view.state, view.misread, view.rank) == ("outlier", True, 0)
+    assert "reads as sad" in view.reason
+
+
+def test_baseline_has_no_scores() -> None:
+    view = story_views(corpus(CALM, NEUTRAL), applied(CALM, NEUTRAL), results(), ())[NEUTRAL.path]
+    assert (view.state, view.concept, view.own, view.rank) == ("ok", None, None, None)
+
+
+def test_edited_story_is_stale_and_says_why() -> None:
+    view = story_views(corpus(EDITED), applied(CALM), results(concept_quality("calm", first_pc=0.5)), ())[CALM.path]
+    assert view.state == "stale"
+    assert "changed since" in view.reason
+
+
+def test_story_at_work_is_computing() -> None:
+    views = story_views(corpus(CALM, NEUTRAL), applied(), None, {CALM.path})
+    assert {path: view.state for path, view in views.items()} == {CALM.path: "computing", NEUTRAL.path: "stale"}
+
+
+def test_story_gone_from_disk_is_gone_from_view() -> None:
+    assert story_views(corpus(), applied(CALM), results(concept_quality("calm", first_pc=0.5)), ()) == {}
+
+
+def test_problem_shows_on_its_story_or_on_a_view_of_its_own() -> None:
+    problems = (
+        Problem(path=CALM.path, severity="error", code="duplicate", message="twice"),
+        Problem(path="paired/s/hush.txt", severity="warning", code="empty", message="empty"),
+        Problem(path="paired/s/baseline.txt", severity="error", code="unreadable", message="not UTF-8"),
+        Problem(path="paired/locked", severity="error", code="unreadable", message="cannot be read"),
+    )
+    views = story_views(
+        corpus(CALM, problems=problems), applied(CALM), results(concept_quality("calm", first_pc=0.5)), ()
+    )
+    assert {path: (view.state, view.concept, view.scenario) for path, view in views.items()} == {
+        CALM.path: ("duplicate", "calm", None),
+        "paired/s/hush.txt": ("empty", "hush", "s"),
+        "paired/s/baseline.txt": ("error", None, "s"),
+    }
+    assert views[CALM.path].own == 0.1235
+    assert "twice" in views[CALM.path].reason
+
+
+def test_warning_about_case_leaves_the_state() -> None:
+    problem = Problem(path=CALM.path, severity="warning", code="case", message="two concepts")
+    views = story_views(
+        corpus(CALM, problems=(problem,)), applied(CALM), results(concept_quality("calm", first_pc=0.5)), ()
+    )
+    assert views[CALM.path].state == "ok"
+    assert "two concepts" in views[CALM.path].reason
+
+
+def test_concept_without_vector_says_why_among_the_others() -> None:
+    views = concept_views(results(concept_quality("sad", first_pc=0.5), without={"calm": "too few"}), Settings())
+    assert [(view.name, view.verdict is None, view.reason) for view in views] == [
+        ("calm", True, "too few"),
+        ("sad", False, ""),
+    ]
+    assert concept_views(None, Settings()) == []
+
+
+def state(*concepts: ConceptQuality) -> State:
+    return State({}, concept_views(results(*concepts), Settings()), 2)
+
+
+STAGES = Stages(scanning=0.01, waiting=0.02, forward=0.03, statistics=0.04, showing=0.05)
+
+
+def told(before: State, after: State, affected: Collection[str], changes: Sequence[Change] = ()) -> Moved:
+    return moved(
+        before, after, cause="edited", changes=list(changes), affected=affected, work=results().work, stages=STAGES
+    )
+
+
+def moves(before: State, after: State, *affected: str) -> list[tuple[str, bool]]:
+    found = told(before, after, affected)
+    return [(move.concept, move.affected) for move in found.concepts]
+
+
+def test_concepts_that_moved_visibly_are_listed_affected_ones_first() -> None:
+    before = state(
+        concept_quality("calm", first_pc=0.5),
+        concept_quality("proud", first_pc=0.5),
+        concept_quality("sad", first_pc=0.5),
+        concept_quality("wild", first_pc=0.5),
+    )
+    after = state(
+        concept_quality("calm", first_pc=0.51),
+        concept_quality("proud", first_pc=0.5),
+        concept_quality("sad", first_pc=0.51),
+        concept_quality("wild", first_pc=0.5041),
+    )
+    assert moves(before, after, "sad", "proud") == [("sad", True), ("calm", False)]
+
+
+def test_concept_that_changes_its_bucket_is_listed_however_little_it_moved() -> None:
+    assert moves(state(concept_quality("calm", first_pc=0.4001)), state(concept_quality("calm", first_pc=0.3999))) == [
+        ("calm", False)
+    ]
+
+
+def test_concept_that_comes_or_goes_is_listed() -> None:
+    assert moves(state(), state(concept_quality("calm", first_pc=0.5)), "calm") == [("calm", True)]
+    assert moves(state(concept_quality("calm", first_pc=0.5)), state(), "calm") == [("calm", True)]
+
+
+def test_move_tells_numbers_before_and_after() -> None:
+    before, after = (
+        state(concept_quality("calm", first_pc=0.5, r_squared=0.1)),
+        state(concept_quality("calm", first_pc=0.3, r_squared=0.95)),
+    )
+    (move,) = told(before, after, {"calm"}).concepts
+    assert move.bucket == ("mixed", "fragmented · redundant")
+    assert (move.first_pc, move.nearest, move.r_squared) == ((0.5, 0.3), (0.3, 0.3), (0.1, 0.95))
+
+
+def test_changed_story_tells_its_scores_before_and_after() -> None:
+    fits = [results(concept_quality("calm", first_pc=0.5), own=own) for own in (-0.5, 0.5)]
+    before, after = (State(story_views(corpus(CALM), applied(CALM), each, ()), [], 2) for each in fits)
+    found = told(before, after, {"calm"}, [Change(path=CALM.path, kind="edited")])
+    (story,) = found.stories
+    assert (story.own, story.rival) == ((-0.5, 0.5), ("sad", "sad"))
+    assert found.queue == (1, 0)
+
+
+def test_seconds_are_those_of_the_stages() -> None:
+    assert told(state(), state(), ()).seconds == pytest.approx(0.15)
+
+
+@pytest.mark.parametrize(
+    ("path", "concept"),
+    [("stories/calm.txt", "calm"), ("paired/a night/calm.txt", "calm"), ("stories/cafe\u0301.txt", "caf\u00e9")],
+)
+def test_concept_follows_from_a_storys_place(path: str, concept: str) -> None:
+    assert concept_of(path) == concept
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "", "calm.txt", "/etc/calm.txt", "../stories/calm.txt", "stories/../calm.txt", "stories/calm",
+        "paired/calm.txt", "stories/a/calm.txt",
+        "paired/../calm.txt", "paired/a/../calm.txt", "stories//calm.txt", "stories/calm\n.txt",
+        "paired/a/baseline.txt", "./stories/calm.txt",
+    ],
+)  # fmt: skip
+def test_what_is_no_place_for_a_concepts_story_is_refused(path: str) -> None:
+    with pytest.raises(AmygdalaError, match=r"no place for a story|baseline"):
+        concept_of(path)
+
+
+def test_difference_names_what_is_new_and_what_is_gone() -> None:
+    assert differing({"a": 1, "b": 2, "c": 3}, {"b": 2, "c": 4, "d": 5}) == ([4, 5], ["a"])
