@@ -14,7 +14,7 @@ from typing import Any
 
 from engine import __version__, paths
 from engine.errors import AmygdalaError
-from engine.wire import protocol
+from engine.wire import codec, protocol
 
 START_WITHIN = 15.0
 """Seconds a new engine has to answer; it does so before it loads any model."""
@@ -57,7 +57,7 @@ class Connection:
         try:
             if self._task.done():
                 raise NoEngine("the engine has gone")
-            self._writer.write(protocol.encode(kind(id=number, **fields)))
+            self._writer.write(codec.encode(kind(id=number, **fields)))
             await self._writer.drain()
             reply = await future
         except ConnectionError as error:
@@ -84,7 +84,7 @@ class Connection:
     async def _read(self) -> None:
         try:
             while line := await self._reader.readline():
-                message = protocol.decode_from_server(line)
+                message = codec.decode_from_server(line)
                 if isinstance(message, protocol.Event):
                     self._events.put_nowait(message)
                 elif isinstance(message, protocol.Failure) and message.id is None:
@@ -93,7 +93,7 @@ class Connection:
                     waiting = self._replies.get(message.id or 0)
                     if waiting is not None and not waiting.done():
                         waiting.set_result(message)
-        except (ConnectionError, ValueError, protocol.ProtocolError):
+        except (ConnectionError, ValueError, codec.ProtocolError):
             pass
         finally:
             self._events.put_nowait(None)
@@ -124,11 +124,11 @@ async def connect(socket: Path) -> Connection:
             f"what serves at {socket} belongs to another user and will not be talked to.\n"
             "Choose another place with --socket or AMYGDALA_SOCKET."
         )
-    writer.write(protocol.encode(protocol.Hello(protocol=protocol.PROTOCOL, version=__version__)))
+    writer.write(codec.encode(protocol.Hello(protocol=protocol.PROTOCOL, version=__version__)))
     try:
         line = await asyncio.wait_for(reader.readline(), START_WITHIN)
-        answer = protocol.decode_from_server(line) if line else None
-    except (TimeoutError, ConnectionError, protocol.ProtocolError) as error:
+        answer = codec.decode_from_server(line) if line else None
+    except (TimeoutError, ConnectionError, codec.ProtocolError) as error:
         writer.close()
         words = str(error) or f"nothing came within {START_WITHIN:.0f} s"
         raise AmygdalaError(f"what serves at {socket} does not answer as an engine: {words}") from error

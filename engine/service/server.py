@@ -23,7 +23,7 @@ from engine.service.lifecycle import Ownership
 from engine.service.process.pool import WorkerPool
 from engine.service.process.proxy import JobDropped, StateLost
 from engine.settings import Settings
-from engine.wire import protocol
+from engine.wire import codec, protocol
 
 log = logging.getLogger(__name__)
 
@@ -61,13 +61,13 @@ class Client:
 
     def send(self, message: protocol.Message) -> None:
         """Put a message into the outbox; never waits. When it overflows, its events give way to one `Resync`."""
-        line = protocol.encode(message)
+        line = codec.encode(message)
         is_event = isinstance(message, protocol.Event)
         if is_event and self._waiting + len(line) > OUTBOX_BYTES and self._outbox:
             self._outbox = deque((kept, False) for kept, was_event in self._outbox if not was_event)
             self._waiting = sum(len(kept) for kept, _ in self._outbox)
             if not isinstance(message, protocol.Snapshot):  # which is what a resync asks for, so it must get through
-                line = protocol.encode(protocol.Resync())
+                line = codec.encode(protocol.Resync())
         self._outbox.append((line, is_event))
         self._waiting += len(line)
         self._ready.set()
@@ -172,8 +172,8 @@ class Server:
         if not line:
             return False
         try:
-            hello = protocol.decode_hello(line)
-        except protocol.ProtocolError as error:
+            hello = codec.decode_hello(line)
+        except codec.ProtocolError as error:
             client.send(protocol.Refused(message=str(error)))
             return False
         if hello.protocol != protocol.PROTOCOL:
@@ -195,9 +195,9 @@ class Server:
         while line := await _line(reader, client):
             self._last_active = time.monotonic()
             try:
-                request = protocol.decode_request(line)
-            except protocol.ProtocolError as error:
-                client.send(protocol.Failure(id=protocol.request_id(line), message=str(error)))
+                request = codec.decode_request(line)
+            except codec.ProtocolError as error:
+                client.send(protocol.Failure(id=codec.request_id(line), message=str(error)))
                 continue
             if not isinstance(request, LONG):
                 await self._carry_out(client, request)

@@ -7,18 +7,18 @@ choosing. Every request gets one reply with that id. Events carry no id and come
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from engine.corpus.model import Problem
-from engine.errors import AmygdalaError
 from engine.results import Draft, Facts, Results
 from engine.settings import Settings
 from engine.triage import Verdict
 from engine.wire.revisions import Comparison, Revision
 from engine.wire.snapshot import ConceptView, Doing, Moved, StoryView
+from engine.wire.status import CorpusStatus, ModelStatus
 
 PROTOCOL = 3
 MAX_MESSAGE = 64 << 20
@@ -322,30 +322,6 @@ class Failure(Message, frozen=True, kw_only=True):
     message: str
 
 
-class CorpusStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One open corpus."""
-
-    corpus: str
-    revision: int
-    stories: int
-    concepts: int
-    clients: int
-    model: str
-    doing: Doing
-
-
-class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One model worker."""
-
-    model: str
-    device: str
-    state: Literal["loading", "idle", "computing", "failed"]
-    pid: int | None
-    bytes: int
-    """Its weights."""
-    restarts: int
-
-
 class Status(Message, frozen=True, kw_only=True):
     """The reply to `GetStatus`."""
 
@@ -370,52 +346,3 @@ Reply = (
     Opened | Conflict | Scored | Superseded | Exported | Revisions | Compared | EarlierText | Status | Done | Failure
 )
 FromServer = Welcome | Refused | Reply | Event
-
-T = TypeVar("T")
-_HELLO: msgspec.json.Decoder[Hello] = msgspec.json.Decoder(Hello)
-_REQUEST: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
-_FROM_SERVER: msgspec.json.Decoder[FromServer] = msgspec.json.Decoder(FromServer)
-
-
-def encode(message: Message) -> bytes:
-    """One line."""
-    return msgspec.json.encode(message) + b"\n"
-
-
-def decode_hello(line: bytes) -> Hello:
-    """A client's first message; raises ProtocolError."""
-    return _decode(_HELLO, line)
-
-
-def decode_request(line: bytes) -> Request:
-    """Any later message of a client; raises ProtocolError."""
-    return _decode(_REQUEST, line)
-
-
-def decode_from_server(line: bytes) -> FromServer:
-    """Any message of the engine; raises ProtocolError."""
-    return _decode(_FROM_SERVER, line)
-
-
-def _decode(decoder: msgspec.json.Decoder[T], line: bytes) -> T:
-    try:
-        return decoder.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ProtocolError(f"not a message of protocol {PROTOCOL}: {error}") from error
-
-
-class _OnlyId(msgspec.Struct):
-    id: int | None = None
-
-
-def request_id(line: bytes) -> int | None:
-    """The id of a request that could not be read, if that much of it can."""
-
-    try:
-        return msgspec.json.decode(line, type=_OnlyId).id
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-
-
-class ProtocolError(AmygdalaError):
-    """A line that is no message."""

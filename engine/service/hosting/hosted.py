@@ -24,8 +24,9 @@ from engine.service.hosting.published import Picture
 from engine.service.process.proxy import JobDropped, StateLost, Worker, WorkerDied
 from engine.settings import Settings
 from engine.wire import jobs
-from engine.wire.protocol import CorpusStatus, Retrain, Score, Snapshot
+from engine.wire.protocol import Retrain, Score, Snapshot
 from engine.wire.snapshot import Cause, Doing, Stages
+from engine.wire.status import CorpusStatus
 
 log = logging.getLogger(__name__)
 

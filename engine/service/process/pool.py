@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 from engine.service.process.proxy import Worker
 from engine.settings import Settings
-from engine.wire.protocol import ModelStatus
+from engine.wire.status import ModelStatus
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from engine.results import Draft, Results
 from engine.service.process.pipe import Process
 from engine.settings import AUTO, Settings
 from engine.wire import jobs
-from engine.wire.protocol import ModelStatus
+from engine.wire.status import ModelStatus
 
 log = logging.getLogger(__name__)
 

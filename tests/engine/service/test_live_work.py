@@ -20,7 +20,7 @@ import pytest
 from engine.corpus import text_id
 from engine.errors import AmygdalaError
 from engine.service.hosting.progress import EVERY
-from engine.wire import protocol
+from engine.wire import codec, protocol
 from engine.wire.protocol import Cancel, Changed, Progressed, Retrain, Score, Showing
 from engine.wire.revisions import Revision
 from tests.engine.service.running import SETTINGS, Engine, Talk, write
@@ -235,10 +235,10 @@ async def test_every_draft_has_an_answer_however_fast_they_come(engine: Engine, 
         for number in range(3)
     ]
     hello = protocol.Hello(protocol=protocol.PROTOCOL, version="test")
-    writer.write(b"".join(map(protocol.encode, [hello, *drafts])))
+    writer.write(b"".join(map(codec.encode, [hello, *drafts])))
     try:
         async with asyncio.timeout(SOON):
-            answers = [protocol.decode_from_server(await reader.readline()) for _ in range(4)]
+            answers = [codec.decode_from_server(await reader.readline()) for _ in range(4)]
     finally:
         writer.close()
         await writer.wait_closed()

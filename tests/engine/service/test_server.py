@@ -24,9 +24,10 @@ from engine.service.hosting.progress import Announcer
 from engine.service.lifecycle import Ownership
 from engine.service.server import Client, Server
 from engine.settings import Settings
-from engine.wire import protocol, snapshot
+from engine.wire import codec, protocol, snapshot
 from engine.wire.jobs import Advanced, Prepared
 from engine.wire.protocol import PROTOCOL
+from engine.wire.status import ModelStatus
 from tests.waiting import eventually_async
 
 WITHIN = 30.0
@@ -89,7 +90,7 @@ class FakePool:
     def get(self, _settings: Settings) -> FakeWorker:
         return self.worker
 
-    def status(self) -> list[protocol.ModelStatus]:
+    def status(self) -> list[ModelStatus]:
         return []
 
     async def rest(self, *_: object) -> None: ...
@@ -567,7 +568,7 @@ async def test_progress_is_told_at_most_four_times_a_second(hosted: Hosted, monk
 
 def test_settings_travel_whole() -> None:
     request = protocol.Open(id=1, corpus="/c", settings=Settings(model="m", pooling="mean", redundant_r2=0.5))
-    assert msgspec.structs.asdict(protocol.decode_request(protocol.encode(request))) == msgspec.structs.asdict(request)
+    assert msgspec.structs.asdict(codec.decode_request(codec.encode(request))) == msgspec.structs.asdict(request)
 
 
 async def test_a_snapshot_is_sent_however_large_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

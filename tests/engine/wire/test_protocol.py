@@ -24,9 +24,10 @@ from engine.results import (
 )
 from engine.settings import Settings
 from engine.triage import Bucket, Verdict
-from engine.wire import protocol, snapshot
-from engine.wire.protocol import ProtocolError
+from engine.wire import codec, protocol, snapshot
+from engine.wire.codec import ProtocolError
 from engine.wire.revisions import Comparison, Metrics, Revision
+from engine.wire.status import CorpusStatus, ModelStatus
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)
@@ -153,11 +154,11 @@ REVISION = st.builds(
     texts_run=COUNT, seconds=NUMBER,
 )  # fmt: skip
 CORPUS_STATUS = st.builds(
-    protocol.CorpusStatus, corpus=TEXT, revision=COUNT, stories=COUNT, concepts=COUNT, clients=COUNT, model=TEXT,
+    CorpusStatus, corpus=TEXT, revision=COUNT, stories=COUNT, concepts=COUNT, clients=COUNT, model=TEXT,
     doing=DOING,
 )  # fmt: skip
 MODEL_STATUS = st.builds(
-    protocol.ModelStatus, model=TEXT, device=TEXT, state=st.just("idle"), pid=st.none() | COUNT, bytes=COUNT,
+    ModelStatus, model=TEXT, device=TEXT, state=st.just("idle"), pid=st.none() | COUNT, bytes=COUNT,
     restarts=COUNT,
 )  # fmt: skip
 REQUESTS = {
@@ -237,27 +238,27 @@ def test_no_message_is_left_out() -> None:
 
 @given(st.one_of(*REQUESTS.values()))
 def test_request_survives_the_wire(message: protocol.Request) -> None:
-    line = protocol.encode(message)
-    assert protocol.decode_request(line) == message
+    line = codec.encode(message)
+    assert codec.decode_request(line) == message
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1
-    assert protocol.request_id(line) == message.id
+    assert codec.request_id(line) == message.id
 
 
 @given(st.one_of(*ANSWERS.values()))
 def test_answer_survives_the_wire(message: protocol.FromServer) -> None:
-    line = protocol.encode(message)
-    assert protocol.decode_from_server(line) == message
+    line = codec.encode(message)
+    assert codec.decode_from_server(line) == message
     assert line.count(b"\n") == 1
     assert json.loads(line)["type"] == type(message).__name__
 
 
 def test_hello_survives_the_wire() -> None:
     hello = protocol.Hello(protocol=3, version="x")
-    assert protocol.decode_hello(protocol.encode(hello)) == hello
+    assert codec.decode_hello(codec.encode(hello)) == hello
 
 
-@pytest.mark.parametrize("decode", [protocol.decode_hello, protocol.decode_request, protocol.decode_from_server])
+@pytest.mark.parametrize("decode", [codec.decode_hello, codec.decode_request, codec.decode_from_server])
 @given(line=st.binary(max_size=60) | st.text(max_size=40).map(str.encode) | st.just(b"[" * 100_000))
 def test_garbage_is_a_protocol_error(decode: object, line: bytes) -> None:
     with pytest.raises(ProtocolError, match="not a message"):
@@ -266,12 +267,12 @@ def test_garbage_is_a_protocol_error(decode: object, line: bytes) -> None:
 
 @given(line=st.binary(max_size=60))
 def test_id_of_garbage_is_none(line: bytes) -> None:
-    found = protocol.request_id(line)
+    found = codec.request_id(line)
     assert found is None or isinstance(found, int)
 
 
 def test_kinds_of_message_are_not_mixed_up() -> None:
     with pytest.raises(ProtocolError):
-        protocol.decode_request(protocol.encode(protocol.Done(id=1)))
+        codec.decode_request(codec.encode(protocol.Done(id=1)))
     with pytest.raises(ProtocolError):
-        protocol.decode_from_server(protocol.encode(protocol.Stop(id=1)))
+        codec.decode_from_server(codec.encode(protocol.Stop(id=1)))
