@@ -23,8 +23,9 @@ import torch
 
 from benchmarks.own_engine import Follower, own_places
 from engine import paths, settings
-from engine.compute.model.checkpoint import LoadedModel, load
+from engine.compute.model.checkpoint import load
 from engine.compute.model.layers import target_layers
+from engine.compute.model.loaded import LoadedModel
 from engine.corpus import Layout, Story, scan
 from engine.settings import Settings
 

@@ -29,7 +29,7 @@ import textbook
 import torch
 import wide
 
-from engine.compute.live.sweep import load_for
+from engine.compute.model.depth import load_for
 from engine.compute.model.layers import target_layers
 from engine.corpus import Corpus
 from engine.settings import Settings

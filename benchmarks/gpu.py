@@ -20,8 +20,8 @@ import torch
 
 from engine.compute.activations.store import Store
 from engine.compute.live.corpus import LiveCorpus
-from engine.compute.live.sweep import load_for
-from engine.compute.model.checkpoint import LoadedModel
+from engine.compute.model.depth import load_for
+from engine.compute.model.loaded import LoadedModel
 from engine.corpus import text_id
 from engine.settings import Settings
 from engine.wire.jobs import Placement

@@ -32,7 +32,7 @@ AutoModel.from_pretrained({folder!r}, dtype=torch.{dtype}).to({device!r}).eval()
 OURS = """
 from pathlib import Path
 import engine.compute.live.corpus
-from engine.compute.live.sweep import load_for
+from engine.compute.model.depth import load_for
 from engine.compute.activations.store import Store
 from engine.settings import Settings
 load_for(Settings(model={folder!r}, target_layers={layers!r}, dtype={short!r}), Store(Path({cache!r})).digest)
@@ -43,7 +43,7 @@ from pathlib import Path
 import torch
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
 import engine.compute.live.corpus
-from engine.compute.live.sweep import load_for
+from engine.compute.model.depth import load_for
 from engine.settings import Settings
 
 def memory():

@@ -24,7 +24,8 @@ from engine.compute.activations.source import Source, Tally, silent
 from engine.compute.activations.store import Store
 from engine.compute.live import methods
 from engine.compute.live.corpus import LiveCorpus
-from engine.compute.model.checkpoint import LoadedModel, load
+from engine.compute.model.checkpoint import load
+from engine.compute.model.loaded import LoadedModel
 from engine.compute.statistics.separation import auroc
 from engine.compute.statistics.subspace import Solved, Subspaces, filtered
 from engine.corpus import Layout, Story, scan

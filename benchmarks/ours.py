@@ -11,7 +11,7 @@ import msgspec
 
 from engine.compute.activations.store import Store
 from engine.compute.live.corpus import LiveCorpus, Readout
-from engine.compute.model.checkpoint import LoadedModel
+from engine.compute.model.loaded import LoadedModel
 from engine.corpus import Corpus
 from engine.export import readout
 from engine.results import Results

@@ -26,7 +26,7 @@ import ours
 import random_model
 import textbook
 
-from engine.compute.live.sweep import load_for
+from engine.compute.model.depth import load_for
 from engine.compute.model.layers import target_layers
 from engine.corpus import Corpus
 from engine.settings import Settings

@@ -18,8 +18,8 @@ import torch
 from engine import paths, settings
 from engine.compute.activations.source import Source, Tally, silent
 from engine.compute.activations.store import Store
-from engine.compute.live.sweep import extractor_for
 from engine.compute.model.checkpoint import load
+from engine.compute.model.depth import extractor_for
 from engine.compute.model.layers import target_layers
 from engine.compute.statistics.leave_one_out import membership
 from engine.compute.statistics.separation import separation

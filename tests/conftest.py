@@ -15,7 +15,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models; many processes
 
 if TYPE_CHECKING:
-    from engine.compute.model.checkpoint import LoadedModel
+    from engine.compute.model.loaded import LoadedModel
 
 ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = Path(__file__).parent / "golden"

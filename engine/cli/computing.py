@@ -16,7 +16,8 @@ from engine.cli.report import ForwardProgress, diagnostics, swept
 from engine.compute.activations.store import Store
 from engine.compute.live import methods
 from engine.compute.live.corpus import LiveCorpus, Readout
-from engine.compute.live.sweep import layers_for, outline_for
+from engine.compute.live.sweep import layers_for
+from engine.compute.model.depth import outline_for
 from engine.corpus import Corpus, Layout, scan
 from engine.errors import AmygdalaError
 from engine.results import Facts, Results

@@ -29,8 +29,9 @@ from engine.compute.activations.source import Tally
 from engine.compute.activations.store import Store
 from engine.compute.live import methods
 from engine.compute.live.corpus import LiveCorpus, Step
-from engine.compute.live.sweep import is_deep_enough, layers_for, load_for
-from engine.compute.model.checkpoint import LoadedModel
+from engine.compute.live.sweep import layers_for
+from engine.compute.model.depth import is_deep_enough, load_for
+from engine.compute.model.loaded import LoadedModel
 from engine.errors import AmygdalaError
 from engine.settings import Settings
 from engine.wire import jobs

@@ -17,10 +17,10 @@ from engine.compute.live.deferred import DirectionKeeper, NeuronKeeper, NullKeep
 from engine.compute.live.drafts import readings, token_values
 from engine.compute.live.evaluation import Change, Evaluation, Evaluator, Keepers
 from engine.compute.live.state import Cells, State, View, cells_of
-from engine.compute.live.sweep import extractor_for
-from engine.compute.model.checkpoint import Model
+from engine.compute.model.depth import extractor_for
 from engine.compute.model.forward import Activation, Extractor
 from engine.compute.model.layers import target_layers
+from engine.compute.model.loaded import Model
 from engine.compute.statistics.leave_one_out import CHUNK
 from engine.compute.statistics.neurons import Neurons
 from engine.errors import AmygdalaError

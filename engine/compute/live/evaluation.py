@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from engine.compute.live.assembly import Evidence, concept_qualities, story_fits
 from engine.compute.live.deferred import DirectionKeeper, NeuronKeeper, NullKeeper, Table
 from engine.compute.live.state import State, View
 from engine.compute.statistics import directions as dirs
-from engine.compute.statistics.leave_one_out import membership, story_fits
-from engine.compute.statistics.quality import Evidence, concept_qualities, measure
+from engine.compute.statistics.leave_one_out import membership
+from engine.compute.statistics.quality import measure
 from engine.results import ConceptQuality, StoryFit, middle_layer
 from engine.settings import Settings
 

@@ -9,11 +9,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from engine.compute.live.head_rows import HeadRows, PowerSums
-from engine.compute.live.rows import Rows
+from engine.compute.live.rows import HeadRows, PowerSums, Rows
 from engine.compute.live.spaces import Cell, Spaces
-from engine.compute.model.checkpoint import Model
 from engine.compute.model.forward import Activation
+from engine.compute.model.loaded import Model
 from engine.compute.statistics.directions import row_sum
 from engine.compute.statistics.quality import Centred, variance_ratios
 from engine.settings import Settings

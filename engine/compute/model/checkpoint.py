@@ -5,17 +5,18 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Thread
 from typing import Any, TypeVar, cast
 
 import torch
 from torch import nn
 
-from engine.compute.model.anatomy import Anatomy, Parts, dissect, find_blocks, text_config, unread
+from engine.compute.model.anatomy import Parts, dissect, find_blocks, text_config, unread
 from engine.compute.model.folder import Digest, check, file_sha256, hashes, locate
+from engine.compute.model.loaded import LoadedModel, Model, Outline
 from engine.errors import AmygdalaError, UsageError
 from engine.settings import Settings
 
@@ -25,133 +26,6 @@ ROOM = 0.8
 """The share of a GPU's free memory that weights may take; the rest is for activations."""
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class LoadedModel:
-    """A model ready to run, and what identifies it."""
-
-    name: str
-    module: nn.Module
-    tokenizer: Any
-    anatomy: Anatomy
-    device: torch.device
-    """Where texts go in; a model that is spread over several devices passes them on by itself."""
-    dtype: torch.dtype
-    model_hash: str
-    tokenizer_hash: str
-    kind: str = ""
-    """The architecture's name in its config (`model_type`)."""
-    needs_mask: bool = True
-    """Whether padding must be masked: not where every token only ever sees those before it."""
-    placement: str = "cpu"
-    """Where the weights lie, in words."""
-    offloaded: bool = False
-    """Whether some weights do not fit on the GPUs, and are brought there for each batch."""
-
-    @property
-    def max_positions(self) -> int:
-        """The longest sequence the model takes, in tokens."""
-        return _max_positions(self, self.module)
-
-    @property
-    def warnings(self) -> list[str]:
-        """What a person should know of how it was loaded."""
-        if not self.offloaded:
-            return []
-        return [f"{self.name} does not fit on the GPU ({self.placement}): weights are moved for each batch, slowly"]
-
-    @property
-    def bytes_held(self) -> int:
-        """Memory that its weights take."""
-        return sum(weight.numel() * weight.element_size() for weight in self.module.parameters())
-
-    @property
-    def is_loaded(self) -> bool:
-        """True, as of an `Outline` that has been loaded."""
-        return True
-
-    def loaded(self) -> LoadedModel:
-        """Itself, as of an `Outline`."""
-        return self
-
-
-@dataclass(eq=False, kw_only=True)
-class Outline:
-    """What identifies a model and what it is made of, known without its weights: these are loaded once needed.
-
-    May be shared, between threads too: the weights are loaded once. What is not described here is as in `LoadedModel`.
-    """
-
-    name: str
-    device: torch.device
-    dtype: torch.dtype
-    model_hash: str
-    tokenizer_hash: str
-    kind: str
-    needs_mask: bool
-    skeleton: nn.Module
-    """The whole model without weights."""
-    bare: Anatomy
-    """The parts of `skeleton`, up to the last block that will be loaded."""
-    checkpoint: Checkpoint
-    last_layer: int | None
-    _model: LoadedModel | None = field(default=None, init=False)
-    _loading: Lock = field(default_factory=Lock, init=False)
-
-    @property
-    def is_loaded(self) -> bool:
-        """Whether the weights are there."""
-        return self._model is not None
-
-    def loaded(self) -> LoadedModel:
-        """The model with its weights; loads them if they are not there yet.
-
-        Raises:
-            AmygdalaError: as `Checkpoint.load`, or the files are not those any more that this is the outline of.
-                The next call tries again.
-        """
-        with self._loading:
-            if self._model is None:
-                model = self.checkpoint.load(self.last_layer)
-                if (model.model_hash, model.tokenizer_hash) != (self.model_hash, self.tokenizer_hash):
-                    raise AmygdalaError(f"--model {self.name}: its files changed while they were in use; start again")
-                self._model = model
-            return self._model
-
-    @property
-    def tokenizer(self) -> Any:
-        """Loaded when it is first asked for; that takes no weights."""
-        return self.checkpoint.tokenizer
-
-    @property
-    def anatomy(self) -> Anatomy:
-        """The loaded model's; before, that of its skeleton, whose weights have shapes and no values."""
-        return self.bare if self._model is None else self._model.anatomy
-
-    @property
-    def max_positions(self) -> int:
-        """The longest sequence the model takes, in tokens; where padding must be masked, its tokenizer is asked too."""
-        return _max_positions(self, self.skeleton)
-
-    @property
-    def placement(self) -> str:
-        """Where the weights lie, in words, or where they would go first."""
-        return str(self.device) if self._model is None else self._model.placement
-
-    @property
-    def warnings(self) -> list[str]:
-        """What a person should know of how it was loaded."""
-        return [] if self._model is None else self._model.warnings
-
-    @property
-    def bytes_held(self) -> int:
-        """Memory that its weights take; 0 before they are there."""
-        return 0 if self._model is None else self._model.bytes_held
-
-
-Model = LoadedModel | Outline
-"""A model of which all is known but, perhaps, the weights; `loaded()` has those."""
 
 
 class Checkpoint:
@@ -211,8 +85,8 @@ class Checkpoint:
             needs_mask=_needs_mask(self._skeleton, bare.blocks),
             skeleton=self._skeleton,
             bare=bare,
-            checkpoint=self,
-            last_layer=last_layer,
+            load=lambda: self.load(last_layer),
+            load_tokenizer=lambda: self.tokenizer,
         )
 
     def load(self, last_layer: int | None = None) -> LoadedModel:
@@ -376,14 +250,6 @@ def _in_background(job: Callable[[], T]) -> Future[T]:
 
 def _kind(module: nn.Module) -> str:
     return str(getattr(module.config, "model_type", ""))
-
-
-def _max_positions(model: Model, module: nn.Module) -> int:
-    positions = int(getattr(text_config(module), "max_position_embeddings", None) or 1 << 30)
-    if not model.needs_mask:
-        return positions
-    # some encoders (RoBERTa) keep positions for themselves, which their tokenizers know
-    return min(positions, int(getattr(model.tokenizer, "model_max_length", positions)))
 
 
 def _needs_mask(module: nn.Module, blocks: Sequence[nn.Module]) -> bool:

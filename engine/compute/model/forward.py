@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor, nn
 
-from engine.compute.model.checkpoint import LoadedModel, Model
+from engine.compute.model.loaded import LoadedModel, Model
 from engine.errors import AmygdalaError
 
 EXTRACTOR_VERSION = 2

@@ -5,14 +5,12 @@ Whatever the method of the vectors that ship, stories are judged by pooled direc
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from engine.compute.statistics.directions import MIN_NORM
-from engine.results import StoryFit
 
 CHUNK = 4096
 """Rows taken to fp64 at a time."""
@@ -81,36 +79,3 @@ def membership(text_ids: Sequence[str], positives: Mapping[str, Sequence[str]]) 
     for c, own in enumerate(positives.values()):
         member[[position[text_id] for text_id in own], c] = True
     return member
-
-
-def story_fits(
-    rows: Tensor,
-    member: Tensor,
-    text_ids: Sequence[str],
-    positives: Mapping[str, Sequence[str]],
-    alignments: Sequence[Sequence[float]],
-) -> list[StoryFit]:
-    """Every (text, concept) pair's fit at one layer.
-
-    Args:
-        rows: activations of all M texts, `[M, H]`.
-        member: `membership` of these texts, `[M, C]`.
-        text_ids: their ids.
-        positives: the C concepts' texts.
-        alignments: per concept, its texts' alignments.
-    """
-    scores = leave_one_out(rows, member)
-    best = dict(zip(text_ids, rivals(scores, member, list(positives)), strict=True))
-    own = dict(zip(text_ids, scores.cpu().numpy(), strict=True))
-    return [
-        StoryFit(
-            text_id=text_id,
-            concept=concept,
-            alignment=alignment,
-            own=None if math.isnan(own[text_id][c]) else float(own[text_id][c]),
-            rival=best[text_id][0],
-            rival_score=best[text_id][1],
-        )
-        for c, concept in enumerate(positives)
-        for text_id, alignment in zip(positives[concept], alignments[c], strict=True)
-    ]

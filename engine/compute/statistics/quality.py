@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,20 +10,11 @@ from torch import Tensor
 
 from engine.compute.statistics.directions import normalise
 from engine.compute.statistics.eigen import eigvalsh
-from engine.results import (
-    ConceptNulls,
-    ConceptQuality,
-    HeadQuality,
-    LayerQuality,
-    LinearCombination,
-    Ranked,
-    middle_layer,
-)
+from engine.results import LinearCombination, Ranked
 
 RIDGE = 0.01
 NEAREST = 5
 CONTRIBUTORS = 5
-OUTLIERS = 2
 COINCIDE = 1e-24
 """Stories whose variance is below this share of their size are the same: what is left is rounding in fp64."""
 
@@ -118,100 +109,3 @@ def nearest(directions: Tensor, names: Sequence[str]) -> list[list[Ranked]]:
     return [
         [(names[j], float(cosines[c, j])) for j in [j for j in order[c] if j != c][:NEAREST]] for c in range(len(names))
     ]
-
-
-def layer_qualities(
-    found: StoryMeasures, ratios: Sequence[list[float]], neurons: Sequence[list[tuple[int, float]]]
-) -> list[LayerQuality]:
-    """One concept at each of the L layers, from its stories' measures and, per layer, the rest."""
-    x, a = found.projections.numpy(), found.alignments.numpy()  # (L, n): so few that a tensor's ways cost more
-    single = x.shape[1] == 1
-    stds = [None] * len(x) if single else x.std(1, ddof=1).tolist()
-    alignment_stds = [0.0] * len(x) if single else a.std(1, ddof=1).tolist()
-    columns = (
-        ratios, x.mean(1).tolist(), stds, x.min(1).tolist(), x.max(1).tolist(), a.mean(1).tolist(), alignment_stds,
-        neurons,
-    )  # fmt: skip
-    return [
-        LayerQuality(
-            first_pc_variance_ratio=shares[0],
-            top3_variance_ratios=shares,
-            story_projection_mean=mean,
-            story_projection_std=std,
-            story_projection_min=low,
-            story_projection_max=high,
-            story_alignment_mean=alignment,
-            story_alignment_std=alignment_std,
-            best_neuron_idx=top[0][0] if top else None,
-            best_neuron_cosine=top[0][1] if top else None,
-            top5_neurons=top,
-        )
-        for shares, mean, std, low, high, alignment, alignment_std, top in zip(*columns, strict=True)
-    ]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evidence:
-    """What has been found of C concepts at L target layers, to be gathered by concept."""
-
-    measures: Sequence[StoryMeasures]
-    """Per concept, its stories against its directions."""
-    ratios: Sequence[list[list[float]]]
-    """Per concept and layer, `variance_ratios`."""
-    neurons: Sequence[list[list[tuple[int, float]]]]
-    """Per layer and concept, the closest ones."""
-    heads: Sequence[Sequence[HeadQuality] | None]
-    """Per layer, each concept's; None at layers without."""
-    eigenvalues: Sequence[Sequence[list[float]]]
-    """Per layer and concept, the top ones (method subspace; else empty)."""
-    nulls: Sequence[ConceptNulls]
-    """Per concept, at the middle layer."""
-    settled: Sequence[bool]
-    """Per concept, whether all of this is of the texts as they are."""
-
-
-def concept_qualities(
-    layers: list[int], positives: Mapping[str, Sequence[str]], directions: Tensor, found: Evidence
-) -> list[ConceptQuality]:
-    """Everything section 4 asks for, for every concept.
-
-    Args:
-        layers: the L target layers.
-        positives: the C concepts, each with the ids of its texts.
-        directions: `[L, C, H]`, as shipped.
-        found: what does not follow from the directions alone.
-    """
-    names = list(positives)
-    middle = layers.index(middle_layer(layers))
-    combinations = [linear_combinations(layer, names) for layer in directions]
-    neighbours = nearest(directions[middle], names)
-    return [
-        ConceptQuality(
-            concept=name,
-            n_positive_stories=len(positives[name]),
-            per_layer=dict(
-                zip(
-                    layers,
-                    layer_qualities(found.measures[c], found.ratios[c], [layer[c] for layer in found.neurons]),
-                    strict=True,
-                )
-            ),
-            linear_combination={layer: combinations[i][c] for i, layer in enumerate(layers)},
-            per_head={layer: heads[c] for layer, heads in zip(layers, found.heads, strict=True) if heads is not None},
-            subspace_eigvals={layer: values[c] for layer, values in zip(layers, found.eigenvalues, strict=False)},
-            first_pc_null=found.nulls[c].first_pc,
-            r_squared_null=found.nulls[c].r_squared,
-            nearest_concepts=neighbours[c],
-            outliers=lowest(found.measures[c].alignments[middle], positives[name]),
-            settled=found.settled[c],
-        )
-        for c, name in enumerate(names)
-    ]
-
-
-def lowest(aligned: Tensor, text_ids: Sequence[str]) -> list[tuple[str, float]]:
-    """The two texts of lowest alignment, ties by index; none for a single story."""
-    if len(text_ids) == 1:
-        return []
-    order = aligned.sort(stable=True).indices.tolist()[:OUTLIERS]
-    return [(text_ids[i], float(aligned[i])) for i in order]

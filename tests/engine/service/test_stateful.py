@@ -42,7 +42,7 @@ from amygdala_tui.mirror import Mirror
 from engine import paths
 from engine.compute.activations.store import Store
 from engine.compute.live.corpus import LiveCorpus
-from engine.compute.model.checkpoint import LoadedModel
+from engine.compute.model.loaded import LoadedModel
 from engine.corpus import Corpus, Layout, scan, text_id
 from engine.errors import AmygdalaError
 from engine.results import Results

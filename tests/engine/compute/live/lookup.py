@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.compute.model.anatomy import dissect
-from engine.compute.model.checkpoint import LoadedModel
+from engine.compute.model.loaded import LoadedModel
 from engine.settings import Settings
 
 SETTINGS = Settings(model="lookup", target_layers="0,1,2", pooling="last", device="cpu")

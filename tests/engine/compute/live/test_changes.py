@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.compute.model.checkpoint import LoadedModel
+from engine.compute.model.loaded import LoadedModel
 from engine.corpus import text_id
 from engine.errors import AmygdalaError
 from engine.settings import Settings

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.compute.live.corpus import LiveCorpus
-from engine.compute.model.checkpoint import LoadedModel
+from engine.compute.model.loaded import LoadedModel
 from engine.corpus import text_id
 from engine.errors import AmygdalaError
 from engine.results import Results

@@ -16,7 +16,7 @@ from engine.compute.live import deferred
 from engine.compute.live.corpus import LiveCorpus, Step, _run
 from engine.compute.live.deferred import DirectionKeeper
 from engine.compute.live.spaces import Spaces
-from engine.compute.model.checkpoint import LoadedModel
+from engine.compute.model.loaded import LoadedModel
 from engine.corpus import Layout, scan, text_id
 from engine.errors import AmygdalaError
 from engine.results import ConceptQuality, Null, Results

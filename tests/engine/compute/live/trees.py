@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from engine.compute.activations.store import Store
 from engine.compute.live.corpus import LiveCorpus
-from engine.compute.model.checkpoint import LoadedModel
+from engine.compute.model.loaded import LoadedModel
 from engine.corpus import text_id
 from engine.results import Results
 from engine.settings import Settings

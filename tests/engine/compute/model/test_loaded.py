@@ -15,11 +15,13 @@ from transformers import PreTrainedModel
 
 from engine.compute.activations.source import Source, Tally, silent
 from engine.compute.activations.store import Store
-from engine.compute.live.sweep import is_deep_enough, layers_for, load_for, outline_for
+from engine.compute.live.sweep import layers_for
 from engine.compute.model import checkpoint
-from engine.compute.model.checkpoint import Checkpoint, LoadedModel, Model, Outline
+from engine.compute.model.checkpoint import Checkpoint
+from engine.compute.model.depth import is_deep_enough, load_for, outline_for
 from engine.compute.model.folder import file_sha256
 from engine.compute.model.forward import Activation, Extractor
+from engine.compute.model.loaded import LoadedModel, Model, Outline
 from engine.corpus import text_id
 from engine.errors import AmygdalaError
 from engine.settings import Settings

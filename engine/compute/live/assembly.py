@@ -1,0 +1,145 @@
+"""From tensors by layer to what is said of each concept and each story. Pure functions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from engine.compute.statistics.leave_one_out import leave_one_out, rivals
+from engine.compute.statistics.quality import StoryMeasures, linear_combinations, nearest
+from engine.results import ConceptNulls, ConceptQuality, HeadQuality, LayerQuality, StoryFit, middle_layer
+
+OUTLIERS = 2
+
+
+def layer_qualities(
+    found: StoryMeasures, ratios: Sequence[list[float]], neurons: Sequence[list[tuple[int, float]]]
+) -> list[LayerQuality]:
+    """One concept at each of the L layers, from its stories' measures and, per layer, the rest."""
+    x, a = found.projections.numpy(), found.alignments.numpy()  # (L, n): so few that a tensor's ways cost more
+    single = x.shape[1] == 1
+    stds = [None] * len(x) if single else x.std(1, ddof=1).tolist()
+    alignment_stds = [0.0] * len(x) if single else a.std(1, ddof=1).tolist()
+    columns = (
+        ratios, x.mean(1).tolist(), stds, x.min(1).tolist(), x.max(1).tolist(), a.mean(1).tolist(), alignment_stds,
+        neurons,
+    )  # fmt: skip
+    return [
+        LayerQuality(
+            first_pc_variance_ratio=shares[0],
+            top3_variance_ratios=shares,
+            story_projection_mean=mean,
+            story_projection_std=std,
+            story_projection_min=low,
+            story_projection_max=high,
+            story_alignment_mean=alignment,
+            story_alignment_std=alignment_std,
+            best_neuron_idx=top[0][0] if top else None,
+            best_neuron_cosine=top[0][1] if top else None,
+            top5_neurons=top,
+        )
+        for shares, mean, std, low, high, alignment, alignment_std, top in zip(*columns, strict=True)
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What has been found of C concepts at L target layers, to be gathered by concept."""
+
+    measures: Sequence[StoryMeasures]
+    """Per concept, its stories against its directions."""
+    ratios: Sequence[list[list[float]]]
+    """Per concept and layer, `variance_ratios`."""
+    neurons: Sequence[list[list[tuple[int, float]]]]
+    """Per layer and concept, the closest ones."""
+    heads: Sequence[Sequence[HeadQuality] | None]
+    """Per layer, each concept's; None at layers without."""
+    eigenvalues: Sequence[Sequence[list[float]]]
+    """Per layer and concept, the top ones (method subspace; else empty)."""
+    nulls: Sequence[ConceptNulls]
+    """Per concept, at the middle layer."""
+    settled: Sequence[bool]
+    """Per concept, whether all of this is of the texts as they are."""
+
+
+def concept_qualities(
+    layers: list[int], positives: Mapping[str, Sequence[str]], directions: Tensor, found: Evidence
+) -> list[ConceptQuality]:
+    """Everything section 4 asks for, for every concept.
+
+    Args:
+        layers: the L target layers.
+        positives: the C concepts, each with the ids of its texts.
+        directions: `[L, C, H]`, as shipped.
+        found: what does not follow from the directions alone.
+    """
+    names = list(positives)
+    middle = layers.index(middle_layer(layers))
+    combinations = [linear_combinations(layer, names) for layer in directions]
+    neighbours = nearest(directions[middle], names)
+    return [
+        ConceptQuality(
+            concept=name,
+            n_positive_stories=len(positives[name]),
+            per_layer=dict(
+                zip(
+                    layers,
+                    layer_qualities(found.measures[c], found.ratios[c], [layer[c] for layer in found.neurons]),
+                    strict=True,
+                )
+            ),
+            linear_combination={layer: combinations[i][c] for i, layer in enumerate(layers)},
+            per_head={layer: heads[c] for layer, heads in zip(layers, found.heads, strict=True) if heads is not None},
+            subspace_eigvals={layer: values[c] for layer, values in zip(layers, found.eigenvalues, strict=False)},
+            first_pc_null=found.nulls[c].first_pc,
+            r_squared_null=found.nulls[c].r_squared,
+            nearest_concepts=neighbours[c],
+            outliers=lowest(found.measures[c].alignments[middle], positives[name]),
+            settled=found.settled[c],
+        )
+        for c, name in enumerate(names)
+    ]
+
+
+def lowest(aligned: Tensor, text_ids: Sequence[str]) -> list[tuple[str, float]]:
+    """The two texts of lowest alignment, ties by index; none for a single story."""
+    if len(text_ids) == 1:
+        return []
+    order = aligned.sort(stable=True).indices.tolist()[:OUTLIERS]
+    return [(text_ids[i], float(aligned[i])) for i in order]
+
+
+def story_fits(
+    rows: Tensor,
+    member: Tensor,
+    text_ids: Sequence[str],
+    positives: Mapping[str, Sequence[str]],
+    alignments: Sequence[Sequence[float]],
+) -> list[StoryFit]:
+    """Every (text, concept) pair's fit at one layer.
+
+    Args:
+        rows: activations of all M texts, `[M, H]`.
+        member: `membership` of these texts, `[M, C]`.
+        text_ids: their ids.
+        positives: the C concepts' texts.
+        alignments: per concept, its texts' alignments.
+    """
+    scores = leave_one_out(rows, member)
+    best = dict(zip(text_ids, rivals(scores, member, list(positives)), strict=True))
+    own = dict(zip(text_ids, scores.cpu().numpy(), strict=True))
+    return [
+        StoryFit(
+            text_id=text_id,
+            concept=concept,
+            alignment=alignment,
+            own=None if math.isnan(own[text_id][c]) else float(own[text_id][c]),
+            rival=best[text_id][0],
+            rival_score=best[text_id][1],
+        )
+        for c, concept in enumerate(positives)
+        for text_id, alignment in zip(positives[concept], alignments[c], strict=True)
+    ]

@@ -1,0 +1,152 @@
+"""A model ready to run, or known in all but its weights: what the rest of the computation sees of either."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from threading import Lock
+from typing import Any
+
+import torch
+from torch import nn
+
+from engine.compute.model.anatomy import Anatomy, text_config
+from engine.errors import AmygdalaError
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready to run, and what identifies it."""
+
+    name: str
+    module: nn.Module
+    tokenizer: Any
+    anatomy: Anatomy
+    device: torch.device
+    """Where texts go in; a model that is spread over several devices passes them on by itself."""
+    dtype: torch.dtype
+    model_hash: str
+    tokenizer_hash: str
+    kind: str = ""
+    """The architecture's name in its config (`model_type`)."""
+    needs_mask: bool = True
+    """Whether padding must be masked: not where every token only ever sees those before it."""
+    placement: str = "cpu"
+    """Where the weights lie, in words."""
+    offloaded: bool = False
+    """Whether some weights do not fit on the GPUs, and are brought there for each batch."""
+
+    @property
+    def max_positions(self) -> int:
+        """The longest sequence the model takes, in tokens."""
+        return _max_positions(self, self.module)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a person should know of how it was loaded."""
+        if not self.offloaded:
+            return []
+        return [f"{self.name} does not fit on the GPU ({self.placement}): weights are moved for each batch, slowly"]
+
+    @property
+    def bytes_held(self) -> int:
+        """Memory that its weights take."""
+        return sum(weight.numel() * weight.element_size() for weight in self.module.parameters())
+
+    @property
+    def is_loaded(self) -> bool:
+        """True, as of an `Outline` that has been loaded."""
+        return True
+
+    def loaded(self) -> LoadedModel:
+        """Itself, as of an `Outline`."""
+        return self
+
+
+@dataclass(eq=False, kw_only=True)
+class Outline:
+    """What identifies a model and what it is made of, known without its weights: these are loaded once needed.
+
+    May be shared, between threads too: the weights are loaded once. What is not described here is as in `LoadedModel`.
+    """
+
+    name: str
+    device: torch.device
+    dtype: torch.dtype
+    model_hash: str
+    tokenizer_hash: str
+    kind: str
+    needs_mask: bool
+    skeleton: nn.Module
+    """The whole model without weights."""
+    bare: Anatomy
+    """The parts of `skeleton`, up to the last block that will be loaded."""
+    load: Callable[[], LoadedModel]
+    """Loads the weights."""
+    load_tokenizer: Callable[[], Any]
+    """Loads the tokenizer, which takes no weights."""
+    _model: LoadedModel | None = field(default=None, init=False)
+    _loading: Lock = field(default_factory=Lock, init=False)
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the weights are there."""
+        return self._model is not None
+
+    def loaded(self) -> LoadedModel:
+        """The model with its weights; loads them if they are not there yet.
+
+        Raises:
+            AmygdalaError: as `Checkpoint.load`, or the files are not those any more that this is the outline of.
+                The next call tries again.
+        """
+        with self._loading:
+            if self._model is None:
+                model = self.load()
+                if (model.model_hash, model.tokenizer_hash) != (self.model_hash, self.tokenizer_hash):
+                    raise AmygdalaError(f"--model {self.name}: its files changed while they were in use; start again")
+                self._model = model
+            return self._model
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """Loaded when it is first asked for; that takes no weights."""
+        return self.load_tokenizer()
+
+    @property
+    def anatomy(self) -> Anatomy:
+        """The loaded model's; before, that of its skeleton, whose weights have shapes and no values."""
+        return self.bare if self._model is None else self._model.anatomy
+
+    @property
+    def max_positions(self) -> int:
+        """The longest sequence the model takes, in tokens; where padding must be masked, its tokenizer is asked too."""
+        return _max_positions(self, self.skeleton)
+
+    @property
+    def placement(self) -> str:
+        """Where the weights lie, in words, or where they would go first."""
+        return str(self.device) if self._model is None else self._model.placement
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a person should know of how it was loaded."""
+        return [] if self._model is None else self._model.warnings
+
+    @property
+    def bytes_held(self) -> int:
+        """Memory that its weights take; 0 before they are there."""
+        return 0 if self._model is None else self._model.bytes_held
+
+
+Model = LoadedModel | Outline
+"""A model of which all is known but, perhaps, the weights; `loaded()` has those."""
+
+
+def _max_positions(model: Model, module: nn.Module) -> int:
+    positions = int(getattr(text_config(module), "max_position_embeddings", None) or 1 << 30)
+    if not model.needs_mask:
+        return positions
+    # some encoders (RoBERTa) keep positions for themselves, which their tokenizers know
+    return min(positions, int(getattr(model.tokenizer, "model_max_length", positions)))
