@@ -1,4 +1,4 @@
-"""Numbers as words: how states look, what moved, and what each measure means to a writer. Pure functions."""
+"""Numbers as words: how states look, and what moved. Pure functions."""
 
 from __future__ import annotations
 
@@ -26,48 +26,6 @@ TAIL = 5
 """Characters kept of the end of a name that is cut."""
 BAR = "▇"
 LEVELS = "▁▂▃▄▅▆▇█"
-
-MEANINGS: dict[str, Sequence[tuple[str, str]]] = {
-    "story": (
-        ("reads as", "Which concept's vector this story points along, once the story itself is left out of it. Below "
-         "zero for its own concept means that the rest of the concept's stories lead away from it."),
-        ("alignment", "How far the story leans the concept's way compared with the concept's other stories. It is "
-         "relative: some story is always the lowest, and the average is about zero."),
-    ),
-    "triage": (
-        ("contaminated", "Its vector nearly coincides with another concept's (nearest above 0.80): the two are told "
-         "the same way. Rewrite stories so that what differs between the two is on the page."),
-        ("fragmented", "Its stories disagree (first PC below 40%): several different things are told under one name. "
-         "Choose one sense, and rewrite or move the others. With five or more stories the share is low by nature: "
-         "compare with the other concepts before you rewrite."),
-        ("redundant", "A mix of other concepts explains it (R² above 90%): it adds no vector of its own. Write what "
-         "only this concept has, or drop it."),
-        ("mixed", "Neither in unison nor at odds: for a handful of varied stories, the healthy state."),
-        ("clean", "One shared axis explains most of its stories (first PC above 70%). 'Single neuron' means that one "
-         "neuron of the model says nearly the same."),
-        ("thin", "Fewer than three stories: they look in unison whatever they say. Write more before you trust it."),
-    ),
-    "queue": (
-        ("reads as …", "The strong sign: without the story, its own concept's vector points away from it and another "
-         "concept's points to it. Rewrite it, or file it under the other concept."),
-        ("least aligned", "The weak sign: the lowest of its concept, which some story always is. Look; often keep."),
-    ),
-    "concept": (
-        ("first PC", "How much of the difference between its stories lies along one axis."),
-        ("nearest", "The concepts whose vectors are closest: 1 is the same direction, 0 unrelated, below 0 opposed."),
-        ("R²", "How much of its vector a mix of all the other concepts' vectors reproduces."),
-        ("at random", "What first PC and R² come to when labels are dealt to the same stories at random: a low first "
-         "PC or a high R² that chance gives as well is no evidence."),
-        ("heads", "The attention heads that tell its stories from the others best, each with its selectivity."),
-        ("neuron", "The single neuron of the model that writes most nearly this direction."),
-        ("alignment", "Its stories, from the one that leans least its way to the one that leans most."),
-    ),
-    "engine": (
-        ("live", "Every save is computed at once. Paused, changed stories show as stale until you retrain."),
-        ("revision", "One set of numbers. Each change to the corpus makes a new one."),
-        ("texts run", "Stories that went through the model; the others came from the cache, by content."),
-    ),
-}  # fmt: skip
 
 
 def state_sign(view: StoryView) -> Text:
@@ -161,10 +119,10 @@ def moved_line(moved: Moved) -> Text:
 
 def cause(moved: Moved) -> str:
     """What made a revision: files and how many texts the model ran."""
-    run = moved.work.texts_run
+    run = moved.cost.texts_run
     texts = f"{run} text{'' if run == 1 else 's'} run"
-    if moved.work.texts_cached:
-        texts += f" ({moved.work.texts_cached} from the cache)"
+    if moved.cost.texts_cached:
+        texts += f" ({moved.cost.texts_cached} from the cache)"
     if not moved.changes:
         return f"{moved.cause}, {texts}"
     first = moved.changes[0]

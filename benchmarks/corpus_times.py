@@ -96,10 +96,10 @@ async def edits(corpus: Path, folder: Path, chosen: Settings, count: int) -> Non
         saved = time.perf_counter()
         moved = (await revision(number)).moved
         assert moved is not None
-        assert moved.work.texts_run == 1
+        assert moved.cost.texts_run == 1
         seconds.append(time.perf_counter() - saved)
         shares.append(moved.seconds)
-        forward.append(moved.work.seconds_forward)
+        forward.append(moved.cost.seconds_forward)
     print(
         f"save to new revision, {len(seconds)} edits: median {1e3 * statistics.median(seconds):.0f} ms, "
         f"slowest {1e3 * max(seconds):.0f} ms; of the median, from the engine's notice on "

@@ -138,7 +138,7 @@ async def edits(
         moved = (await anext(changes)).moved
         total = time.perf_counter() - started
         assert moved is not None
-        assert moved.work.texts_run == 1, moved
+        assert moved.cost.texts_run == 1, moved
         stages = moved.stages
         bare = forward(model, text.strip(), last)
         found.append(

@@ -18,6 +18,7 @@ from pathlib import Path
 import random_model
 import torch
 
+from engine.compute.activations.source import Tally
 from engine.compute.activations.store import Store
 from engine.compute.live.corpus import LiveCorpus
 from engine.compute.model.depth import load_for
@@ -66,15 +67,16 @@ def run(model: LoadedModel, settings: Settings, texts: list[str], made: Path, to
         placements = [Placement(text_id(text), f"concept {i % CONCEPTS}") for i, text in enumerate(texts)]
         if model.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats()
-        results = live.apply(placements, {text_id(text): text for text in texts})
-    work, depth = results.work, max(live.layers) + 1
+        tally = Tally()
+        live.apply(placements, {text_id(text): text for text in texts}, tally=tally)
+    cost, depth = tally.cost, max(live.layers) + 1
     weights = sum(weight.numel() for block in model.anatomy.blocks[:depth] for weight in block.parameters())
     attention = 2 * sum(model.anatomy.head_width(layer) for layer in range(depth)) * tokens  # half of T x T is seen
     operations = 2.0 * (weights + attention / 2) * tokens * len(texts)
-    reached, best = operations / work.seconds_forward, peak(model)
-    print(f"{len(texts)} texts of {tokens} tokens, {depth} blocks: forward and storing {work.seconds_forward:.2f} s")
+    reached, best = operations / cost.seconds_forward, peak(model)
+    print(f"{len(texts)} texts of {tokens} tokens, {depth} blocks: forward and storing {cost.seconds_forward:.2f} s")
     print(f"{reached / 1e12:.1f} TFLOP/s of {best / 1e12:.1f}: {reached / best:.0%} of the peak (goal: {GOAL:.0%})")
-    print(f"statistics {work.seconds_statistics:.2f} s")
+    print(f"statistics {cost.seconds_statistics:.2f} s")
     if model.device.type == "cuda":
         print(f"memory at most {torch.cuda.max_memory_allocated() / 1e9:.1f} GB")
 

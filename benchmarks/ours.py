@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from engine.compute.activations.source import Tally
 from engine.compute.activations.store import Store
 from engine.compute.live.corpus import LiveCorpus, Readout
 from engine.compute.model.loaded import LoadedModel
@@ -34,9 +35,11 @@ def export(model: LoadedModel, settings: Settings, corpus: Corpus) -> Exported:
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         live = LiveCorpus(model, settings, Store(Path(folder) / "cache"))
+        tally = Tally()
         results = live.apply(
             [Placement(story.text_id, story.concept) for story in corpus.stories],
             {story.text_id: story.text for story in corpus.stories},
+            tally=tally,
         )
         verdicts = {
             quality.concept: judge(quality, results.middle, settings.thresholds) for quality in results.concepts
@@ -56,14 +59,14 @@ def export(model: LoadedModel, settings: Settings, corpus: Corpus) -> Exported:
         vectors = live.readout()
         readout.write(out, vectors, run, readout.quality_document(results, verdicts, corpus))
         together = time.perf_counter() - started
-    work = results.work
-    assert work.texts_cached == 0
+    cost = tally.cost
+    assert cost.texts_cached == 0
     return Exported(
         results,
         vectors,
         {
-            "forward": work.seconds_forward,
-            "statistics": work.seconds_statistics,
-            "files and the rest": together - work.seconds_forward - work.seconds_statistics,
+            "forward": cost.seconds_forward,
+            "statistics": cost.seconds_statistics,
+            "files and the rest": together - cost.seconds_forward - cost.seconds_statistics,
         },
     )

@@ -153,15 +153,18 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """As it would become; None too where that takes what a draft does not pay for (method subspace)."""
 
 
-class Work(msgspec.Struct, frozen=True, kw_only=True):
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
     """What a computation cost."""
 
-    texts_run: int
+    texts_run: int = 0
     """Texts that went through the model."""
-    texts_cached: int
+    texts_cached: int = 0
     """Texts whose activations came from the store."""
-    seconds_forward: float
-    seconds_statistics: float
+    seconds_forward: float = 0.0
+    seconds_statistics: float = 0.0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(**{name: getattr(self, name) + getattr(other, name) for name in self.__struct_fields__})
 
 
 class Results(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,7 +185,6 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     """Ids of texts longer than `max_tokens`."""
     max_tokens: int
     """Tokens read of a text: `max_length`, or what the model takes if that is less."""
-    work: Work
     model_hash: str = ""
     """What identifies the model."""
 

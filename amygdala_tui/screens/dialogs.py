@@ -13,7 +13,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from amygdala_tui.actions import ACTIONS
-from amygdala_tui.words import MEANINGS
+from amygdala_tui.meanings import meanings
+from engine.triage import Thresholds
 
 
 class Choice(ModalScreen[str]):
@@ -51,14 +52,16 @@ class Help(ModalScreen[None]):
     Args:
         view: the id of the view.
         keys: the writer's own keys, by action id.
+        thresholds: those in force.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,enter", "dismiss", "back")]
 
-    def __init__(self, view: str, keys: Mapping[str, str]) -> None:
+    def __init__(self, view: str, keys: Mapping[str, str], thresholds: Thresholds) -> None:
         super().__init__()
         self._view = view
         self._keys = keys
+        self._thresholds = thresholds
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="dialog", classes="large"):
@@ -69,7 +72,7 @@ class Help(ModalScreen[None]):
 
     def _text(self) -> Text:
         text = Text(f"What {self._view.title()} shows\n", style="bold")
-        for name, words in MEANINGS[self._view]:
+        for name, words in meanings(self._view, self._thresholds):
             text.append(f"\n{name}  ", style="bold cyan").append(f"{words}\n", style="not bold")
         text.append("\nKeys\n", style="bold")
         text.append("\n↑↓ or k j move · ← → or h l close and open · Enter open · Tab next pane", style="not bold")

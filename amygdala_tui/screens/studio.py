@@ -28,6 +28,7 @@ from amygdala_tui.widgets.triage import TriagePane
 from amygdala_tui.words import engine_state, moved_line
 from amygdala_tui.workplace import Workplace
 from engine.plain import plain
+from engine.settings import Settings
 
 VIEWS = {"story": "1 Story", "triage": "2 Triage", "queue": "3 Queue", "concept": "4 Concept", "engine": "8 Engine"}
 KEYBOARD = {
@@ -255,7 +256,8 @@ class StudioScreen(Screen[None]):
             self.query_one(TriagePane).sort_next()
 
     def action_help(self) -> None:
-        self.app.push_screen(Help(self.view, self._place.keys))
+        thresholds = (self.mirror.settings or Settings()).thresholds
+        self.app.push_screen(Help(self.view, self._place.keys, thresholds))
 
     # The tree
 

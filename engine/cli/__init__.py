@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from engine import __version__, settings
 from engine.errors import AmygdalaError
 from engine.plain import plain
 
+Command = Callable[[argparse.Namespace], int]
+"""Carries out what was asked for; returns the exit code."""
 DESCRIPTION = "Readout vectors from stories: computes them, keeps them current, exports them."
 
 
@@ -38,13 +41,13 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--stories-dir", type=Path, metavar="DIR", help="instead of CORPUS: unpaired stories")
     export.add_argument("--paired-dir", type=Path, metavar="DIR", help="with --stories-dir: scenarios")
     _export_flags(export, "the result as JSON on stdout, for scripts")
-    export.set_defaults(command=_export)
+    export.set_defaults(command=_lazily("export", "export"))
 
     watch = commands.add_parser("watch", help="keep readout files current: write them after every change of a corpus")
     watch.add_argument("corpus", type=Path, metavar="CORPUS", help="the folder with stories/ and paired/")
     _export_flags(watch, "a line of JSON on stdout whenever files were written, for scripts")
     _socket_flag(watch)
-    watch.set_defaults(command=_watch)
+    watch.set_defaults(command=_lazily("watch", "watch"))
 
     verify = commands.add_parser("verify", help="check a set of readout files, and say which model and corpus it is of")
     verify.add_argument("folder", type=Path, metavar="OUT", help="the folder that an export wrote")
@@ -52,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         "--corpus", type=Path, metavar="CORPUS", help="fail, too, if its stories are not those the set was made of"
     )
     verify.add_argument("--json", action="store_true", help="as JSON, for scripts")
-    verify.set_defaults(command=_verify)
+    verify.set_defaults(command=_lazily("verify", "verify"))
 
     cache = commands.add_parser("cache", help="activations that are kept: how much, whether sound, less of it")
     _cache_commands(cache.add_subparsers(title="commands", required=True, metavar="COMMAND"))
@@ -64,12 +67,12 @@ def _parser() -> argparse.ArgumentParser:
     instead = history.add_mutually_exclusive_group()
     instead.add_argument("--compare", type=int, nargs=2, metavar=("A", "B"), help="files and numbers, A's to B's")
     instead.add_argument("--text", nargs=2, metavar=("REV", "PATH"), help="a story's text as it was, to stdout")
-    history.set_defaults(command=_history)
+    history.set_defaults(command=_lazily("history", "history"))
 
     init = commands.add_parser("init", help="write CORPUS/amygdala.toml, with every setting explained")
     init.add_argument("corpus", type=Path, metavar="CORPUS")
     settings.add_flags(init)
-    init.set_defaults(command=_init)
+    init.set_defaults(command=_lazily("init", "init"))
 
     serve = commands.add_parser("serve", help="run the engine here, in the foreground")
     serve.add_argument("corpora", nargs="*", type=Path, metavar="CORPUS", help="corpora to open at once")
@@ -78,26 +81,26 @@ def _parser() -> argparse.ArgumentParser:
     )
     _socket_flag(serve)
     settings.add_flags(serve)
-    serve.set_defaults(command=_serve)
+    serve.set_defaults(command=_lazily("serve", "serve"))
 
     status = commands.add_parser("status", help="what the engine is doing")
     status.add_argument("--json", action="store_true", help="as JSON, for scripts")
     _socket_flag(status)
-    status.set_defaults(command=_status)
+    status.set_defaults(command=_lazily("remote", "status"))
 
     close = commands.add_parser("close", help="have the engine let go of a corpus")
     close.add_argument("corpus", type=Path, metavar="CORPUS")
     _socket_flag(close)
-    close.set_defaults(command=_close)
+    close.set_defaults(command=_lazily("remote", "close"))
 
     log = commands.add_parser("log", help="what engines in the background have said")
     log.add_argument("--lines", type=_count, default=50, metavar="N", help="so many of the last lines (50)")
     log.add_argument("--follow", action="store_true", help="and then what comes, until interrupted")
-    log.set_defaults(command=_log)
+    log.set_defaults(command=_lazily("log", "show_log"))
 
     stop = commands.add_parser("stop", help="stop the engine")
     _socket_flag(stop)
-    stop.set_defaults(command=_stop)
+    stop.set_defaults(command=_lazily("remote", "stop"))
     return parser
 
 
@@ -120,16 +123,16 @@ def _export_flags(parser: argparse.ArgumentParser, json: str) -> None:
 
 def _cache_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     info = commands.add_parser("info", help="how much there is, and of what")
-    info.set_defaults(command=_cache_info)
+    info.set_defaults(command=_lazily("cache", "info"))
     verify = commands.add_parser(
         "verify", help="read every entry, and drop the damaged; exit code 1 if there were any, though they are gone"
     )
-    verify.set_defaults(command=_cache_verify)
+    verify.set_defaults(command=_lazily("cache", "verify"))
     prune = commands.add_parser("prune", help="drop the least recently used, and what killed processes left behind")
     prune.add_argument(
         "--max-size", metavar="SIZE", help="how much may stay, for example 5G or 500M, in powers of 1024 (20G)"
     )
-    prune.set_defaults(command=_cache_prune)
+    prune.set_defaults(command=_lazily("cache", "prune"))
     for parser in (info, verify, prune):
         parser.add_argument("--json", action="store_true", help="as JSON, for scripts")
 
@@ -138,79 +141,11 @@ def _socket_flag(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--socket", type=Path, metavar="PATH", help="the engine's socket (AMYGDALA_SOCKET)")
 
 
-def _export(arguments: argparse.Namespace) -> int:
-    from engine.cli.export import export
+def _lazily(module: str, function: str) -> Command:
+    """A command whose module is imported when it runs: each may import what it likes, and `--help` answers at once."""
 
-    return export(arguments)
+    def run(arguments: argparse.Namespace) -> int:
+        command: Command = getattr(importlib.import_module(f"engine.cli.{module}"), function)
+        return command(arguments)
 
-
-def _watch(arguments: argparse.Namespace) -> int:
-    from engine.cli.watch import watch
-
-    return watch(arguments)
-
-
-def _log(arguments: argparse.Namespace) -> int:
-    from engine.cli.log import show_log
-
-    return show_log(arguments)
-
-
-def _verify(arguments: argparse.Namespace) -> int:
-    from engine.cli.verify import verify
-
-    return verify(arguments)
-
-
-def _cache_info(arguments: argparse.Namespace) -> int:
-    from engine.cli.cache import info
-
-    return info(arguments)
-
-
-def _cache_verify(arguments: argparse.Namespace) -> int:
-    from engine.cli.cache import verify
-
-    return verify(arguments)
-
-
-def _cache_prune(arguments: argparse.Namespace) -> int:
-    from engine.cli.cache import prune
-
-    return prune(arguments)
-
-
-def _history(arguments: argparse.Namespace) -> int:
-    from engine.cli.history import history
-
-    return history(arguments)
-
-
-def _init(arguments: argparse.Namespace) -> int:
-    from engine.cli.init import init
-
-    return init(arguments)
-
-
-def _serve(arguments: argparse.Namespace) -> int:
-    from engine.cli.serve import serve
-
-    return serve(arguments)
-
-
-def _status(arguments: argparse.Namespace) -> int:
-    from engine.cli.remote import status
-
-    return status(arguments)
-
-
-def _close(arguments: argparse.Namespace) -> int:
-    from engine.cli.remote import close
-
-    return close(arguments)
-
-
-def _stop(arguments: argparse.Namespace) -> int:
-    from engine.cli.remote import stop
-
-    return stop(arguments)
+    return run

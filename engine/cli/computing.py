@@ -13,6 +13,7 @@ import safetensors.torch
 
 from engine import client, paths
 from engine.cli.report import ForwardProgress, diagnostics, swept
+from engine.compute.activations.source import Tally
 from engine.compute.activations.store import Store
 from engine.compute.live import methods
 from engine.compute.live.corpus import LiveCorpus, Readout
@@ -20,7 +21,7 @@ from engine.compute.live.sweep import layers_for
 from engine.compute.model.depth import outline_for
 from engine.corpus import Corpus, Layout, scan
 from engine.errors import AmygdalaError
-from engine.results import Facts, Results
+from engine.results import Cost, Facts, Results
 from engine.settings import Settings
 from engine.wire import protocol
 from engine.wire.jobs import Placement
@@ -37,6 +38,7 @@ class Computed:
     """The stories that the vectors are of."""
     readout: Readout
     results: Results
+    cost: Cost
     facts: Facts
     sweep: dict[int, float] = field(default_factory=dict)
     """How well blocks separated the concepts, where a sweep chose them."""
@@ -57,14 +59,15 @@ def alone(corpus: Corpus, chosen: Settings, *, with_neurons: bool) -> Computed:
         layers, sweep = layers_for(model, chosen, store, placements, texts, progress)
     swept(layers, sweep)
     live = LiveCorpus(model, chosen, store, layers, with_neurons=with_neurons)
+    tally = Tally()
     with ForwardProgress() as progress:
-        results = live.apply(placements, texts, progress=progress)
+        results = live.apply(placements, texts, progress=progress, tally=tally)
     used = live.extractor.model
     for warning in [*used.warnings, *live.warnings]:
         diagnostics.print(f"warning: {warning}")
     where = f"on {used.placement}" if live.extractor.is_loaded else "not loaded: all that was asked of it is known"
     diagnostics.print(f"{chosen.model} {where} ({time.perf_counter() - started:.1f} s)")
-    return Computed(corpus, live.readout(), results, methods.facts(live.extractor, chosen), sweep)
+    return Computed(corpus, live.readout(), results, tally.cost, methods.facts(live.extractor, chosen), sweep)
 
 
 async def by_engine(
@@ -89,7 +92,7 @@ async def by_engine(
             readout = await asyncio.to_thread(_fetch, reply)
             corpus = await asyncio.to_thread(scan, layout)
             if corpus.digest == reply.digest:
-                return Computed(corpus, readout, reply.results, reply.facts)
+                return Computed(corpus, readout, reply.results, reply.cost, reply.facts)
         raise AmygdalaError(f"the stories changed {TRIES} times while they were exported; try again when it is quiet")
     finally:
         telling.cancel()

@@ -41,10 +41,10 @@ def export(arguments: argparse.Namespace) -> int:
         computed = alone(corpus, chosen, with_neurons=arguments.quality_report)
     warn_of_stories(computed.results, computed.corpus)
     written = write(arguments, chosen, computed)
-    work = computed.results.work
+    cost = computed.cost
     diagnostics.print(
-        f"{work.texts_run} texts through the model, {work.texts_cached} from the cache: {work.seconds_forward:.1f} s; "
-        f"statistics {work.seconds_statistics:.2f} s"
+        f"{cost.texts_run} texts through the model, {cost.texts_cached} from the cache: {cost.seconds_forward:.1f} s; "
+        f"statistics {cost.seconds_statistics:.2f} s"
     )
     diagnostics.print("wrote " + ", ".join(map(str, written)))
     if arguments.json:
@@ -141,8 +141,8 @@ def answer(chosen: Settings, computed: Computed, written: list[Path]) -> Answer:
         buckets={name: verdict.label for name, verdict in verdicts(chosen, computed).items()},
         without_vector=results.without_vector,
         misread=[places[found.text_id, found.concept] for found in outliers(results) if found.misread],
-        texts_run=results.work.texts_run,
-        texts_cached=results.work.texts_cached,
+        texts_run=computed.cost.texts_run,
+        texts_cached=computed.cost.texts_cached,
     )
 
 

@@ -40,8 +40,8 @@ log = logging.getLogger("engine.worker")
 
 
 @dataclass
-class Hosted:
-    """What the worker knows of one corpus."""
+class HeldCorpus:
+    """What the worker has been told of one corpus, and its live state."""
 
     settings: Settings
     texts: dict[str, str] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class Task:
     """None before its first step."""
 
 
-class Worker:
+class JobLoop:
     """Carries out jobs step by step, always the most urgent one."""
 
     def __init__(self, store: Store, out: BinaryIO) -> None:
@@ -76,7 +76,7 @@ class Worker:
         self._out = out
         self._tasks: list[Task] = []
         self._numbers = itertools.count()
-        self._corpora: dict[str, Hosted] = {}
+        self._corpora: dict[str, HeldCorpus] = {}
         self._layers: dict[str, tuple[Settings, list[int]]] = {}
         """What a sweep chose, by corpus: it stands for as long as the corpus is open, whatever fails."""
 
@@ -90,8 +90,8 @@ class Worker:
         Raises:
             AmygdalaError: it cannot be loaded.
         """
-        for hosted in self._corpora.values():  # each holds on to the old model, and finds in the store what it knew
-            hosted.live, hosted.applied = None, 0
+        for held in self._corpora.values():  # each holds on to the old model, and finds in the store what it knew
+            held.live, held.applied = None, 0
         for task in self._tasks:
             task.steps = None
         self._model = None
@@ -167,11 +167,12 @@ class Worker:
                 self._tell(job, step, tally.n_run - told.n_run, tally.n_cached - told.n_cached)
                 told = copy(tally)
                 yield
-        send(self._out, jobs.Prepared(job=job.job, seconds=tally.seconds))
+        send(self._out, jobs.Prepared(job=job.job, seconds=tally.fetching_s))
 
     def _apply(self, job: jobs.Apply, task: Task) -> Iterator[None]:
         live = self._live(job, task)
-        steps = live.change(task.placements, task.texts, set(job.fresh))
+        tally = Tally()
+        steps = live.change(task.placements, task.texts, set(job.fresh), tally)
         while True:
             try:
                 step = next(steps)
@@ -182,10 +183,10 @@ class Worker:
             yield
         live.forget(job.dropped)
         self._corpora[job.corpus].applied = job.job
-        send(self._out, jobs.Applied(corpus=job.corpus, job=job.job, results=results))
+        send(self._out, jobs.Applied(corpus=job.corpus, job=job.job, results=results, cost=tally.cost))
 
     def _settle(self, job: jobs.Settle) -> Iterator[None]:
-        live = self._known(job)
+        live = self._applied(job)
         steps = live.settle()
         while True:
             try:
@@ -196,12 +197,12 @@ class Worker:
             yield
 
     def _score(self, job: jobs.Score) -> Iterator[None]:
-        draft = self._known(job).score(job.text, job.text_id, job.instead_of, job.concept, job.concepts)
+        draft = self._applied(job).score(job.text, job.text_id, job.instead_of, job.concept, job.concepts)
         send(self._out, jobs.Scored(job=job.job, draft=draft))
         yield from ()
 
     def _write(self, job: jobs.Write) -> Iterator[None]:
-        live = self._known(job)
+        live = self._applied(job)
         while not live.is_settled:  # a change may come in between
             for _ in live.settle():
                 yield
@@ -217,13 +218,13 @@ class Worker:
 
     def _live(self, job: jobs.Prepare | jobs.Apply, task: Task) -> LiveCorpus:
         """The corpus's live state, begun where there is none; the model, loaded where it is not, or not deep enough."""
-        hosted = self._corpora[job.corpus]
+        held = self._corpora[job.corpus]
         if self._model is None or not is_deep_enough(self._model, job.settings):
             self.load(job.settings)
         assert self._model is not None
-        if hosted.live is None:
-            known, layers = self._layers.get(job.corpus, (None, []))
-            if known != job.settings:
+        if held.live is None:
+            chosen_for, layers = self._layers.get(job.corpus, (None, []))
+            if chosen_for != job.settings:
                 layers, _ = layers_for(
                     self._model,
                     job.settings,
@@ -233,35 +234,36 @@ class Worker:
                     lambda done, total: self._tell(job, Step(done, total)),
                 )
                 self._layers[job.corpus] = job.settings, layers
-            hosted.live = LiveCorpus(self._model, job.settings, self._store, layers)
-        return hosted.live
+            held.live = LiveCorpus(self._model, job.settings, self._store, layers)
+        return held.live
 
-    def _known(self, job: jobs.AnyJob) -> LiveCorpus:
-        hosted = self._corpora.get(job.corpus)
-        if hosted is None or hosted.live is None or not hosted.applied:
+    def _applied(self, job: jobs.AnyJob) -> LiveCorpus:
+        """The corpus's live state, which a job about it cannot do without."""
+        held = self._corpora.get(job.corpus)
+        if held is None or held.live is None or not held.applied:
             raise _NoState
-        return hosted.live
+        return held.live
 
     def _take_in(self, job: jobs.Prepare | jobs.Apply, task: Task) -> None:
         """Note what a job tells of its corpus, and what the corpus is now, at once, not when its turn comes.
 
         So what is noted follows from the messages alone, in their order, and is what the server takes it to be.
         """
-        hosted = self._corpora.get(job.corpus)
-        if hosted is None or hosted.settings != job.settings:
-            hosted = self._corpora[job.corpus] = Hosted(job.settings)
-        hosted.texts |= job.texts
+        held = self._corpora.get(job.corpus)
+        if held is None or held.settings != job.settings:
+            held = self._corpora[job.corpus] = HeldCorpus(job.settings)
+        held.texts |= job.texts
         if isinstance(job, jobs.Prepare):
             task.placements = job.placements
-            task.texts = {i: hosted.texts[i] for i in {*job.wanted, *(place.text_id for place in job.placements)}}
+            task.texts = {i: held.texts[i] for i in {*job.wanted, *(place.text_id for place in job.placements)}}
             return
-        hosted.stories |= job.placements
+        held.stories |= job.placements
         for path in job.gone:
-            hosted.stories.pop(path, None)
-        task.placements = list(hosted.stories.values())
-        task.texts = {place.text_id: hosted.texts[place.text_id] for place in task.placements}
+            held.stories.pop(path, None)
+        task.placements = list(held.stories.values())
+        task.texts = {place.text_id: held.texts[place.text_id] for place in task.placements}
         for text_id in job.dropped:
-            hosted.texts.pop(text_id, None)
+            held.texts.pop(text_id, None)
 
     def _tell(self, job: jobs.AnyJob, step: Step, run: int = 0, cached: int = 0) -> None:
         if step.total or step.ids:
@@ -281,8 +283,8 @@ class Worker:
         if isinstance(task.job, jobs.Score | jobs.Write):
             return
         # the state may be half changed, so the next job starts from nothing (activations are in the store)
-        hosted = self._corpora[task.job.corpus]
-        hosted.live, hosted.applied = None, 0
+        held = self._corpora[task.job.corpus]
+        held.live, held.applied = None, 0
         self._drop([other for other in self._tasks if other.job.corpus == task.job.corpus])
 
 
@@ -302,29 +304,29 @@ def main(arguments: list[str]) -> int:
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     settings = msgspec.json.decode(arguments[0], type=Settings)
-    worker = Worker(Store(paths.cache_dir()), out)
+    loop = JobLoop(Store(paths.cache_dir()), out)
     try:
-        worker.load(settings)
+        loop.load(settings)
     except AmygdalaError as error:
         send(out, jobs.Failed(corpus="", job=0, message=str(error)))
         return 1
     inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(inbox,), daemon=True).start()
-    return _serve(worker, inbox)
+    return _serve(loop, inbox)
 
 
-def _serve(worker: Worker, inbox: queue.SimpleQueue[bytes]) -> int:
+def _serve(loop: JobLoop, inbox: queue.SimpleQueue[bytes]) -> int:
     """Between any two steps, hear what has come; an empty line is the end."""
     decoder = msgspec.json.Decoder(jobs.ToWorker)
     while True:
         try:
-            line = inbox.get(block=not worker.has_work)
+            line = inbox.get(block=not loop.has_work)
         except queue.Empty:
-            worker.step()
+            loop.step()
             continue
         if not line:
             return 0
-        worker.accept(decoder.decode(line))
+        loop.accept(decoder.decode(line))
 
 
 def _read(inbox: queue.SimpleQueue[bytes]) -> None:

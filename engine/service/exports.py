@@ -10,19 +10,18 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import msgspec
-
 from engine import paths
 from engine.corpus import Corpus, Layout, scan
 from engine.errors import AmygdalaError
-from engine.service.hosting.hosted import HostedCorpus
-from engine.service.hosting.progress import EVERY
+from engine.results import Cost
+from engine.service.hosting.hosted import OpenCorpus
+from engine.service.hosting.progress import EVERY_S
 from engine.service.process.pool import WorkerPool
 from engine.service.process.proxy import StateLost, WorkerDied
 from engine.wire import jobs, protocol
 
-KEPT = 3600.0
-"""Seconds until a file that no client fetched is removed."""
+KEPT_S = 3600.0
+"""A file that no client has fetched for so long is removed."""
 
 
 class Exports:
@@ -34,7 +33,7 @@ class Exports:
         self._numbers = itertools.count(1)
 
     async def export(
-        self, request: protocol.Export, corpora: Mapping[str, HostedCorpus], tell: Callable[[protocol.Exporting], None]
+        self, request: protocol.Export, corpora: Mapping[str, OpenCorpus], tell: Callable[[protocol.Exporting], None]
     ) -> protocol.Exported:
         """Carry out one export; `tell` is told how it goes.
 
@@ -44,22 +43,25 @@ class Exports:
         file = await asyncio.to_thread(_new_file)
         corpus = await asyncio.to_thread(scan, _layout(request))
         hosted = corpora.get(paths.real(request.root)) if request.root is not None else None
-        written = None
+        written, cost = None, Cost()
         if hosted is not None and hosted.settings == request.settings:
             written = await hosted.write(file, corpus.digest)
-        written = written or await self._alone(request, corpus, file, tell)
+        if written is None:
+            written, cost = await self._alone(request, corpus, file, tell)
         return protocol.Exported(
             id=request.id,
             digest=corpus.digest,
             vectors=str(file),
             norms=written.norms,
             results=written.results,
+            cost=cost,
             facts=written.facts,
         )
 
     async def _alone(
         self, request: protocol.Export, corpus: Corpus, file: Path, tell: Callable[[protocol.Exporting], None]
-    ) -> jobs.Written:
+    ) -> tuple[jobs.Written, Cost]:
+        """Have an export made apart, of a corpus that is there for it alone; with what it cost."""
         file.unlink(missing_ok=True)  # of an attempt that a change overtook
         if not corpus.concepts:
             raise AmygdalaError("no stories to compute anything from")
@@ -69,22 +71,23 @@ class Exports:
 
         def advance(message: jobs.Advanced) -> None:
             nonlocal said
-            if message.total and (not message.done or time.monotonic() - said >= EVERY):
+            if message.total and (not message.done or time.monotonic() - said >= EVERY_S):
                 said = time.monotonic()
                 tell(protocol.Exporting(id=request.id, done=message.done, total=message.total))
 
-        given = request.settings, corpus.stories, (), advance
+        async def apply() -> Cost:
+            applied = await worker.apply(name, request.settings, corpus.stories, (), advance, urgency=jobs.Urgency.BULK)
+            return applied.cost
+
         try:
-            results = await worker.apply(name, *given, urgency=jobs.Urgency.BULK)
+            cost = await apply()
             try:
-                written = await worker.write(name, file)
+                return await worker.write(name, file), cost
             except (StateLost, WorkerDied):  # what it knew is in the store
-                await worker.apply(name, *given, urgency=jobs.Urgency.BULK)
-                written = await worker.write(name, file)
+                await apply()
+                return await worker.write(name, file), cost
         finally:
             worker.forget(name)
-        whole = msgspec.structs.replace(written.results, work=results.work)
-        return msgspec.structs.replace(written, results=whole)
 
 
 def _layout(request: protocol.Export) -> Layout:
@@ -114,6 +117,6 @@ def _new_file() -> Path:
         ) from error
     for old in folder.iterdir():
         with contextlib.suppress(OSError):
-            if time.time() - old.stat().st_mtime > KEPT:
+            if time.time() - old.stat().st_mtime > KEPT_S:
                 old.unlink()
     return folder / f"{secrets.token_hex(16)}.safetensors"

@@ -10,7 +10,7 @@ from enum import IntEnum
 
 import msgspec
 
-from engine.results import Draft, Facts, Results
+from engine.results import Cost, Draft, Facts, Results
 from engine.settings import Settings
 
 
@@ -155,6 +155,7 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     corpus: str
     job: int
     results: Results
+    cost: Cost
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True, tag=True):

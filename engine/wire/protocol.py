@@ -13,14 +13,14 @@ import msgspec
 from msgspec import Meta
 
 from engine.corpus.model import Problem
-from engine.results import Draft, Facts, Results
+from engine.results import Cost, Draft, Facts, Results
 from engine.settings import Settings
 from engine.triage import Verdict
 from engine.wire.revisions import Comparison, Revision
 from engine.wire.snapshot import ConceptView, Doing, Moved, StoryView
 from engine.wire.status import CorpusStatus, ModelStatus
 
-PROTOCOL = 3
+PROTOCOL = 4
 MAX_MESSAGE = 64 << 20
 """Bytes in one line, either way: 64 MiB."""
 MAX_NAMES = 100_000
@@ -230,6 +230,7 @@ class Exported(Message, frozen=True, kw_only=True):
     """A safetensors file: `[C, H]` fp16 by block, rows in the order of `results.concepts`."""
     norms: dict[int, list[float]]
     results: Results
+    cost: Cost
     facts: Facts
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from engine.corpus.model import Change
-from engine.results import ConceptQuality, Work
+from engine.results import ConceptQuality, Cost
 from engine.triage import Verdict
 
 CorpusState = Literal["scanning", "loading", "computing", "ready", "failed"]
@@ -84,7 +84,7 @@ class Moved(msgspec.Struct, frozen=True, kw_only=True):
     revision: int
     cause: Cause
     changes: list[Change]
-    work: Work
+    cost: Cost
     seconds: float
     """From noticing the change to the new numbers."""
     stages: Stages

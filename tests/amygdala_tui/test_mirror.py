@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from amygdala_tui.mirror import KEPT_MOVES, Mirror, OutOfStep, follow, from_disk
 from engine.corpus import Corpus, Story
-from engine.results import Work
+from engine.results import Cost
 from engine.service.hosting.views import differing
 from engine.wire.protocol import Changed, Progressed
 from engine.wire.snapshot import Doing, Moved, Stages, StoryView
@@ -17,10 +17,10 @@ from tests.amygdala_tui.making import concept, mirror, misread, snapshot, story
 
 
 def moved(revision: int) -> Moved:
-    work = Work(texts_run=1, texts_cached=0, seconds_forward=0.1, seconds_statistics=0.1)
+    work = Cost(texts_run=1, texts_cached=0, seconds_forward=0.1, seconds_statistics=0.1)
     stages = Stages(scanning=0.0, waiting=0.0, forward=0.1, statistics=0.1, showing=0.0)
     return Moved(
-        revision=revision, cause="edited", changes=[], work=work, seconds=0.2, stages=stages, concepts=[], stories=[],
+        revision=revision, cause="edited", changes=[], cost=work, seconds=0.2, stages=stages, concepts=[], stories=[],
         queue=(0, 0),
     )  # fmt: skip
 

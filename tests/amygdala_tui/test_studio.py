@@ -161,13 +161,13 @@ async def test_retrain_asks_for_the_scope_and_runs_it(corpus: Path, engine: Engi
         await pilot.press("c")
         await eventually_async(lambda: screen(app).mirror.revision == 2)
         moved = screen(app).mirror.moves[0]
-        assert moved.work.texts_run == len(screen(app).mirror.stories_of(concept))
+        assert moved.cost.texts_run == len(screen(app).mirror.stories_of(concept))
         await pilot.press("r", "s")
         await eventually_async(lambda: screen(app).mirror.revision == 3)
-        assert screen(app).mirror.moves[0].work.texts_run == 1
+        assert screen(app).mirror.moves[0].cost.texts_run == 1
         await pilot.press("r", "a")
         await eventually_async(lambda: screen(app).mirror.revision == 4)
-        assert screen(app).mirror.moves[0].work.texts_run == 46
+        assert screen(app).mirror.moves[0].cost.texts_run == 46
         await pilot.press("r", "escape")
         assert app.screen is screen(app)
 

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from amygdala_tui import words
 from amygdala_tui.actions import ACTIONS
 from amygdala_tui.mirror import Mirror
-from amygdala_tui.screens.studio import VIEWS, StudioScreen
+from amygdala_tui.screens.studio import StudioScreen
 from engine.corpus import Change
 from engine.plain import plain
-from engine.results import Work
+from engine.results import Cost
 from engine.wire.snapshot import ConceptMove, Doing, Moved, Stages, StoryMove
 from tests.amygdala_tui.making import misread, story
 
-WORK = Work(texts_run=1, texts_cached=0, seconds_forward=0.1, seconds_statistics=0.1)
+COST = Cost(texts_run=1, texts_cached=0, seconds_forward=0.1, seconds_statistics=0.1)
 
 
 @given(st.text())
@@ -72,7 +72,7 @@ def test_what_moved_names_the_story_the_concepts_and_the_buckets() -> None:
         cause="edited",
         stages=Stages(scanning=0.0, waiting=0.0, forward=0.03, statistics=0.008, showing=0.0),
         changes=[Change(path="paired/night-bus/lonely.txt", kind="edited")],
-        work=WORK,
+        cost=COST,
         seconds=0.038,
         concepts=[
             ConceptMove(
@@ -117,10 +117,6 @@ def test_the_engines_state_is_always_a_sign_and_a_word(mirror: Mirror, away: str
     assert words.engine_state(mirror, away).plain == expected
 
 
-def test_every_view_explains_its_numbers() -> None:
-    assert set(words.MEANINGS) == set(VIEWS)
-
-
 def test_every_action_can_be_done_and_has_an_id_and_a_key_of_its_own() -> None:
     assert len({action.id for action in ACTIONS}) == len(ACTIONS)
     assert len({action.key for action in ACTIONS}) == len(ACTIONS)
@@ -131,7 +127,7 @@ def test_every_action_can_be_done_and_has_an_id_and_a_key_of_its_own() -> None:
 def test_where_a_revisions_time_went_is_told_stage_by_stage() -> None:
     stages = Stages(scanning=0.001, waiting=0.002, forward=0.03, statistics=0.008, showing=1.5)
     moved = Moved(
-        revision=2, cause="retrained", changes=[], work=WORK, seconds=1.541, stages=stages, concepts=[], stories=[],
+        revision=2, cause="retrained", changes=[], cost=COST, seconds=1.541, stages=stages, concepts=[], stories=[],
         queue=(0, 0),
     )  # fmt: skip
     assert words.stages(moved) == "looking 1 ms, waiting 2 ms, model 30 ms, statistics 8 ms, showing 1.5 s"

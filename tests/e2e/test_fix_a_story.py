@@ -27,7 +27,7 @@ async def test_mending_the_misfiled_story_takes_its_concept_out_of_its_bucket(tm
     await talk.ask(protocol.Open, settings=Settings(model="embedded", device="cpu"))
     first = await talk.event(protocol.Changed, lambda event: event.revision == 1 and event.base == 0)
     assert first.moved is not None
-    assert first.moved.work.texts_run == 58  # 60 files: one is empty, and one text stands in two
+    assert first.moved.cost.texts_run == 58  # 60 files: one is empty, and one text stands in two
 
     concepts = {view.name: view for view in first.concepts}
     stories = {view.path: view for view in (await snapshot(talk)).stories}
@@ -40,8 +40,8 @@ async def test_mending_the_misfiled_story_takes_its_concept_out_of_its_bucket(tm
     moved = second.moved
     assert moved is not None
     assert moved.changes == [Change(path=MISFILED, kind="edited")]
-    assert moved.work.texts_run == 1
-    assert moved.work.texts_cached == 0
+    assert moved.cost.texts_run == 1
+    assert moved.cost.texts_cached == 0
     assert bucket(next(view for view in second.concepts if view.name == CONCEPT)) is Bucket.MIXED
     move = next(move for move in moved.concepts if move.concept == CONCEPT)
     assert move.affected

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.results import ConceptQuality, Null, Results, StoryFit, Work
+from engine.results import ConceptQuality, Null, Results, StoryFit
 from engine.triage import Bucket, Thresholds, Verdict, by_bucket, judge, outliers
 from tests.numbers import LAYER, concept_quality
 
@@ -94,7 +94,6 @@ def fit(text: str, own: float | None, rival: float, *, alignment: float = 0.0, c
 
 
 def results(fits: list[StoryFit], *concepts: ConceptQuality) -> Results:
-    cost = Work(texts_run=0, texts_cached=0, seconds_forward=0, seconds_statistics=0)
     return Results(
         layers=[LAYER],
         hidden_size=1,
@@ -103,7 +102,6 @@ def results(fits: list[StoryFit], *concepts: ConceptQuality) -> Results:
         without_vector={},
         truncated=[],
         max_tokens=512,
-        work=cost,
     )
 
 

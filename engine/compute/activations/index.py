@@ -33,16 +33,16 @@ SPOILT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 """Primary error codes of an index that is not what it should be; SQLITE_ERROR: a table is missing."""
 VERSION = 2
 TABLES = """
-CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, bytes INTEGER NOT NULL, used REAL NOT NULL) WITHOUT ROWID;
-ALTER TABLE entries ADD COLUMN kind TEXT NOT NULL DEFAULT 'pooled';
+CREATE TABLE entries (
+    key TEXT PRIMARY KEY, kind TEXT NOT NULL, bytes INTEGER NOT NULL, used REAL NOT NULL
+) WITHOUT ROWID;
 CREATE INDEX by_use ON entries (kind, used);
-CREATE TABLE IF NOT EXISTS digests (
+CREATE TABLE digests (
     path TEXT PRIMARY KEY, bytes INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, inode INTEGER, sha256 TEXT
 ) WITHOUT ROWID;
 CREATE TABLE totals (kind TEXT PRIMARY KEY, entries INTEGER NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID;
-INSERT INTO totals SELECT kind, COUNT(*), SUM(bytes) FROM entries GROUP BY kind;
 """
-"""The first of these is how version 1 had it."""
+"""An index of another version has tables of these names, so that making them fails, and it is begun anew."""
 COUNT_IN = """
     INSERT INTO totals VALUES (NEW.kind, 1, NEW.bytes)
     ON CONFLICT (kind) DO UPDATE SET entries = entries + 1, bytes = bytes + NEW.bytes;

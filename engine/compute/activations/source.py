@@ -9,7 +9,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from engine.compute.activations.store import Entry, Store
-from engine.compute.model.forward import Activation, Extraction
+from engine.compute.model.forward import Activation, Extractor
+from engine.results import Cost
 
 Progress = Callable[[int, int], None]
 """Told (texts done, texts to do) as a computation goes on."""
@@ -23,11 +24,25 @@ def silent(_done: int, _total: int) -> None:
 
 @dataclass
 class Tally:
-    """What fetching has cost so far."""
+    """What a computation has cost so far; whoever computes counts here."""
 
     n_run: int = 0
+    """Texts that went through the model."""
     n_cached: int = 0
-    seconds: float = 0.0
+    """Texts whose activations came from the store."""
+    fetching_s: float = 0.0
+    """Spent on both."""
+    statistics_s: float = 0.0
+
+    @property
+    def cost(self) -> Cost:
+        """As plain numbers."""
+        return Cost(
+            texts_run=self.n_run,
+            texts_cached=self.n_cached,
+            seconds_forward=self.fetching_s,
+            seconds_statistics=self.statistics_s,
+        )
 
 
 @dataclass(frozen=True)
@@ -45,13 +60,13 @@ class Source:
     """One model, read one way.
 
     Args:
-        extraction: what runs texts through a model.
+        extractor: what runs texts through a model.
         store: what has been computed before.
         keep_tokens: give the residuals of all tokens too; they are stored apart, being much larger.
     """
 
-    def __init__(self, extraction: Extraction, store: Store, *, keep_tokens: bool = False) -> None:
-        self._extraction = extraction
+    def __init__(self, extractor: Extractor, store: Store, *, keep_tokens: bool = False) -> None:
+        self._extractor = extractor
         self._store = store
         self._keep_tokens = keep_tokens
 
@@ -77,14 +92,14 @@ class Source:
             stored = self._stored(text_id for text_id in some if text_id not in fresh)
             missing += [text_id for text_id in some if text_id not in stored]
             tally.n_cached += len(stored)
-            tally.seconds += time.perf_counter() - started
+            tally.fetching_s += time.perf_counter() - started
             yield Batch(stored)
         if missing:
             yield from self._run(missing, texts, tally)
 
     def _run(self, text_ids: list[str], texts: Mapping[str, str], tally: Tally) -> Iterator[Batch]:
         yield Batch({}, 0, len(text_ids))
-        batches = self._extraction.run([texts[text_id] for text_id in text_ids])
+        batches = self._extractor.run([texts[text_id] for text_id in text_ids])
         done = 0
         while True:
             started = time.perf_counter()
@@ -93,7 +108,7 @@ class Source:
                 break
             activations = {text_ids[i]: activation for i, activation in batch}
             self._keep(activations)
-            tally.seconds += time.perf_counter() - started
+            tally.fetching_s += time.perf_counter() - started
             tally.n_run += len(batch)
             done += len(batch)
             yield Batch(activations, done, len(text_ids))
@@ -125,7 +140,7 @@ class Source:
         self._store.put(tokens, "tokens")
 
     def _key(self, text_id: str, kind: str = "pooled") -> str:
-        return hashlib.sha256(f"{self._extraction.recipe}\n{kind}\n{text_id}".encode()).hexdigest()
+        return hashlib.sha256(f"{self._extractor.recipe}\n{kind}\n{text_id}".encode()).hexdigest()
 
 
 def _activation(entry: Entry, tokens: Entry | None = None) -> Activation:

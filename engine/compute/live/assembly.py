@@ -9,17 +9,26 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from engine.compute.statistics.leave_one_out import leave_one_out, rivals
-from engine.compute.statistics.quality import StoryMeasures, linear_combinations, nearest
-from engine.results import ConceptNulls, ConceptQuality, HeadQuality, LayerQuality, StoryFit, middle_layer
+from engine.compute.statistics.quality import StoryMeasures
+from engine.results import (
+    ConceptNulls,
+    ConceptQuality,
+    HeadQuality,
+    LayerQuality,
+    LinearCombination,
+    Ranked,
+    StoryFit,
+    middle_layer,
+)
 
 OUTLIERS = 2
 
 
 def layer_qualities(
-    found: StoryMeasures, ratios: Sequence[list[float]], neurons: Sequence[list[tuple[int, float]]]
+    measures: StoryMeasures, ratios: Sequence[list[float]], neurons: Sequence[list[tuple[int, float]]]
 ) -> list[LayerQuality]:
     """One concept at each of the L layers, from its stories' measures and, per layer, the rest."""
-    x, a = found.projections.numpy(), found.alignments.numpy()  # (L, n): so few that a tensor's ways cost more
+    x, a = measures.projections.numpy(), measures.alignments.numpy()  # (L, n): so few that a tensor's ways cost more
     single = x.shape[1] == 1
     stds = [None] * len(x) if single else x.std(1, ddof=1).tolist()
     alignment_stds = [0.0] * len(x) if single else a.std(1, ddof=1).tolist()
@@ -46,8 +55,18 @@ def layer_qualities(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evidence:
-    """What has been found of C concepts at L target layers, to be gathered by concept."""
+class Between:
+    """How the directions of C concepts lie to one another."""
+
+    combinations: Sequence[Sequence[LinearCombination]]
+    """Per layer and concept, the concept from all others."""
+    neighbours: Sequence[list[Ranked]]
+    """Per concept, the closest others at the middle layer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What was computed of C concepts at L target layers, to be gathered by concept."""
 
     measures: Sequence[StoryMeasures]
     """Per concept, its stories against its directions."""
@@ -61,25 +80,22 @@ class Evidence:
     """Per layer and concept, the top ones (method subspace; else empty)."""
     nulls: Sequence[ConceptNulls]
     """Per concept, at the middle layer."""
+    between: Between
     settled: Sequence[bool]
     """Per concept, whether all of this is of the texts as they are."""
 
 
 def concept_qualities(
-    layers: list[int], positives: Mapping[str, Sequence[str]], directions: Tensor, found: Evidence
+    layers: list[int], positives: Mapping[str, Sequence[str]], findings: Findings
 ) -> list[ConceptQuality]:
     """Everything section 4 asks for, for every concept.
 
     Args:
         layers: the L target layers.
         positives: the C concepts, each with the ids of its texts.
-        directions: `[L, C, H]`, as shipped.
-        found: what does not follow from the directions alone.
+        findings: what was computed of them, concepts in the same order.
     """
-    names = list(positives)
     middle = layers.index(middle_layer(layers))
-    combinations = [linear_combinations(layer, names) for layer in directions]
-    neighbours = nearest(directions[middle], names)
     return [
         ConceptQuality(
             concept=name,
@@ -87,20 +103,25 @@ def concept_qualities(
             per_layer=dict(
                 zip(
                     layers,
-                    layer_qualities(found.measures[c], found.ratios[c], [layer[c] for layer in found.neurons]),
+                    layer_qualities(findings.measures[c], findings.ratios[c], [layer[c] for layer in findings.neurons]),
                     strict=True,
                 )
             ),
-            linear_combination={layer: combinations[i][c] for i, layer in enumerate(layers)},
-            per_head={layer: heads[c] for layer, heads in zip(layers, found.heads, strict=True) if heads is not None},
-            subspace_eigvals={layer: values[c] for layer, values in zip(layers, found.eigenvalues, strict=False)},
-            first_pc_null=found.nulls[c].first_pc,
-            r_squared_null=found.nulls[c].r_squared,
-            nearest_concepts=neighbours[c],
-            outliers=lowest(found.measures[c].alignments[middle], positives[name]),
-            settled=found.settled[c],
+            linear_combination={
+                layer: combinations[c]
+                for layer, combinations in zip(layers, findings.between.combinations, strict=True)
+            },
+            per_head={
+                layer: heads[c] for layer, heads in zip(layers, findings.heads, strict=True) if heads is not None
+            },
+            subspace_eigvals={layer: values[c] for layer, values in zip(layers, findings.eigenvalues, strict=False)},
+            first_pc_null=findings.nulls[c].first_pc,
+            r_squared_null=findings.nulls[c].r_squared,
+            nearest_concepts=findings.between.neighbours[c],
+            outliers=lowest(findings.measures[c].alignments[middle], positives[name]),
+            settled=findings.settled[c],
         )
-        for c, name in enumerate(names)
+        for c, name in enumerate(positives)
     ]
 
 

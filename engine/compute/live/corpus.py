@@ -7,24 +7,22 @@ from collections.abc import Callable, Collection, Generator, Iterator, Mapping, 
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
 
-import msgspec
 import torch
 from torch import Tensor
 
 from engine.compute.activations.source import Progress, Source, Tally, silent
 from engine.compute.activations.store import Store
 from engine.compute.live.deferred import DirectionKeeper, NeuronKeeper, NullKeeper
-from engine.compute.live.drafts import readings, token_values
+from engine.compute.live.drafts import Drafts, Standing
 from engine.compute.live.evaluation import Change, Evaluation, Evaluator, Keepers
 from engine.compute.live.state import Cells, State, View, cells_of
 from engine.compute.model.depth import extractor_for
 from engine.compute.model.forward import Activation, Extractor
 from engine.compute.model.layers import target_layers
 from engine.compute.model.loaded import Model
-from engine.compute.statistics.leave_one_out import CHUNK
 from engine.compute.statistics.neurons import Neurons
 from engine.errors import AmygdalaError
-from engine.results import ConceptQuality, Draft, Results, Work, middle_layer
+from engine.results import Draft, Results, middle_layer
 from engine.settings import Settings
 from engine.wire.jobs import Placement
 
@@ -87,8 +85,7 @@ class LiveCorpus:
         self._source = Source(self.extractor, store, keep_tokens=self.extractor.keep_tokens)
         self.hidden_size = model.anatomy.hidden_size
         self._placements: tuple[Placement, ...] = ()
-        self._measured: tuple[Evaluation, Tensor, float] | None = None
-        """What `_gauge` found, and for which evaluation."""
+        self._drafts = Drafts(self.extractor, self._middle)
         self._begin_anew()
 
     @property
@@ -110,6 +107,7 @@ class LiveCorpus:
         *,
         fresh: Collection[str] = (),
         progress: Progress = silent,
+        tally: Tally | None = None,
     ) -> Results:
         """Make the state that of exactly these stories, and settle it: `change` and `settle`, to their ends.
 
@@ -118,13 +116,13 @@ class LiveCorpus:
             texts: text by id, of all of them.
             fresh: ids that go through the model even if it has seen them.
             progress: told as the forward pass goes on.
+            tally: counts what it costs.
 
         Raises:
             AmygdalaError: the model gives values that are not finite, or the memory does not suffice.
         """
-        results = _run(self.change(placements, texts, fresh), progress)
-        settled = _run(self.settle(), silent)
-        return results if settled is None else msgspec.structs.replace(settled, work=results.work)
+        results = _run(self.change(placements, texts, fresh, tally), progress)
+        return _run(self.settle(), silent) or results
 
     def prepare(
         self, texts: Mapping[str, str], fresh: Collection[str] = (), tally: Tally | None = None
@@ -136,39 +134,37 @@ class LiveCorpus:
             fresh: ids that go through the model even if it has seen them.
             tally: counts what that takes.
         """
-        wanted = {text_id: text for text_id, text in texts.items() if text_id in fresh or not self._knows(text_id)}
+        wanted = {
+            text_id: text for text_id, text in texts.items() if text_id in fresh or not self._has_activation(text_id)
+        }
         for batch in self._source.batches(wanted, fresh, tally or Tally()):
             for text_id, activation in batch.activations.items():
                 self._ready[text_id] = replace(activation, tokens=None)
             yield Step(batch.done, batch.total, tuple(batch.activations))
 
     def change(
-        self, placements: Sequence[Placement], texts: Mapping[str, str], fresh: Collection[str] = ()
+        self,
+        placements: Sequence[Placement],
+        texts: Mapping[str, str],
+        fresh: Collection[str] = (),
+        tally: Tally | None = None,
     ) -> Generator[Step, None, Results]:
         """Make the state that of exactly these stories. Arguments and errors as of `apply`.
 
         Between steps the state is as it was; only the last one changes it. Returns the results, of which what is
         expensive may not be settled.
         """
+        tally = tally or Tally()
         with self._guarded():
-            tally = Tally()
             used = {placement.text_id for placement in placements}
-            wanted = {i: texts[i] for i in sorted(used) if i in fresh or not self._knows(i)}
+            wanted = {i: texts[i] for i in sorted(used) if i in fresh or not self._has_activation(i)}
             yield from self.prepare(wanted, fresh, tally)
         with self._guarded():
-            started = time.perf_counter()
-            before = tally.seconds
+            started, fetching_s = time.perf_counter(), tally.fetching_s
             self._evaluation = self._commit(cells_of(placements), texts, set(fresh), tally)
             self._placements = tuple(placements)
-            spent = time.perf_counter() - started - (tally.seconds - before)
-            return self._results(
-                Work(
-                    texts_run=tally.n_run,
-                    texts_cached=tally.n_cached,
-                    seconds_forward=tally.seconds,
-                    seconds_statistics=spent,
-                )
-            )
+            tally.statistics_s += time.perf_counter() - started - (tally.fetching_s - fetching_s)
+            return self.results()
 
     @property
     def is_settled(self) -> bool:
@@ -178,18 +174,20 @@ class LiveCorpus:
     def settle(self) -> Generator[Step, None, Results | None]:
         """Redo what is expensive where it is not of the state as it is; None if there is nothing to settle, or if the
         state changed in the meantime. No text goes through the model."""
-        evaluation = self._evaluation
+        last = self._evaluation
         if self.is_settled:
             return None
-        started = time.perf_counter()
         with self._guarded():
-            for _ in self._evaluator.settle(self._state.view, evaluation):
+            settling = self._evaluator.settle(self._state.view, last)
+            while True:
+                try:
+                    next(settling)
+                except StopIteration as end:
+                    self._evaluation = end.value
+                    return self.results()
                 yield Step()
-                if self._evaluation is not evaluation:
+                if self._evaluation is not last:
                     return None
-            self._evaluation = self._evaluator.evaluate(self._state.view)
-        spent = time.perf_counter() - started
-        return self._results(Work(texts_run=0, texts_cached=0, seconds_forward=0.0, seconds_statistics=spent))
 
     def score(self, text: str, text_id: str, instead_of: str | None, concept: str, concepts: Sequence[str]) -> Draft:
         """How a text would do in place of a story; the state stays as it is.
@@ -204,39 +202,12 @@ class LiveCorpus:
         Raises:
             AmygdalaError: the text does not go through the model.
         """
+        standing = Standing(self._state, self._evaluator, self._evaluation, self._placements)
         try:
-            return self._score(text, text_id, instead_of, concept, concepts)
+            return self._drafts.read(standing, text, text_id, instead_of, concept, concepts)
         except torch.OutOfMemoryError as error:
             device = self.extractor.model.device
             raise AmygdalaError(f"out of memory on {device} while reading a draft; save it, to compute it") from error
-
-    def _score(self, text: str, text_id: str, instead_of: str | None, concept: str, concepts: Sequence[str]) -> Draft:
-        trace = self.extractor.trace(text)
-        evaluation = self._evaluation
-        if not evaluation.names:
-            raise AmygdalaError("no concept has a vector yet, so there is nothing to read a draft by")
-        asked = [name for name in concepts if name in evaluation.names]
-        places = [evaluation.names.index(name) for name in asked]
-        centre, scale = self._gauge()
-        directions = evaluation.directions[self._middle, places]
-        values = token_values(trace.tokens[self._middle].to(centre.device), directions, centre, scale)
-        tokens, sentences = readings(text, trace.offsets, values.cpu())
-        after = self._as_if(trace.activation, text_id, instead_of, concept)
-        fit = next((fit for fit in after.fits if (fit.text_id, fit.concept) == (text_id, concept)), None)
-        no_rival = fit is None or fit.rival is None
-        return Draft(
-            concepts=asked,
-            tokens=tokens,
-            sentences=sentences,
-            truncated=trace.activation.truncated,
-            alignment=None if fit is None else fit.alignment,
-            own=None if fit is None else fit.own,
-            rival=None if fit is None else fit.rival,
-            rival_score=None if fit is None or no_rival else fit.rival_score,
-            margin=None if fit is None or no_rival or fit.own is None else fit.own - fit.rival_score,
-            before=_quality(evaluation, concept),
-            after=None if self._state.spaces is not None else _quality(after, concept),
-        )
 
     def readout(self) -> Readout:
         """The vectors of the state, in the order of `Results.concepts`.
@@ -264,7 +235,7 @@ class LiveCorpus:
         for text_id in text_ids:
             self._ready.pop(text_id, None)
 
-    def _knows(self, text_id: str) -> bool:
+    def _has_activation(self, text_id: str) -> bool:
         return text_id in self._state.rows or text_id in self._ready
 
     def _commit(self, cells: Cells, texts: Mapping[str, str], fresh: set[str], tally: Tally) -> Evaluation:
@@ -289,56 +260,18 @@ class LiveCorpus:
             state.view, Change(affected, len(used - known) + len(renewed), len(known - used) + len(renewed))
         )
 
-    def _gauge(self) -> tuple[Tensor, float]:
-        """The mean of all texts at the middle layer, `[H]` fp64, and their root mean square distance from it."""
-        if self._measured is None or self._measured[0] is not self._evaluation:
-            view = self._state.view
-            centre = view.total[self._middle] / len(view.text_ids)
-            squares = sum(
-                float((self._state.rows.take_at(self._middle, part).double() - centre).square().sum())
-                for part in (view.text_ids[i : i + CHUNK] for i in range(0, len(view.text_ids), CHUNK))
-            )
-            self._measured = self._evaluation, centre, (squares / len(view.text_ids)) ** 0.5 or 1.0
-        return self._measured[1:]
-
-    def _as_if(self, activation: Activation, text_id: str, instead_of: str | None, concept: str) -> Evaluation:
-        """The evaluation that would follow if a text stood in place of another; by directions as they are where
-        those come from subspaces."""
-        state = self._state
-        placements = list(self._placements)
-        if instead_of is not None and Placement(instead_of, concept) in placements:
-            placements.remove(Placement(instead_of, concept))
-        placements.append(Placement(text_id, concept))
-        is_new = text_id not in state.rows
-        if is_new:
-            state.rows.set(text_id, activation.x)
-            state.heads.set(text_id, activation.heads)
-        try:
-            view = state.viewed(cells_of(placements))
-            affected = [name for name, group in view.groups.items() if group is not state.view.groups.get(name)]
-            return self._evaluator.of_draft().evaluate(view, Change(affected))
-        finally:
-            if is_new:
-                known = state.view.text_ids
-                state.rows.keep_only(known)
-                state.heads.keep_only(known)
-
     def results(self) -> Results:
-        """Those of the state as it is; what it cost was told when it changed."""
-        return self._results(Work(texts_run=0, texts_cached=0, seconds_forward=0.0, seconds_statistics=0.0))
-
-    def _results(self, work: Work) -> Results:
-        state, found = self._state, self._evaluation
+        """Those of the state as it is."""
+        state, evaluation = self._state, self._evaluation
         return Results(
             layers=self.layers,
             hidden_size=self.hidden_size,
-            concepts=found.qualities,
-            fits=found.fits,
-            without_vector=found.without,
+            concepts=evaluation.qualities,
+            fits=evaluation.fits,
+            without_vector=evaluation.without,
             without_subspace=sorted(state.spaces.refused) if state.spaces is not None else [],
             truncated=sorted(state.truncated),
             max_tokens=self.extractor.max_length,
-            work=work,
             model_hash=self.extractor.model.model_hash,
         )
 
@@ -396,7 +329,3 @@ def _run(computation: Generator[Step, None, R], progress: Progress) -> R:
             return result
         if step.total:
             progress(step.done, step.total)
-
-
-def _quality(evaluation: Evaluation, concept: str) -> ConceptQuality | None:
-    return next((found for found in evaluation.qualities if found.concept == concept), None)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Generator, Sequence
+from dataclasses import dataclass, replace
 
+import msgspec
 import torch
 from torch import Tensor
 
-from engine.compute.live.assembly import Evidence, concept_qualities, story_fits
+from engine.compute.live.assembly import Between, Findings, concept_qualities, story_fits
 from engine.compute.live.deferred import DirectionKeeper, NeuronKeeper, NullKeeper, Table
 from engine.compute.live.state import State, View
 from engine.compute.statistics import directions as dirs
 from engine.compute.statistics.leave_one_out import membership
-from engine.compute.statistics.quality import measure
+from engine.compute.statistics.quality import linear_combinations, measure, nearest
 from engine.results import ConceptQuality, StoryFit, middle_layer
 from engine.settings import Settings
 
@@ -62,6 +63,8 @@ class Evaluation:
     """`[L, C, H]`, as shipped."""
     without: dict[str, str]
     """Concepts that get no vector, each with the reason."""
+    findings: Findings | None
+    """What the qualities were gathered from; None where no concept has a vector."""
     qualities: list[ConceptQuality]
     fits: list[StoryFit]
 
@@ -71,7 +74,7 @@ class Evaluator:
 
     Args:
         settings: what to compute.
-        layers: the L target layers.
+        layers: the L target blocks.
         state: whose rows the views are of.
         keepers: what is kept from one evaluation to the next.
     """
@@ -91,43 +94,69 @@ class Evaluator:
         """Everything about a view; what is expensive as far as `change` demands."""
         return self._evaluate(view, change, self._without_vector(view))
 
-    def settle(self, view: View, last: Evaluation) -> Iterator[None]:
-        """Redo what is expensive where it is not of `view`, whose evaluation is `last`, in steps."""
-        if not last.names:
-            return
-        yield from self._keepers.directions.settle(last.names, last.differences, self._state.spaces)
-        shipped = self._shipped(self._directions(view, last.names, last.differences, NOTHING)[0])
-        if self._keepers.neurons is not None:
-            yield from self._keepers.neurons.settle(last.names, shipped)
-        if not self._keepers.nulls.exact:
-            self._keepers.nulls.draw(_counts(view, last.names), self._table(view, last.names))
+    def settle(self, view: View, last: Evaluation) -> Generator[None, None, Evaluation]:
+        """Redo what is expensive where it is not of `view`, whose evaluation is `last`, in steps.
+
+        Only what was not settled is computed: directions that have not turned keep their stories' measures, and every
+        story keeps its leave-one-out scores, which do not depend on what is expensive.
+
+        Returns:
+            What the view comes to now.
+        """
+        if last.findings is None:
+            return last
+        keepers, names = self._keepers, last.names
+        yield from keepers.directions.settle(names, last.differences, self._state.spaces)
+        directions, eigenvalues = self._directions(view, names, last.differences, NOTHING)
+        shipped = self._shipped(directions)
+        if _lost(shipped).any():  # a concept has lost its direction, so all others are other ones
+            return self.evaluate(view)
+        if keepers.neurons is not None:
+            yield from keepers.neurons.settle(names, shipped)
+        counts = _counts(view, names)
+        if not keepers.nulls.exact:
+            keepers.nulls.draw(counts, self._table(view, names))
             yield
+        findings = replace(
+            last.findings,
+            neurons=self._neurons(names, shipped, ()),
+            nulls=keepers.nulls.at(counts, len(view.text_ids), 0, lambda: self._table(view, names)),
+            eigenvalues=eigenvalues,
+            settled=self._settled(names, last.differences, shipped),
+        )
+        turned = (shipped != last.directions).any(2).any(0).tolist()
+        fits = last.fits
+        if any(turned):
+            measures = [
+                measure(view.groups[name].centred, shipped[:, c]) if turned[c] else last.findings.measures[c]
+                for c, name in enumerate(names)
+            ]
+            findings = replace(findings, measures=measures, between=_between(shipped, names, self._middle))
+            fits = self._realigned(view, last, findings)
+        qualities = concept_qualities(self._layers, _positives(view, names), findings)
+        return replace(last, directions=shipped, findings=findings, qualities=qualities, fits=fits)
 
     def _evaluate(self, view: View, change: Change, without: dict[str, str]) -> Evaluation:
         names = [name for name in view.groups if name not in without]
         if not names:
             nothing = torch.empty(len(self._layers), 0, self._state.rows.hidden)
-            return Evaluation([], nothing, nothing, dict(sorted(without.items())), [], [])
+            return Evaluation([], nothing, nothing, dict(sorted(without.items())), None, [], [])
         groups = [view.groups[name] for name in names]
         text_ids, counts = view.text_ids, _counts(view, names)
         sums = [view.sums(name) for name in names]
         differences = dirs.difference(dirs.contrast(sums, counts, view.total, len(text_ids)))
         directions, eigenvalues = self._directions(view, names, differences, change)
         shipped = self._shipped(directions)
-        lost = (shipped.norm(dim=2) < UNIT).any(0).tolist()
+        lost = _lost(shipped).tolist()
         if any(lost):
             reason = "its stories read as all others do on average: there is no direction"
             more = {name: reason for name, is_lost in zip(names, lost, strict=True) if is_lost}
             return self._evaluate(view, change, without | more)
         table = self._table(view, names)
-        neurons = self._keepers.neurons
-        measures = [measure(group.centred, shipped[:, c]) for c, group in enumerate(groups)]
-        evidence = Evidence(
-            measures=measures,
+        findings = Findings(
+            measures=[measure(group.centred, shipped[:, c]) for c, group in enumerate(groups)],
             ratios=[group.ratios for group in groups],
-            neurons=neurons.at(names, shipped, change.affected)
-            if neurons is not None
-            else [[[] for _ in names] for _ in self._layers],
+            neurons=self._neurons(names, shipped, change.affected),
             heads=self._state.heads.quality(
                 [(view.heads(name), count) for name, count in zip(names, counts, strict=True)],
                 view.total_heads,
@@ -138,12 +167,30 @@ class Evaluator:
                 counts, len(text_ids), max(change.came, change.went, bool(change.affected)), lambda: table
             ),
             settled=self._settled(names, differences, shipped),
+            between=_between(shipped, names, self._middle),
         )
-        positives = {name: view.groups[name].text_ids for name in names}
-        qualities = concept_qualities(self._layers, positives, shipped, evidence)
-        alignments = [found.alignments[self._middle].tolist() for found in measures]
-        fits = story_fits(table.rows, table.member, text_ids, positives, alignments)
-        return Evaluation(names, differences, shipped, dict(sorted(without.items())), qualities, fits)
+        positives = _positives(view, names)
+        alignments = [measures.alignments[self._middle].tolist() for measures in findings.measures]
+        return Evaluation(
+            names=names,
+            differences=differences,
+            directions=shipped,
+            without=dict(sorted(without.items())),
+            findings=findings,
+            qualities=concept_qualities(self._layers, positives, findings),
+            fits=story_fits(table.rows, table.member, text_ids, positives, alignments),
+        )
+
+    def _realigned(self, view: View, last: Evaluation, findings: Findings) -> list[StoryFit]:
+        """The fits with the alignments of these findings."""
+        alignments = {
+            (name, text_id): alignment
+            for name, measures in zip(last.names, findings.measures, strict=True)
+            for text_id, alignment in zip(
+                view.groups[name].text_ids, measures.alignments[self._middle].tolist(), strict=True
+            )
+        }
+        return [msgspec.structs.replace(fit, alignment=alignments[fit.concept, fit.text_id]) for fit in last.fits]
 
     def _directions(
         self, view: View, names: Sequence[str], differences: Tensor, change: Change
@@ -159,11 +206,17 @@ class Evaluator:
     def _shipped(self, directions: Tensor) -> Tensor:
         return dirs.shipped(dirs.normalise(directions))
 
+    def _neurons(
+        self, names: Sequence[str], shipped: Tensor, affected: Collection[str]
+    ) -> list[list[list[tuple[int, float]]]]:
+        if self._keepers.neurons is None:
+            return [[[] for _ in names] for _ in self._layers]
+        return self._keepers.neurons.at(names, shipped, affected)
+
     def _table(self, view: View, names: Sequence[str]) -> Table:
         text_ids = view.text_ids
         rows = self._state.rows.take_at(self._middle, text_ids)
-        positives = {name: view.groups[name].text_ids for name in names}
-        return Table(rows, membership(text_ids, positives).to(rows.device))
+        return Table(rows, membership(text_ids, _positives(view, names)).to(rows.device))
 
     def _settled(self, names: Sequence[str], differences: Tensor, shipped: Tensor) -> list[bool]:
         keepers = self._keepers
@@ -188,6 +241,23 @@ class Evaluator:
             elif refused.issuperset(group.text_ids):
                 reasons[name] = "each of its stories has as many tokens as the model has dimensions: set subspace_k"
         return reasons
+
+
+def _lost(shipped: Tensor) -> Tensor:
+    """Which of the directions `[L, C, H]` are nothing at some block: `[C]`."""
+    is_lost: Tensor = (shipped.norm(dim=2) < UNIT).any(0)
+    return is_lost
+
+
+def _between(shipped: Tensor, names: Sequence[str], middle: int) -> Between:
+    return Between(
+        combinations=[linear_combinations(directions, names) for directions in shipped],
+        neighbours=nearest(shipped[middle], names),
+    )
+
+
+def _positives(view: View, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    return {name: view.groups[name].text_ids for name in names}
 
 
 def _counts(view: View, names: Sequence[str]) -> list[int]:

@@ -7,7 +7,7 @@ from contextlib import ExitStack, suppress
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -50,16 +50,6 @@ class Trace:
     offsets: list[tuple[int, int]]
     """Where each token begins and ends in the text, in characters; (0, 0) for those that stand for no text. Tokens that
     share a character all have it."""
-
-
-class Extraction(Protocol):
-    """Anything that turns texts into activations: a model in this process, or many elsewhere."""
-
-    recipe: str
-    """All that decides a text's activation besides the text."""
-
-    def run(self, texts: Sequence[str]) -> Iterator[list[tuple[int, Activation]]]:
-        """Yield, in batches of any size and order, `(index into texts, activation)`."""
 
 
 class Extractor:

@@ -17,6 +17,7 @@ import msgspec
 
 from engine.corpus import Change, Story
 from engine.errors import AmygdalaError
+from engine.service.history import schema
 from engine.wire.revisions import Comparison, Metrics, Revision
 
 log = logging.getLogger(__name__)
@@ -25,44 +26,6 @@ MAX_REVISIONS = 10_000
 """Months of steady editing."""
 CHUNK = 1_000
 """Revisions that are folded away at once, so that it is rarely done."""
-TIMEOUT = 2.0
-"""Seconds to wait for another process that is writing."""
-VERSION = 1
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS about (corpus TEXT PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS revisions (number INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL, revision TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS texts (id TEXT PRIMARY KEY, text TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS stories (
-    name TEXT, number INTEGER, value TEXT, PRIMARY KEY (name, number)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS metrics (
-    name TEXT, number INTEGER, value TEXT, PRIMARY KEY (name, number)
-) WITHOUT ROWID;
-"""
-"""`stories`: path -> text id; `metrics`: concept -> numbers as a JSON array; each from revision `number` on, NULL where
-it is gone."""
-STATE = """
-WITH RECURSIVE names(name) AS (
-    SELECT min(name) FROM {table}
-    UNION ALL
-    SELECT (SELECT min(name) FROM {table} WHERE name > names.name) FROM names WHERE name IS NOT NULL
-)
-SELECT rows.name, rows.value FROM names CROSS JOIN {table} AS rows ON rows.name = names.name
-WHERE rows.number = (SELECT max(number) FROM {table} AS earlier WHERE earlier.name = names.name AND earlier.number <= ?)
-AND rows.value IS NOT NULL
-"""
-"""Steps from name to name in the primary key: it takes time by the names, not by how often they changed."""
-FOLD = """
-DELETE FROM {table} WHERE number < :first AND EXISTS (
-    SELECT 1 FROM {table} AS later WHERE later.name = {table}.name AND later.number > {table}.number
-    AND later.number <= :first
-)
-"""
-"""What was replaced by the first revision that stays."""
-MAX_NUMBER = (1 << 63) - 1
-
-State = dict[str, str]
-"""Of one table: name -> value."""
 
 
 class History:
@@ -81,8 +44,8 @@ class History:
         self._failing = False
         self._newest: int | None = None
         self._count = 0
-        self._stories: State = {}
-        self._metrics: State = {}
+        self._stories: schema.State = {}
+        self._metrics: schema.State = {}
         self._connection = self._open_to_read() if readonly else self._open_to_write()
 
     @property
@@ -107,7 +70,7 @@ class History:
             try:
                 self._write(revision, fingerprint, stories, encoded)
             except sqlite3.DatabaseError as error:
-                if not _is_damage(error):
+                if not schema.is_damage(error):
                     raise
                 self._connection.close()
                 self._set_aside(error)
@@ -125,7 +88,7 @@ class History:
         with self._snapshot() as connection:
             rows = connection.execute(
                 "SELECT revision FROM revisions WHERE number < ? ORDER BY number DESC LIMIT ?",
-                [MAX_NUMBER if before is None else before, limit],
+                [schema.MAX_NUMBER if before is None else before, limit],
             )
             return [msgspec.json.decode(revision, type=Revision) for (revision,) in rows]
 
@@ -133,21 +96,23 @@ class History:
         """Path -> text id at a revision; raises AmygdalaError, as all that follow, if there is no such revision."""
         with self._snapshot() as connection:
             self._check(number)
-            return _state(connection, "stories", number)
+            return schema.state(connection, "stories", number)
 
     def metrics_at(self, number: int) -> dict[str, Metrics]:
         """Concept -> its numbers at a revision."""
         with self._snapshot() as connection:
             self._check(number)
-            return {concept: _decode(value) for concept, value in _state(connection, "metrics", number).items()}
+            return {concept: _decode(value) for concept, value in schema.state(connection, "metrics", number).items()}
 
     def compare(self, before: int, after: int) -> Comparison:
         """How two revisions differ, whichever is the older."""
         with self._snapshot() as connection:
             self._check(before)
             self._check(after)
-            stories = _pairs(_state(connection, "stories", before), _state(connection, "stories", after))
-            metrics = _pairs(_state(connection, "metrics", before), _state(connection, "metrics", after))
+            stories, metrics = (
+                schema.pairs(*(schema.state(connection, table, number) for number in (before, after)))
+                for table in ("stories", "metrics")
+            )
             return Comparison(
                 before=before,
                 after=after,
@@ -189,7 +154,7 @@ class History:
             try:
                 return self._begin(str(self._file))
             except sqlite3.DatabaseError as error:
-                if not _is_damage(error):
+                if not schema.is_damage(error):
                     raise
                 self._set_aside(error)
                 return self._begin(str(self._file))
@@ -200,17 +165,17 @@ class History:
             return self._begin(":memory:")
 
     def _begin(self, file: str) -> sqlite3.Connection:
-        connection = _connect(file)
+        connection = schema.connect(file)
         try:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version > VERSION:
+            if version > schema.VERSION:
                 raise sqlite3.NotSupportedError("a newer version of the engine wrote it")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             if version == 0:
-                connection.executescript(SCHEMA)
+                connection.executescript(schema.SCHEMA)
                 connection.execute("INSERT OR IGNORE INTO about VALUES (?)", [str(self._corpus)])
-                connection.execute(f"PRAGMA user_version = {VERSION}")
+                connection.execute(f"PRAGMA user_version = {schema.VERSION}")
             self._remember(connection)
         except sqlite3.Error:
             connection.close()
@@ -223,7 +188,7 @@ class History:
                 f"no history of {self._corpus} yet: the engine begins one when it first computes the corpus"
             )
         try:
-            return _connect(f"{self._file.absolute().as_uri()}?mode=ro")
+            return schema.connect(f"{self._file.absolute().as_uri()}?mode=ro")
         except sqlite3.Error as error:
             raise self._unreadable(error) from error
 
@@ -246,10 +211,10 @@ class History:
     def _remember(self, connection: sqlite3.Connection) -> None:
         """Take what was recorded last into memory, for the next revision to be compared with."""
         self._newest, self._count = connection.execute("SELECT max(number), count(*) FROM revisions").fetchone()
-        self._stories = _state(connection, "stories", MAX_NUMBER)
-        self._metrics = _state(connection, "metrics", MAX_NUMBER)
+        self._stories = schema.state(connection, "stories", schema.MAX_NUMBER)
+        self._metrics = schema.state(connection, "metrics", schema.MAX_NUMBER)
 
-    def _write(self, revision: Revision, fingerprint: str, stories: Mapping[str, Story], metrics: State) -> None:
+    def _write(self, revision: Revision, fingerprint: str, stories: Mapping[str, Story], metrics: schema.State) -> None:
         number = revision.number
         text_ids = {path: story.text_id for path, story in stories.items()}
         with self._connection as connection:
@@ -259,12 +224,12 @@ class History:
                 self._remember(connection)
             if newest is not None and number <= newest:
                 raise sqlite3.IntegrityError(f"revision {number} comes after {newest}")
-            changed = _differences(self._stories, text_ids)
+            changed = schema.differences(self._stories, text_ids)
             connection.executemany(
                 "INSERT OR IGNORE INTO texts VALUES (?, ?)",
                 [(text_id, stories[path].text) for path, text_id in changed.items() if text_id is not None],
             )
-            for table, values in ("stories", changed), ("metrics", _differences(self._metrics, metrics)):
+            for table, values in ("stories", changed), ("metrics", schema.differences(self._metrics, metrics)):
                 connection.executemany(
                     f"INSERT INTO {table} VALUES (?, ?, ?)", [(name, number, value) for name, value in values.items()]
                 )
@@ -274,7 +239,7 @@ class History:
             )
             count = self._count + 1
             if count > MAX_REVISIONS:
-                _fold(connection, count - MAX_REVISIONS + CHUNK - 1)
+                schema.fold(connection, count - MAX_REVISIONS + CHUNK - 1)
                 (count,) = connection.execute("SELECT count(*) FROM revisions").fetchone()
         self._newest, self._count, self._stories, self._metrics = number, count, text_ids, metrics
 
@@ -299,47 +264,6 @@ class History:
 
     def _unreadable(self, error: Exception) -> AmygdalaError:
         return AmygdalaError(f"the history of {self._corpus} cannot be read: {self._file}: {error}")
-
-
-def _connect(file: str) -> sqlite3.Connection:
-    return sqlite3.connect(
-        file, timeout=TIMEOUT, isolation_level=None, check_same_thread=False, uri=file.startswith("file:")
-    )
-
-
-def _is_damage(error: sqlite3.Error) -> bool:
-    """Whether the file itself is at fault, and not the disk, another process or the caller."""
-    code: int | None = getattr(error, "sqlite_errorcode", None)
-    if code is None:  # not SQLite's: the module found text that is no UTF-8, or was used wrongly
-        return isinstance(error, sqlite3.OperationalError)
-    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-
-def _state(connection: sqlite3.Connection, table: str, number: int) -> State:
-    return dict(connection.execute(STATE.format(table=table), [number]))
-
-
-def _fold(connection: sqlite3.Connection, count: int) -> None:
-    """Drop the oldest revisions: the history then begins with the first that stays, as if all of it were new there."""
-    (first,) = connection.execute("SELECT number FROM revisions ORDER BY number LIMIT 1 OFFSET ?", [count]).fetchone()
-    for table in ("stories", "metrics"):
-        connection.execute(FOLD.format(table=table), {"first": first})
-        connection.execute(f"DELETE FROM {table} WHERE number <= ? AND value IS NULL", [first])
-        connection.execute(f"UPDATE {table} SET number = :first WHERE number < :first", {"first": first})
-    connection.execute("DELETE FROM revisions WHERE number < ?", [first])
-    connection.execute("DELETE FROM texts WHERE id NOT IN (SELECT value FROM stories WHERE value IS NOT NULL)")
-
-
-def _differences(before: State, after: State) -> dict[str, str | None]:
-    """Names whose values changed, with the new ones; None for those that are gone."""
-    changed: dict[str, str | None] = {name: value for name, value in after.items() if before.get(name) != value}
-    changed.update((name, None) for name in before if name not in after)
-    return changed
-
-
-def _pairs(before: State, after: State) -> dict[str, tuple[str | None, str | None]]:
-    """Names whose values differ, sorted, with the old and the new."""
-    return {name: (before.get(name), after.get(name)) for name in sorted(_differences(before, after))}
 
 
 def _change(path: str, before: str | None, after: str | None) -> Change:

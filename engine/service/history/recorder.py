@@ -23,7 +23,7 @@ DIGITS = 4
 T = TypeVar("T")
 
 
-class Chronicle:
+class Recorder:
     """The history of one corpus, written in a thread behind what clients are told, so that a slow disk holds nobody up.
 
     What a crash keeps from being written is no loss: the next engine finds the stories, and records them as what
@@ -65,7 +65,7 @@ class Chronicle:
                 cause=moved.cause,
                 settings=msgspec.json.encode(settings).decode(),
                 changes=moved.changes,
-                texts_run=moved.work.texts_run,
+                texts_run=moved.cost.texts_run,
                 seconds=moved.seconds,
             )
             metrics = {view.name: _metrics(view, results.middle) for view in concepts if view.quality is not None}

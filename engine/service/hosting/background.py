@@ -1,58 +1,55 @@
-"""Texts that are brought in behind the edits: many stories at once, so that none of them waits for the others' sake."""
+"""Texts that are prepared behind the edits: many stories at once, so that none of them waits for the others' sake."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
-
-import msgspec
+from collections.abc import Callable, Collection, Set
 
 from engine.corpus import Story
-from engine.results import Work
-from engine.service.hosting.plan import Plan, Wishes
+from engine.results import Cost
+from engine.service.hosting.plan import Plan
 from engine.service.hosting.progress import Announcer
-from engine.service.process.proxy import JobDropped, Worker
+from engine.service.process.proxy import JobDropped, WorkerProxy
 from engine.settings import Settings
 from engine.wire import jobs
 
-NOTHING = Work(texts_run=0, texts_cached=0, seconds_forward=0.0, seconds_statistics=0.0)
 
-
-class Preparing:
-    """Has one corpus's worker bring in what plans ask for, and knows what it has.
+class Background:
+    """Has one corpus's worker prepare the texts that plans ask for, and says which are prepared.
 
     Args:
         name: the corpus's.
         settings: what to compute.
         worker: the model's process.
-        wishes: what was asked for; texts that are at hand leave `fresh`, and all leave `held` once all are there.
-        say: told of progress.
-        look_again: called when all are there, or when the job was dropped: plan anew.
-        fail: called with what went wrong.
+        announcer: told of progress.
+        arrived: called with the ids of texts that were prepared, as they come.
+        ended: called when all are prepared (True), or when the job was dropped (False).
+        failed: called with what went wrong.
     """
 
     def __init__(
         self,
         name: str,
         settings: Settings,
-        worker: Worker,
-        wishes: Wishes,
-        say: Announcer,
-        look_again: Callable[[bool], None],
-        fail: Callable[[Exception], None],
+        worker: WorkerProxy,
+        announcer: Announcer,
+        arrived: Callable[[Set[str]], None],
+        ended: Callable[[bool], None],
+        failed: Callable[[Exception], None],
     ) -> None:
-        self.known: set[str] = set()
+        self.prepared_ids: set[str] = set()
         """Ids of texts whose activations are at hand."""
         self._name = name
         self._settings = settings
         self._worker = worker
-        self._wishes = wishes
-        self._say = say
-        self._look_again = look_again
-        self._fail = fail
-        self._spent = NOTHING
+        self._announcer = announcer
+        self._arrived = arrived
+        self._ended = ended
+        self._failed = failed
+        self._unreported = Cost()
+        """What preparing has cost that no revision has told of."""
         self._outstanding: set[str] = set()
-        """Ids of texts that are still to be brought in."""
+        """Ids of texts that are still to be prepared."""
         self._first: tuple[str, ...] = ()
         """Those of them that go before the others."""
         self._task: asyncio.Task[None] | None = None
@@ -64,22 +61,23 @@ class Preparing:
     @property
     def has_run(self) -> bool:
         """Whether texts went through the model that no revision has told of."""
-        return self._spent.texts_run > 0
+        return self._unreported.texts_run > 0
 
     def follow(self, planned: Plan, stories: Collection[Story]) -> None:
-        """Bring in what is planned, in place of what is brought in now, unless that is the same."""
+        """Prepare what is planned, in place of what is being prepared now, unless that is the same."""
         if set(planned.prepare) == self._outstanding and set(planned.first) <= set(self._first):
             return
         self.cancel()
         if planned.prepare:
             self._outstanding, self._first = set(planned.prepare), planned.first
-            self._task = asyncio.create_task(self._bring_in(planned, stories))
+            fresh = planned.wishes.fresh & self._outstanding
+            self._task = asyncio.create_task(self._prepare(planned, stories, fresh))
 
     def cancel(self) -> None:
-        """Stop; what came in by then is known."""
+        """Stop; what was prepared by then stays so."""
         if self._task is not None:
             self._task.cancel()
-        self._end()
+        self._forget_task()
 
     async def close(self) -> None:
         """Stop, and wait for it."""
@@ -88,44 +86,38 @@ class Preparing:
         if task is not None:
             await asyncio.gather(task, return_exceptions=True)
 
-    def take_spent(self) -> Work:
-        """What it has cost since this was asked last."""
-        spent, self._spent = self._spent, NOTHING
-        return spent
+    def take_cost(self) -> Cost:
+        """What preparing has cost since this was asked last."""
+        cost, self._unreported = self._unreported, Cost()
+        return cost
 
-    async def _bring_in(self, planned: Plan, stories: Collection[Story]) -> None:
-        fresh = self._wishes.fresh & set(planned.prepare)
+    async def _prepare(self, planned: Plan, stories: Collection[Story], fresh: Set[str]) -> None:
+        outstanding_fresh = set(fresh)
 
         def advance(message: jobs.Advanced) -> None:
-            self.known.update(message.ids)
-            self._wishes.fresh.difference_update(message.ids)
-            fresh.difference_update(message.ids)
+            self._unreported += Cost(texts_run=message.run, texts_cached=message.cached)
             self._outstanding.difference_update(message.ids)
-            self._spent = plus(self._spent, texts_run=message.run, texts_cached=message.cached)
-            self._say.advance(message, self._worker.device)
+            outstanding_fresh.difference_update(message.ids)
+            self.prepared_ids.update(message.ids)
+            self._arrived(set(message.ids))
+            self._announcer.advance(message, self._worker.device)
 
         try:
             prepared = await self._worker.prepare(
-                self._name, self._settings, stories, planned.prepare, planned.first, fresh, advance
+                self._name, self._settings, stories, planned.prepare, planned.first, outstanding_fresh, advance
             )
         except JobDropped:
-            self._end()
-            self._look_again(False)
+            self._forget_task()
+            self._ended(False)
         except Exception as error:
-            self._end()
-            self._fail(error)
+            self._forget_task()
+            self._failed(error)
         else:
-            self.known.update(planned.prepare)
-            self._wishes.fresh -= fresh
-            self._wishes.held.clear()
-            self._spent = plus(self._spent, seconds_forward=prepared.seconds)
-            self._end()
-            self._look_again(True)
+            self._unreported += Cost(seconds_forward=prepared.seconds)
+            self.prepared_ids.update(planned.prepare)
+            self._arrived(outstanding_fresh)
+            self._forget_task()
+            self._ended(True)
 
-    def _end(self) -> None:
+    def _forget_task(self) -> None:
         self._outstanding, self._first, self._task = set(), (), None
-
-
-def plus(spent: Work, **more: float) -> Work:
-    """What was spent, and more."""
-    return msgspec.structs.replace(spent, **{name: getattr(spent, name) + value for name, value in more.items()})

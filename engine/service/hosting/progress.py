@@ -12,8 +12,8 @@ from engine.wire import jobs
 from engine.wire.protocol import Event, Progressed
 from engine.wire.snapshot import Doing
 
-EVERY = 0.25
-"""Seconds between progress events: at most four a second."""
+EVERY_S = 0.25
+"""Between two events of progress: at most four a second."""
 
 
 class Announcer:
@@ -62,7 +62,7 @@ class Announcer:
             rate=rate,
             left=(message.total - message.done) / rate if rate else None,
         )
-        if is_another or self.doing.state != "computing" or now - self._said >= EVERY:
+        if is_another or self.doing.state != "computing" or now - self._said >= EVERY_S:
             self._said = now
             self.publish(Progressed(corpus=self._corpus, doing=doing))
         self.doing = doing

@@ -2,39 +2,84 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 import msgspec
 
 from engine.corpus import Corpus, Problem, Story
-from engine.results import Results
+from engine.results import Cost, Draft, Results
+from engine.service.history.recorder import Recorder
 from engine.service.hosting import views
+from engine.service.hosting.moves import State, moved
+from engine.service.hosting.plan import Plan
 from engine.service.hosting.progress import Announcer
 from engine.settings import Settings
+from engine.triage import Verdict
 from engine.wire.protocol import Changed, Snapshot
-from engine.wire.snapshot import ConceptView, Moved, StoryView
+from engine.wire.snapshot import Cause, ConceptView, Moved, Stages, StoryView
 
 
-class Picture:
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """When a revision came about, in seconds of `time.perf_counter`; but for `scanning`, which is a duration."""
+
+    noticed: float
+    scanning: float
+    computed: float
+    """When the results were there."""
+
+    def stages(self, cost: Cost) -> Stages:
+        """Where the time went until now; what was neither scanned nor computed has waited."""
+        accounted = self.scanning + cost.seconds_forward + cost.seconds_statistics
+        return Stages(
+            scanning=self.scanning,
+            waiting=max(0.0, self.computed - self.noticed - accounted),
+            forward=cost.seconds_forward,
+            statistics=cost.seconds_statistics,
+            showing=time.perf_counter() - self.computed,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Revised:
+    """What a new revision is made of."""
+
+    planned: Plan
+    before: Mapping[str, Story] | None
+    """What the numbers were of until now; None for the first."""
+    computed: Collection[str]
+    """Paths of stories that were computed."""
+    results: Results
+    cost: Cost
+    is_retrain: bool
+    """Whether texts were run again on request."""
+    timing: Timing
+
+
+class Published:
     """Stories, concepts and what moved, at one revision.
 
     Args:
         name: the corpus's.
         settings: with the thresholds of triage.
-        say: passes events on.
+        announcer: passes events on.
+        recorder: numbers and remembers revisions.
     """
 
-    def __init__(self, name: str, settings: Settings, say: Announcer) -> None:
+    def __init__(self, name: str, settings: Settings, announcer: Announcer, recorder: Recorder) -> None:
         self.revision = 0
         self.results: Results | None = None
         self.stories: dict[str, StoryView] = {}
         self.concepts: list[ConceptView] = []
         self._name = name
         self._settings = settings
-        self._say = say
+        self._announcer = announcer
+        self._recorder = recorder
         self._problems: tuple[Problem, ...] = ()
         self._moved: Moved | None = None
-        self._state: views.State | None = None
+        self._state: State | None = None
         self._is_told = False
 
     def snapshot(self) -> Snapshot:
@@ -43,7 +88,7 @@ class Picture:
             corpus=self._name,
             revision=self.revision,
             settings=self._settings,
-            doing=self._say.doing,
+            doing=self._announcer.doing,
             layers=self._layers,
             stories=sorted(self.stories.values(), key=lambda view: view.path),
             concepts=self.concepts,
@@ -51,34 +96,54 @@ class Picture:
             moved=self._moved,
         )
 
+    def verdicts(self, draft: Draft) -> tuple[Verdict | None, Verdict | None]:
+        """On a draft's concept as it is, and as it would become."""
+        assert self.results is not None
+        return views.verdicts(draft, self._settings, self.results.middle)
+
     def show(self, disk: Corpus, applied: Mapping[str, Story], computing: Collection[str]) -> None:
         """Tell of stories' states where they changed, at the same revision."""
         stories = views.story_views(disk, applied, self.results, computing)
         if stories != self.stories or disk.problems != self._problems:
             self._tell(stories, disk, self.revision)
 
-    def evaluate(
-        self, disk: Corpus, applied: Mapping[str, Story], results: Results, waiting: Collection[str]
-    ) -> tuple[views.State, views.State]:
-        """Take in results; returns the state that was shown and the one that will be, the same where there was none."""
-        self.results = results
-        self.concepts = views.concept_views(results, self._settings)
-        after = views.State(views.story_views(disk, applied, results, waiting), self.concepts, results.middle)
-        before, self._state = self._state or after, after
-        return before, after
-
-    def revise(self, disk: Corpus, moved: Moved) -> None:
-        """Tell of the revision whose results were taken in last."""
-        assert self._state is not None
-        base, self.revision, self._moved = self.revision, moved.revision, moved
-        self._tell(self._state.stories, disk, base, with_concepts=True)
+    async def revise(self, disk: Corpus, revised: Revised) -> None:
+        """Take in the results of a revision: number it, tell of it, and have it remembered."""
+        stories, results = revised.planned.now, revised.results
+        before, after = self._evaluate(disk, stories, results, revised.planned.waiting)
+        changes = [] if revised.before is None else revised.planned.changes
+        cause: Cause = "edited" if revised.planned.changes or not revised.is_retrain else "retrained"
+        unnumbered = moved(
+            before,
+            after,
+            cause="opened" if revised.before is None else cause,
+            changes=changes,
+            affected=_affected(revised.computed, revised.before or {}, stories),
+            cost=revised.cost,
+            stages=revised.timing.stages(revised.cost),
+        )
+        is_first = self.revision == 0
+        number = await self._recorder.first(stories, self._settings, results) if is_first else self.revision + 1
+        base, self.revision = self.revision, number
+        self._moved = msgspec.structs.replace(unnumbered, revision=number)
+        self._tell(after.stories, disk, base, with_concepts=True)
+        self._recorder.record(self._moved, stories, self._settings, results, self.concepts)
 
     def settle(self, disk: Corpus, applied: Mapping[str, Story], results: Results) -> None:
         """Tell of what is settled now, at the same revision."""
-        assert self.results is not None
         computing = {path for path, view in self.stories.items() if view.state == "computing"}
-        _, after = self.evaluate(disk, applied, msgspec.structs.replace(results, work=self.results.work), computing)
+        _, after = self._evaluate(disk, applied, results, computing)
         self._tell(after.stories, disk, self.revision, with_concepts=True)
+
+    def _evaluate(
+        self, disk: Corpus, applied: Mapping[str, Story], results: Results, computing: Collection[str]
+    ) -> tuple[State, State]:
+        """Take in results; returns the state that was shown and the one that will be, the same where there was none."""
+        self.results = results
+        self.concepts = views.concept_views(results, self._settings)
+        after = State(views.story_views(disk, applied, results, computing), self.concepts, results.middle)
+        before, self._state = self._state or after, after
+        return before, after
 
     @property
     def _layers(self) -> list[int]:
@@ -89,9 +154,9 @@ class Picture:
         self.stories, self._problems = dict(stories), disk.problems
         if not self._is_told:  # until now clients may show stories that an earlier engine, or they, had found
             self._is_told = True
-            self._say.publish(self.snapshot())
+            self._announcer.publish(self.snapshot())
             return
-        self._say.publish(
+        self._announcer.publish(
             Changed(
                 corpus=self._name,
                 base=base,
@@ -104,3 +169,9 @@ class Picture:
                 moved=self._moved,
             )
         )
+
+
+def _affected(computed: Collection[str], before: Mapping[str, Story], after: Mapping[str, Story]) -> set[str]:
+    """Concepts of the stories at these paths, as they were and as they are."""
+    stories = [story for path in computed for story in (before.get(path), after.get(path))]
+    return {story.concept for story in stories if story is not None and story.concept is not None}

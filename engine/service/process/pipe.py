@@ -17,8 +17,8 @@ from engine.wire.protocol import MAX_MESSAGE
 
 log = logging.getLogger(__name__)
 
-ENDING = 1.0
-"""Seconds a process has to end by itself, and then again when told to."""
+ENDING_S = 1.0
+"""What a process has to end by itself, and then again when told to."""
 LAST_WORDS = 60
 """Lines of standard error that are remembered."""
 
@@ -76,7 +76,7 @@ class Process:
             self._child.stdin.close()
         for end in (self._child.terminate, self._child.kill):
             try:
-                await asyncio.wait_for(self._child.wait(), ENDING)
+                await asyncio.wait_for(self._child.wait(), ENDING_S)
             except TimeoutError:
                 with contextlib.suppress(ProcessLookupError):
                     end()

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Collection
 
-from engine.service.process.proxy import Worker
+from engine.service.process.proxy import WorkerProxy
 from engine.settings import Settings
 from engine.wire.status import ModelStatus
 
@@ -18,19 +18,19 @@ class WorkerPool:
     """The workers in use, by what makes two corpora share one: the model and where and how it is loaded."""
 
     def __init__(self) -> None:
-        self._workers: dict[tuple[object, ...], Worker] = {}
+        self._workers: dict[tuple[object, ...], WorkerProxy] = {}
 
-    def get(self, settings: Settings) -> Worker:
+    def get(self, settings: Settings) -> WorkerProxy:
         """The worker for these settings; it starts with its first job."""
         parts = settings.blocks, settings.attention_output, settings.down_projection
         key = settings.model, settings.device, settings.dtype, settings.trust_remote_code, *parts
-        return self._workers.setdefault(key, Worker(settings, self._make_room))
+        return self._workers.setdefault(key, WorkerProxy(settings, self._make_room))
 
     def status(self) -> list[ModelStatus]:
         """One entry per worker."""
         return [worker.status() for worker in self._workers.values()]
 
-    async def rest(self, in_use: Collection[Worker], unused: float, idle: float) -> None:
+    async def rest(self, in_use: Collection[WorkerProxy], unused: float, idle: float) -> None:
         """End processes that nobody needs; those that a corpus uses start again with the next job.
 
         Args:
@@ -55,7 +55,7 @@ class WorkerPool:
         workers, self._workers = list(self._workers.values()), {}
         await asyncio.gather(*(worker.close() for worker in workers))
 
-    async def _make_room(self, wanting: Worker) -> bool:
+    async def _make_room(self, wanting: WorkerProxy) -> bool:
         """End the process that has been idle longest, if there is one."""
         idle = [w for w in self._workers.values() if w is not wanting and w.is_running and not w.is_busy]
         if not idle:

@@ -1,4 +1,4 @@
-"""The parent's side of model workers: one process per model, started when needed, restarted when it dies."""
+"""A model's process seen from the server: started when needed, restarted when it dies, asked for jobs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -15,7 +15,8 @@ from engine.corpus import Story
 from engine.errors import AmygdalaError
 from engine.results import Draft, Results
 from engine.service.process.pipe import Process
-from engine.settings import AUTO, Settings
+from engine.service.process.told import Told
+from engine.settings import Settings
 from engine.wire import jobs
 from engine.wire.status import ModelStatus
 
@@ -23,8 +24,8 @@ log = logging.getLogger(__name__)
 
 MAX_RESTARTS = 5
 """In a row, without a finished job between them."""
-BACK_OFF = 0.5
-"""Seconds before the first restart; doubled each time."""
+BACK_OFF_S = 0.5
+"""Before the first restart; doubled each time."""
 
 Advance = Callable[[jobs.Advanced], None]
 A = TypeVar("A", bound=jobs.Answer)
@@ -47,19 +48,6 @@ class StateLost(Exception):
 
 
 @dataclass
-class _Known:
-    """What a worker has been told of one corpus."""
-
-    settings: Settings
-    sent: set[str] = field(default_factory=set)
-    """Ids of texts it has."""
-    stories: dict[str, jobs.Placement] = field(default_factory=dict)
-    """By path, as of the last change that it was told of."""
-    applied: int = 0
-    """The job that its state is of; 0 where it has none."""
-
-
-@dataclass
 class _Waiting:
     """A job under way."""
 
@@ -68,7 +56,7 @@ class _Waiting:
     advance: Advance
 
 
-class Worker:
+class WorkerProxy:
     """One model in one process of its own; its faults stay there.
 
     The process ends by itself when its pipe closes, so killing the engine leaves nothing behind.
@@ -78,7 +66,7 @@ class Worker:
         make_room: unloads another model, where there is one that is idle; whether it did.
     """
 
-    def __init__(self, settings: Settings, make_room: Callable[[Worker], Awaitable[bool]] | None = None) -> None:
+    def __init__(self, settings: Settings, make_room: Callable[[WorkerProxy], Awaitable[bool]] | None = None) -> None:
         self.settings = settings
         self.last_used = time.monotonic()
         self.warnings: list[str] = []
@@ -88,7 +76,7 @@ class Worker:
         self._loaded: jobs.Loaded | None = None
         self._job_ids = itertools.count(1)
         self._jobs: dict[int, _Waiting] = {}
-        self._known: dict[str, _Known] = {}
+        self._told: dict[str, Told] = {}
         self._faults = 0
         """Deaths in a row, without a finished job between them; one death is one, however many jobs it cost."""
         self._load_failure = ""
@@ -131,12 +119,12 @@ class Worker:
 
     def has_state(self, corpus: str) -> bool:
         """Whether the process knows the corpus as it was last applied."""
-        known = self._known.get(corpus)
-        return self._process is not None and known is not None and known.applied > 0
+        told = self._told.get(corpus)
+        return self._process is not None and told is not None and told.applied > 0
 
     def state_of(self, corpus: str) -> int:
         """The number of the change that the process's state of the corpus is of; 0 where it has none."""
-        return self._known[corpus].applied if self.has_state(corpus) else 0
+        return self._told[corpus].applied if self.has_state(corpus) else 0
 
     async def prepare(
         self,
@@ -162,20 +150,9 @@ class Worker:
         Raises:
             JobDropped, AmygdalaError: as `apply`.
         """
-        texts = {story.text_id: story.text for story in stories}
 
         def job(number: int) -> jobs.Prepare:
-            return jobs.Prepare(
-                corpus=corpus,
-                job=number,
-                urgency=jobs.Urgency.BULK,
-                settings=settings,
-                wanted=list(wanted),
-                first=list(first),
-                texts=self._unsent(corpus, settings, texts),
-                fresh=sorted(fresh),
-                placements=_placements(stories) if settings.target_layers == AUTO else [],
-            )
+            return self._of(corpus, settings).prepare(corpus, number, stories, wanted, first, fresh)
 
         return await self._insist(settings, job, jobs.Prepared, advance)
 
@@ -189,7 +166,7 @@ class Worker:
         *,
         urgency: jobs.Urgency = jobs.Urgency.EDIT,
         keep: Collection[str] = (),
-    ) -> Results:
+    ) -> jobs.Applied:
         """Have the worker make a corpus's state that of these stories; survives the worker's death, up to five times.
 
         Args:
@@ -205,28 +182,11 @@ class Worker:
             JobDropped: it was dropped, or another job of the corpus failed: plan anew.
             AmygdalaError: the job failed for a reason a person can act on, or the worker keeps dying.
         """
-        texts = {story.text_id: story.text for story in stories}
 
         def job(number: int) -> jobs.Apply:
-            unsent = self._unsent(corpus, settings, texts)
-            known = self._known[corpus]
-            gone = known.sent - texts.keys() - set(keep)
-            known.sent -= gone
-            now = {story.path: jobs.Placement(story.text_id, story.concept) for story in stories}
-            before, known.stories = known.stories, now
-            return jobs.Apply(
-                corpus=corpus,
-                job=number,
-                urgency=urgency,
-                settings=settings,
-                placements={path: place for path, place in now.items() if before.get(path) != place},
-                gone=sorted(before.keys() - now.keys()),
-                texts=unsent,
-                fresh=sorted(fresh),
-                dropped=sorted(gone),
-            )
+            return self._of(corpus, settings).apply(corpus, number, stories, fresh, urgency, keep)
 
-        return (await self._insist(settings, job, jobs.Applied, advance)).results
+        return await self._insist(settings, job, jobs.Applied, advance)
 
     async def settle(self, corpus: str) -> Results | None:
         """Have what is expensive redone; None where there is nothing to redo, or the state changed in the meantime.
@@ -262,13 +222,13 @@ class Worker:
 
     def forget(self, corpus: str) -> None:
         """Let the worker drop a corpus's state."""
-        self._known.pop(corpus, None)
+        self._told.pop(corpus, None)
         self._write(jobs.Forget(corpus=corpus))
 
     async def close(self) -> None:
         """End the process; the next job starts another."""
         process, self._process, self._loaded = self._process, None, None
-        self._known.clear()
+        self._told.clear()
         if process is not None:
             self._end_jobs(WorkerDied("it was ended"))  # now: later there may be jobs of the next process
             await process.close()
@@ -287,7 +247,7 @@ class Worker:
             except WorkerDied as error:
                 if self._faults > MAX_RESTARTS:
                     raise AmygdalaError(f"the model's process died {self._faults} times in a row:\n{error}") from error
-                pause = BACK_OFF * 2 ** (self._faults - 1)
+                pause = BACK_OFF_S * 2 ** (self._faults - 1)
                 log.warning("the worker of %s died; restarting it in %.1f s", self.settings.model, pause)
                 await asyncio.sleep(pause)
             except LoadFailed as error:
@@ -316,27 +276,26 @@ class Worker:
         self.last_used = time.monotonic()
         try:
             self._write(asked)
-            found = await future
+            answered = await future
         except asyncio.CancelledError:
             self._write(jobs.Drop(job=number))
             raise
         finally:
             self._jobs.pop(number, None)
             self.last_used = time.monotonic()
-        if not isinstance(found, answer):
-            raise AmygdalaError(f"the model's process answered {type(found).__name__} to {type(asked).__name__}")
-        return found
+        if not isinstance(answered, answer):
+            raise AmygdalaError(f"the model's process answered {type(answered).__name__} to {type(asked).__name__}")
+        return answered
 
-    def _unsent(self, corpus: str, settings: Settings, texts: Mapping[str, str]) -> dict[str, str]:
-        known = self._known.get(corpus)
-        if known is None or known.settings != settings:
-            known = self._known[corpus] = _Known(settings)
-        unsent = {text_id: text for text_id, text in texts.items() if text_id not in known.sent}
-        known.sent |= texts.keys()
-        return unsent
+    def _of(self, corpus: str, settings: Settings) -> Told:
+        """What the worker has been told of a corpus, which begins anew with other settings."""
+        told = self._told.get(corpus)
+        if told is None or told.settings != settings:
+            told = self._told[corpus] = Told(settings)
+        return told
 
     async def _start(self) -> None:
-        self._known.clear()
+        self._told.clear()
         self._load_failure = ""
         self._process = await Process.start(self.settings, self._answer, self._ended)
 
@@ -361,8 +320,8 @@ class Worker:
         match message:
             case jobs.Loaded():
                 self._loaded = message
-                for known in self._known.values():  # a model that is loaded deeper takes all states with it
-                    known.applied = 0
+                for told in self._told.values():  # a model that is loaded deeper takes all states with it
+                    told.applied = 0
                 self.warnings = message.warnings
             case jobs.Advanced(job=job):
                 if job in self._jobs:
@@ -371,15 +330,15 @@ class Worker:
                 self._load_failure = words
             case jobs.Failed(corpus=corpus, job=job, message=words):
                 waiting = self._jobs.get(job)
-                if corpus in self._known and not (waiting and isinstance(waiting.asked, jobs.Score | jobs.Write)):
-                    self._known[corpus].applied = 0
+                if corpus in self._told and not (waiting and isinstance(waiting.asked, jobs.Score | jobs.Write)):
+                    self._told[corpus].applied = 0
                 _end(waiting, AmygdalaError(words))
             case jobs.Dropped(job=job):
                 _end(self._jobs.get(job), JobDropped())
             case _:
                 self._faults = 0
-                if isinstance(message, jobs.Applied) and message.corpus in self._known:
-                    self._known[message.corpus].applied = message.job
+                if isinstance(message, jobs.Applied) and message.corpus in self._told:
+                    self._told[message.corpus].applied = message.job
                 waiting = self._jobs.get(message.job)
                 if waiting is not None and not waiting.answer.done():
                     waiting.answer.set_result(message)
@@ -388,7 +347,3 @@ class Worker:
 def _end(waiting: _Waiting | None, error: Exception) -> None:
     if waiting is not None and not waiting.answer.done():
         waiting.answer.set_exception(error)
-
-
-def _placements(stories: Iterable[Story]) -> list[jobs.Placement]:
-    return [jobs.Placement(story.text_id, story.concept) for story in stories]

@@ -73,7 +73,7 @@ async def test_an_edit_runs_one_text_and_says_what_moved(talk: Talk, corpus: Pat
     assert moved is not None
     assert moved.revision == 2
     assert [(change.path, change.kind) for change in moved.changes] == [("stories/joyful.txt", "edited")]
-    assert moved.work.texts_run == 1
+    assert moved.cost.texts_run == 1
     assert [move.concept for move in moved.concepts if move.affected] == ["joyful"]
     assert [move.path for move in moved.stories] == ["stories/joyful.txt"]
     assert moved.stories[0].own[1] is not None
@@ -131,7 +131,7 @@ async def test_reverting_an_edit_runs_nothing(talk: Talk, corpus: Path) -> None:
     write(file, original)
     moved = (await talk.revision(3)).moved
     assert moved is not None
-    assert (moved.work.texts_run, moved.work.texts_cached) == (0, 1)
+    assert (moved.cost.texts_run, moved.cost.texts_cached) == (0, 1)
 
 
 async def test_a_rename_runs_nothing_and_moves_both_concepts(talk: Talk, corpus: Path) -> None:
@@ -139,7 +139,7 @@ async def test_a_rename_runs_nothing_and_moves_both_concepts(talk: Talk, corpus:
     (corpus / "stories" / "lonely.txt").rename(corpus / "stories" / "forsaken.txt")
     moved = (await talk.revision(2)).moved
     assert moved is not None
-    assert moved.work.texts_run == 0
+    assert moved.cost.texts_run == 0
     assert [(change.path, change.kind) for change in moved.changes] == [
         ("stories/forsaken.txt", "added"),
         ("stories/lonely.txt", "removed"),
@@ -152,7 +152,7 @@ async def test_retraining_a_concept_runs_exactly_its_texts(talk: Talk) -> None:
     await talk.ask(Retrain, concepts=["weary"])
     moved = (await talk.revision(2)).moved
     assert moved is not None
-    assert moved.work.texts_run == 4
+    assert moved.cost.texts_run == 4
     assert moved.changes == []
 
 
@@ -161,7 +161,7 @@ async def test_retraining_one_story_runs_one_text(talk: Talk) -> None:
     await talk.ask(Retrain, paths=["stories/ashamed.txt"])
     moved = (await talk.revision(2)).moved
     assert moved is not None
-    assert moved.work.texts_run == 1
+    assert moved.cost.texts_run == 1
 
 
 async def test_retraining_everything_runs_every_text(talk: Talk) -> None:
@@ -169,7 +169,7 @@ async def test_retraining_everything_runs_every_text(talk: Talk) -> None:
     await talk.ask(Retrain)
     moved = (await talk.revision(2)).moved
     assert moved is not None
-    assert moved.work.texts_run == 46
+    assert moved.cost.texts_run == 46
 
 
 @pytest.mark.parametrize("fields", [{"concepts": ["nosuch"]}, {"paths": ["stories/nosuch.txt"]}])
@@ -294,7 +294,7 @@ async def test_a_killed_worker_is_replaced_at_the_next_edit(talk: Talk, corpus: 
     write(corpus / "stories" / "joyful.txt", "It went on as if nothing had happened.")
     moved = (await talk.revision(2)).moved
     assert moved is not None
-    assert moved.work.texts_run == 1
+    assert moved.cost.texts_run == 1
     (model_now,) = [model for model in (await talk.status()).models if model.model == SETTINGS.model]
     assert model_now.pid not in (None, model.pid)
 

@@ -65,7 +65,7 @@ async def edited(talk: Talk, number: int, text: str) -> None:
     moved = (await talk.revision(number)).moved
     assert moved is not None
     assert [change.path for change in moved.changes] == ["stories/joyful.txt"]
-    assert moved.work.texts_run == 1
+    assert moved.cost.texts_run == 1
 
 
 # Processes that are killed
@@ -95,11 +95,11 @@ async def test_killed_engine_loses_no_text_and_no_revision_number(
     many = await Talk.to(engine.socket, many.corpus, ONE_BY_ONE)
     moved = (await many.ready()).moved
     assert moved is not None
-    assert (moved.revision, moved.work.texts_cached, moved.work.texts_run) == (1, done, BULK - done)
+    assert (moved.revision, moved.cost.texts_cached, moved.cost.texts_run) == (1, done, BULK - done)
     small = await Talk.to(engine.socket, corpus)
     snapshot = await small.ready()
     assert snapshot.moved is not None
-    assert (snapshot.revision, snapshot.moved.work.texts_run) == (2, 0)
+    assert (snapshot.revision, snapshot.moved.cost.texts_run) == (2, 0)
     assert [found.number for found in await revisions(small)] == [2, 1]
     await edited(small, 3, "It went on as if nothing had happened.")
     for talk in (small, many):
@@ -121,14 +121,14 @@ async def test_killed_worker_costs_the_text_at_hand_and_leaves_another_models_wo
         os.kill(worker, signal.SIGKILL)
         eventually(lambda: not alive(worker))
     others = await worker_of(other, GPT2.model)
-    done = entries(module_cache) - before - moved.work.texts_run
+    done = entries(module_cache) - before - moved.cost.texts_run
     assert 1 <= done < BULK
     await edited(other, 2, "Nobody noticed a thing.")
     status = {found.corpus: found for found in (await talk.status()).corpora}
     assert status[str(talk.corpus)].revision == 0, "the killed one is not back yet"
     moved = (await talk.revision(1)).moved
     assert moved is not None
-    assert (moved.work.texts_cached, moved.work.texts_run) == (done, BULK), "by the two of them, each text once"
+    assert (moved.cost.texts_cached, moved.cost.texts_run) == (done, BULK), "by the two of them, each text once"
     assert await worker_of(other, GPT2.model) == others
     assert await worker_of(talk) != worker
     for each in (talk, other):

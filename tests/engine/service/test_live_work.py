@@ -19,7 +19,7 @@ import pytest
 
 from engine.corpus import text_id
 from engine.errors import AmygdalaError
-from engine.service.hosting.progress import EVERY
+from engine.service.hosting.progress import EVERY_S
 from engine.wire import codec, protocol
 from engine.wire.protocol import Cancel, Changed, Progressed, Retrain, Score, Showing
 from engine.wire.revisions import Revision
@@ -114,14 +114,14 @@ async def test_an_edit_goes_before_the_bulk_and_the_bulk_comes_whole(talk: Talk)
     with held(await worker_of(talk)):
         write(talk.corpus / "paired" / "s3" / "wild.txt", "The horses got out.")
         await talk.event(Changed, lambda event: states(event).get("paired/s3/wild.txt") == "computing")
-        await asyncio.sleep(EVERY)  # after which progress is told again
+        await asyncio.sleep(EVERY_S)  # after which progress is told again
     edited = (await talk.revision(2)).moved
     assert edited is not None
-    assert (edited.cause, edited.work.texts_run) == ("edited", 1)
+    assert (edited.cause, edited.cost.texts_run) == ("edited", 1)
     assert [change.path for change in edited.changes] == ["paired/s3/wild.txt"]
     retrained = (await talk.revision(3)).moved
     assert retrained is not None
-    assert (retrained.cause, retrained.work.texts_run) == ("retrained", 2 * SCENES)
+    assert (retrained.cause, retrained.cost.texts_run) == ("retrained", 2 * SCENES)
     assert retrained.changes == []
 
 
@@ -143,7 +143,7 @@ async def test_time_left_is_told(talk: Talk) -> None:
     first = await begun(talk, BULK)
     assert (first.doing.done, first.doing.left) == (0, None)
     with held(await worker_of(talk)):
-        await asyncio.sleep(EVERY)  # after which progress is told again
+        await asyncio.sleep(EVERY_S)  # after which progress is told again
     later = await begun(talk, BULK)
     assert 0 < later.doing.done < BULK
     assert later.doing.rate > 0
@@ -170,7 +170,7 @@ async def test_cancelled_stories_stay_stale_and_one_of_them_can_be_retrained(tal
     await talk.ask(Retrain, paths=[one])
     moved = (await talk.revision(snapshot.revision + 1)).moved
     assert moved is not None
-    assert moved.work.texts_run == 1
+    assert moved.cost.texts_run == 1
     assert [change.path for change in moved.changes] == [one]
     await talk.ask(protocol.Open)
     assert sum(state == "stale" for state in states(await talk.event(protocol.Snapshot)).values()) == len(stale) - 1
@@ -338,7 +338,7 @@ async def test_burst_of_200_files_is_a_few_revisions_and_touches_nothing_else(ta
         assert moved is not None
         changes += moved.changes
         revisions += 1
-        assert moved.work.texts_run == len(moved.changes)
+        assert moved.cost.texts_run == len(moved.changes)
     assert {(change.path, change.kind) for change in changes} == {(path, "added") for path in new}
     assert revisions <= 5
     await talk.event(Progressed, lambda event: event.doing.state == "ready")

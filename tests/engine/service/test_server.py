@@ -15,16 +15,17 @@ import pytest
 from engine import __version__
 from engine.corpus import Story
 from engine.errors import AmygdalaError
-from engine.results import Results, Work
-from engine.service import server
-from engine.service.history.recorder import Chronicle
+from engine.results import Cost, Results
+from engine.service import clients, corpora, server
+from engine.service.clients import Client
+from engine.service.history.recorder import Recorder
+from engine.service.hosting import disk, progress
 from engine.service.hosting import hosted as hosting
-from engine.service.hosting import progress
 from engine.service.hosting.progress import Announcer
 from engine.service.lifecycle import Ownership
-from engine.service.server import Client, Server
+from engine.service.server import Server
 from engine.settings import Settings
-from engine.wire import codec, protocol, snapshot
+from engine.wire import codec, jobs, protocol, snapshot
 from engine.wire.jobs import Advanced, Prepared
 from engine.wire.protocol import PROTOCOL
 from engine.wire.status import ModelStatus
@@ -59,21 +60,21 @@ class FakeWorker:
 
     async def apply(
         self,
-        _corpus: str,
+        corpus: str,
         _settings: Settings,
         stories: Collection[Story],
         fresh: Collection[str],
         _advance: object,
         **_more: object,
-    ) -> Results:
+    ) -> jobs.Applied:
         await asyncio.sleep(0)
         if self.fail:
             raise AmygdalaError(self.fail)
         self.jobs.append(({story.path for story in stories}, set(fresh)))
-        cost = Work(texts_run=len(fresh), texts_cached=0, seconds_forward=0.0, seconds_statistics=0.0)
-        return Results(
-            layers=[1], hidden_size=1, concepts=[], fits=[], without_vector={}, truncated=[], max_tokens=512, work=cost
+        results = Results(
+            layers=[1], hidden_size=1, concepts=[], fits=[], without_vector={}, truncated=[], max_tokens=512
         )  # fmt: skip
+        return jobs.Applied(corpus=corpus, job=1, results=results, cost=Cost(texts_run=len(fresh)))
 
     def forget(self, corpus: str) -> None:
         self.forgotten.append(corpus)
@@ -242,14 +243,14 @@ async def test_oversized_message_is_told_and_other_clients_go_on(
 ) -> None:
     other = await connect()
     readers: list[asyncio.StreamReader] = []
-    line = server._line
+    line = Client.line
 
-    async def small_limit(reader: asyncio.StreamReader, client: Client) -> bytes:
-        reader._limit = 4096
-        readers.append(reader)
-        return await line(reader, client)
+    async def small_limit(self: Client) -> bytes:
+        self._reader._limit = 4096  # type: ignore[attr-defined]
+        readers.append(self._reader)
+        return await line(self)
 
-    monkeypatch.setattr(server, "_line", small_limit)
+    monkeypatch.setattr(Client, "line", small_limit)
     wire = await connect()
     failure = await wire.reply(b"x" * 50_000)
     assert failure["type"] == "Failure"
@@ -326,30 +327,30 @@ async def test_reopening_while_another_client_opens_leaves_one_state(
     running: Server, connect: Connect, small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closing, go_on = asyncio.Event(), asyncio.Event()
-    close = hosting.HostedCorpus.close
-    hosted: list[hosting.HostedCorpus] = []
-    start = hosting.HostedCorpus.start
+    close = hosting.OpenCorpus.close
+    hosted: list[hosting.OpenCorpus] = []
+    start = hosting.OpenCorpus.start
 
-    async def slow(self: hosting.HostedCorpus) -> None:
+    async def slow(self: hosting.OpenCorpus) -> None:
         closing.set()
         await go_on.wait()
         await close(self)
 
-    def counted(self: hosting.HostedCorpus) -> None:
+    def counted(self: hosting.OpenCorpus) -> None:
         hosted.append(self)
         start(self)
 
-    monkeypatch.setattr(hosting.HostedCorpus, "start", counted)
+    monkeypatch.setattr(hosting.OpenCorpus, "start", counted)
     wire, other = await connect(), await connect()
     await wire.reply({"type": "Open", "id": 1, "corpus": str(small)})
-    monkeypatch.setattr(hosting.HostedCorpus, "close", slow)
+    monkeypatch.setattr(hosting.OpenCorpus, "close", slow)
     await wire.send({"type": "Open", "id": 2, "corpus": str(small), "settings": {"max_length": 9}, "insist": True})
     await asyncio.wait_for(closing.wait(), WITHIN)
     await other.send({"type": "Open", "id": 1, "corpus": str(small)})
     asyncio.get_running_loop().call_later(0.2, go_on.set)
     await other.read()
     await wire.reply(b"")
-    monkeypatch.setattr(hosting.HostedCorpus, "close", close)
+    monkeypatch.setattr(hosting.OpenCorpus, "close", close)
     running_still = [each for each in hosted if any(not task.done() for task in each._tasks)]
     orphans = [each for each in running_still if each not in running._corpora.values()]
     for orphan in orphans:
@@ -360,7 +361,7 @@ async def test_reopening_while_another_client_opens_leaves_one_state(
 async def test_unwatched_corpus_is_closed(
     running: Server, connect: Connect, small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "UNWATCHED_CLOSE", 0.0)
+    monkeypatch.setattr(corpora, "UNWATCHED_CLOSE_S", 0.0)
     wire = await connect()
     await wire.reply({"type": "Open", "id": 1, "corpus": str(small)})
     assert running._corpora
@@ -399,9 +400,9 @@ def event(size: int) -> protocol.Progressed:
 
 
 async def test_slow_client_is_told_to_resync(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "OUTBOX_BYTES", 1000)
+    monkeypatch.setattr(clients, "OUTBOX_BYTES", 1000)
     writer = Jammed()
-    client = Client(writer)  # type: ignore[arg-type]
+    client = Client(asyncio.StreamReader(), writer)  # type: ignore[arg-type]
     for _ in range(100):
         client.send(event(100))
     delivery = asyncio.create_task(client.deliver())
@@ -416,7 +417,7 @@ async def test_slow_client_is_told_to_resync(monkeypatch: pytest.MonkeyPatch) ->
 async def test_fast_client_gets_everything_in_order() -> None:
     writer = Jammed()
     writer.open.set()
-    client = Client(writer)  # type: ignore[arg-type]
+    client = Client(asyncio.StreamReader(), writer)  # type: ignore[arg-type]
     delivery = asyncio.create_task(client.deliver())
     for number in range(50):
         client.send(protocol.Done(id=number))
@@ -426,20 +427,20 @@ async def test_fast_client_gets_everything_in_order() -> None:
 
 
 async def test_message_larger_than_the_outbox_still_goes_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "OUTBOX_BYTES", 1000)
+    monkeypatch.setattr(clients, "OUTBOX_BYTES", 1000)
     writer = Jammed()
     writer.open.set()
-    client = Client(writer)  # type: ignore[arg-type]
+    client = Client(asyncio.StreamReader(), writer)  # type: ignore[arg-type]
     client.send(event(5000))
     await client.flush()
     assert writer.kinds == ["Progressed"]
 
 
 async def test_overflow_keeps_replies(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "OUTBOX_BYTES", 1000)
+    monkeypatch.setattr(clients, "OUTBOX_BYTES", 1000)
     writer = Jammed()
     writer.open.set()
-    client = Client(writer)  # type: ignore[arg-type]
+    client = Client(asyncio.StreamReader(), writer)  # type: ignore[arg-type]
     client.send(protocol.Done(id=1))
     for _ in range(20):
         client.send(event(100))
@@ -465,9 +466,9 @@ class Hosted:
             await asyncio.Event().wait()
             yield
 
-        monkeypatch.setattr(hosting, "changes", by_hand)
+        monkeypatch.setattr(disk, "changes", by_hand)
         announcer = Announcer(str(path), self.events.append)
-        self.corpus = hosting.HostedCorpus(path, Settings(), self.worker, announcer, Chronicle(path))  # type: ignore[arg-type]
+        self.corpus = hosting.OpenCorpus(path, Settings(), self.worker, announcer, Recorder(path))  # type: ignore[arg-type]
         catch_up = self.corpus._catch_up
 
         async def counted() -> None:
@@ -481,7 +482,7 @@ class Hosted:
     async def round(self) -> list[protocol.Event]:
         """Have it look at the disk once more; the events of that."""
         said, rounds = len(self.events), self.rounds
-        self.corpus._changed = None
+        self.corpus._disk.distrust()
         self.corpus._wake.set()
         await eventually_async(lambda: self.rounds > rounds)
         await eventually_async(lambda: not self.corpus.is_busy)
@@ -573,9 +574,9 @@ def test_settings_travel_whole() -> None:
 
 async def test_a_snapshot_is_sent_however_large_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is what a client asks for that was told to resync: told so again, it would ask for ever."""
-    monkeypatch.setattr(server, "OUTBOX_BYTES", 10)
+    monkeypatch.setattr(clients, "OUTBOX_BYTES", 10)
     writer = Jammed()
-    client = Client(writer)  # type: ignore[arg-type]
+    client = Client(asyncio.StreamReader(), writer)  # type: ignore[arg-type]
     client.send(protocol.Opened(id=1, corpus="/c"))
     client.send(event(100))
     client.send(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from engine.corpus import Change, Problem
 from engine.results import (
     ConceptQuality,
+    Cost,
     Draft,
     Facts,
     HeadQuality,
@@ -20,7 +21,6 @@ from engine.results import (
     Null,
     Reading,
     Results,
-    Work,
 )
 from engine.settings import Settings
 from engine.triage import Bucket, Verdict
@@ -37,7 +37,7 @@ COUNT = st.integers(0, 2**53)
 PAIR = st.tuples(st.none() | NUMBER, st.none() | NUMBER)
 WORDS = st.tuples(st.none() | TEXT, st.none() | TEXT)
 RANKED = st.lists(st.tuples(TEXT, NUMBER), max_size=2)
-WORK = st.builds(Work, texts_run=COUNT, texts_cached=COUNT, seconds_forward=NUMBER, seconds_statistics=NUMBER)
+COST = st.builds(Cost, texts_run=COUNT, texts_cached=COUNT, seconds_forward=NUMBER, seconds_statistics=NUMBER)
 LAYER = st.builds(
     LayerQuality,
     first_pc_variance_ratio=NUMBER,
@@ -99,7 +99,7 @@ MOVED = st.builds(
     revision=COUNT,
     cause=st.sampled_from(get_args(snapshot.Cause)),
     changes=st.lists(CHANGE, max_size=2),
-    work=WORK,
+    cost=COST,
     seconds=NUMBER,
     stages=st.builds(
         snapshot.Stages, scanning=NUMBER, waiting=NUMBER, forward=NUMBER, statistics=NUMBER, showing=NUMBER
@@ -142,7 +142,7 @@ DRAFT = st.builds(
 RESULTS = st.builds(
     Results, layers=st.lists(COUNT, min_size=1), hidden_size=COUNT, concepts=st.lists(QUALITY, max_size=1),
     fits=st.just([]), without_vector=st.dictionaries(TEXT, TEXT, max_size=1), truncated=st.lists(TEXT),
-    max_tokens=COUNT, work=WORK,
+    max_tokens=COUNT,
 )  # fmt: skip
 FACTS = st.builds(Facts, model_hash=TEXT, tokenizer_hash=TEXT, kind=TEXT, pooling=TEXT, dtype=TEXT, directions=TEXT)
 METRICS = st.builds(

@@ -23,6 +23,7 @@ from tests.engine.compute.live.trees import (
     TREES,
     Tree,
     apply,
+    counted,
     fresh_corpus,
     placed,
     table,
@@ -42,8 +43,8 @@ def test_any_changes_end_where_a_run_from_nothing_does(
     for tree in trees:
         now = set(texts(tree).values())
         fresh = data.draw(st.lists(st.sampled_from(sorted(now)), max_size=2, unique=True))
-        results = apply(live, tree, fresh)
-        assert results.work.texts_run == len((now - seen) | set(fresh))
+        results, n_run = counted(live, tree, fresh)
+        assert n_run == len((now - seen) | set(fresh))
         seen |= now
         from_nothing = fresh_corpus(model, store / "other")
         assert_same(results, apply(from_nothing, tree))
@@ -104,8 +105,8 @@ def test_edits_with_a_real_model_end_where_a_run_from_nothing_does(
         tree: Tree = {
             name: (None if name.startswith("baseline") else name.split("-")[0], text) for name, text in files.items()
         }
-        results = apply(live, tree, sorted(fresh))
-        assert results.work.texts_run == len((set(files.values()) - seen) | fresh)
+        results, n_run = counted(live, tree, sorted(fresh))
+        assert n_run == len((set(files.values()) - seen) | fresh)
         seen |= set(files.values())
     assert results is not None
     assert_same(results, apply(fresh_corpus(llama, store / "other", chosen), tree), tolerance=2e-3)
@@ -178,8 +179,8 @@ def test_retrained_text_replaces_what_was_known_of_it_everywhere(tmp_path: Path)
     tree: Tree = {"a": ("calm", "0"), "b": ("calm", "1"), "c": ("sad", "2"), "d": ("sad", "3")}
     apply(live, tree)
     model.module.table.weight[1] *= -2
-    results = apply(live, tree, ["1"])
-    assert results.work.texts_run == 1
+    results, n_run = counted(live, tree, ["1"])
+    assert n_run == 1
     assert_same(results, apply(fresh_corpus(model, tmp_path / "other"), tree))
     assert_same(results, apply(fresh_corpus(model, tmp_path), tree))  # the store holds the new one
 

@@ -8,6 +8,7 @@ import torch
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from engine.compute.activations.source import Tally
 from engine.compute.activations.store import Store
 from engine.compute.live.corpus import LiveCorpus
 from engine.compute.model.loaded import LoadedModel
@@ -42,7 +43,14 @@ def texts(tree: Tree) -> dict[str, str]:
 
 
 def apply(live: LiveCorpus, tree: Tree, fresh: list[str] | None = None) -> Results:
-    return live.apply(placed(tree), texts(tree), fresh=[text_id(text) for text in fresh or []])
+    return counted(live, tree, fresh)[0]
+
+
+def counted(live: LiveCorpus, tree: Tree, fresh: list[str] | None = None) -> tuple[Results, int]:
+    """The results, and how many texts went through the model for them."""
+    tally = Tally()
+    results = live.apply(placed(tree), texts(tree), fresh=[text_id(text) for text in fresh or []], tally=tally)
+    return results, tally.n_run
 
 
 def fresh_corpus(model: LoadedModel, store: Path, chosen: Settings = SETTINGS) -> LiveCorpus:

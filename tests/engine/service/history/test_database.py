@@ -22,8 +22,10 @@ from engine import paths
 from engine.corpus import Change, Story, diff, text_id
 from engine.errors import AmygdalaError
 from engine.service.history import database as history_module
+from engine.service.history import schema
 from engine.service.history.database import History
 from engine.wire.revisions import Metrics, Revision
+from tests.conftest import ROOT
 
 CORPUS = Path("/a/corpus")
 
@@ -352,7 +354,7 @@ def test_refusing_disk_is_said_once_and_made_up_for(history: History, caplog: py
 def test_locked_database_costs_a_revision_and_no_more(
     file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(history_module, "TIMEOUT", 0.05)
+    monkeypatch.setattr(schema, "TIMEOUT_S", 0.05)
     history = History(file, CORPUS)
     record(history, 1, a="x")
     other = sqlite3.connect(file, isolation_level=None)
@@ -484,7 +486,7 @@ def test_killed_writer_leaves_whole_revisions(file: Path) -> None:
     chance = random.Random(0)
     for _ in range(4):
         words = [sys.executable, "-c", WRITER, str(file)]
-        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3]) as writer:
+        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=ROOT) as writer:
             assert writer.stdout is not None
             said = writer.stdout.readline()
             time.sleep(chance.uniform(0, 0.2))

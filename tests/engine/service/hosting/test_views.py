@@ -8,8 +8,9 @@ import pytest
 
 from engine.corpus import Change, Corpus, Problem, Story, text_id
 from engine.errors import AmygdalaError
-from engine.results import ConceptQuality, Results, StoryFit, Work
-from engine.service.hosting.views import State, concept_of, concept_views, differing, moved, story_views
+from engine.results import ConceptQuality, Cost, Results, StoryFit
+from engine.service.hosting.moves import State, moved
+from engine.service.hosting.views import concept_of, concept_views, differing, story_views
 from engine.settings import Settings
 from engine.wire.snapshot import Moved, Stages
 from tests.numbers import concept_quality
@@ -26,7 +27,6 @@ def results(*concepts: ConceptQuality, own: float | None = 0.123456, without: di
     return Results(
         layers=[2], hidden_size=1, concepts=list(concepts), fits=[fit], without_vector=without or {},
         truncated=[], max_tokens=512,
-        work=Work(texts_run=1, texts_cached=0, seconds_forward=0, seconds_statistics=0),
     )  # fmt: skip
 
 
@@ -117,7 +117,7 @@ STAGES = Stages(scanning=0.01, waiting=0.02, forward=0.03, statistics=0.04, show
 
 def told(before: State, after: State, affected: Collection[str], changes: Sequence[Change] = ()) -> Moved:
     return moved(
-        before, after, cause="edited", changes=list(changes), affected=affected, work=results().work, stages=STAGES
+        before, after, cause="edited", changes=list(changes), affected=affected, cost=Cost(texts_run=1), stages=STAGES
     )
 
 

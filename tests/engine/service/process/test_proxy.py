@@ -17,7 +17,7 @@ from engine.corpus import Story, text_id
 from engine.errors import AmygdalaError
 from engine.service.process import proxy
 from engine.service.process.pool import WorkerPool
-from engine.service.process.proxy import MAX_RESTARTS, JobDropped, Worker
+from engine.service.process.proxy import MAX_RESTARTS, JobDropped, WorkerProxy
 from engine.settings import Settings
 from engine.wire.jobs import Advanced
 from tests.waiting import eventually_async
@@ -30,7 +30,6 @@ def say(**message): print(json.dumps(message), flush=True)
 RESULTS = {
     "layers": [1], "hidden_size": 1, "concepts": [], "fits": [], "without_vector": {}, "truncated": [],
     "max_tokens": 512,
-    "work": {"texts_run": 0, "texts_cached": 0, "seconds_forward": 0.0, "seconds_statistics": 0.0},
 }  # fmt: skip
 ANSWER = (
     PRELUDE
@@ -41,7 +40,7 @@ for line in sys.stdin:
     if request["type"] == "Apply":
         say(type="Advanced", job=request["job"], done=1, total=1, ids=[])
         results = {RESULTS!r} | {{"truncated": sorted(request["texts"])}}
-        say(type="Applied", corpus=request["corpus"], job=request["job"], results=results)
+        say(type="Applied", corpus=request["corpus"], job=request["job"], results=results, cost={{}})
 """
 )
 
@@ -56,14 +55,14 @@ def play(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return await spawn(sys.executable, "-c", programs.pop(0) if len(programs) > 1 else programs[0], **named)
 
     monkeypatch.setattr(asyncio, "create_subprocess_exec", instead)
-    monkeypatch.setattr(proxy, "BACK_OFF", 0.001)
+    monkeypatch.setattr(proxy, "BACK_OFF_S", 0.001)
     return programs
 
 
 @pytest.fixture
-async def worker(play: list[str]) -> AsyncIterator[Worker]:
+async def worker(play: list[str]) -> AsyncIterator[WorkerProxy]:
     assert play == []
-    worker = Worker(Settings(model="m"))
+    worker = WorkerProxy(Settings(model="m"))
     yield worker
     await worker.close()
 
@@ -71,12 +70,12 @@ async def worker(play: list[str]) -> AsyncIterator[Worker]:
 def ignore(_message: Advanced) -> None: ...
 
 
-async def apply(worker: Worker, corpus: str = "/c") -> list[str]:
+async def apply(worker: WorkerProxy, corpus: str = "/c") -> list[str]:
     """The ids of the texts that were sent, which the program answers with."""
-    return (await asyncio.wait_for(worker.apply(corpus, worker.settings, STORIES, (), ignore), 30)).truncated
+    return (await asyncio.wait_for(worker.apply(corpus, worker.settings, STORIES, (), ignore), 30)).results.truncated
 
 
-async def test_job_is_answered_and_progress_passed_on(worker: Worker, play: list[str]) -> None:
+async def test_job_is_answered_and_progress_passed_on(worker: WorkerProxy, play: list[str]) -> None:
     play.append(ANSWER)
     told: list[tuple[int, int]] = []
     await worker.apply("/c", worker.settings, STORIES, (), lambda message: told.append((message.done, message.total)))
@@ -86,7 +85,7 @@ async def test_job_is_answered_and_progress_passed_on(worker: Worker, play: list
     assert (status.state, status.device, status.bytes, status.restarts) == ("idle", "cpu", 7, 0)
 
 
-async def test_text_is_sent_once_per_corpus_until_it_is_forgotten(worker: Worker, play: list[str]) -> None:
+async def test_text_is_sent_once_per_corpus_until_it_is_forgotten(worker: WorkerProxy, play: list[str]) -> None:
     play.append(ANSWER)
     assert await apply(worker) == [text_id("A.")]
     assert await apply(worker) == []
@@ -95,7 +94,7 @@ async def test_text_is_sent_once_per_corpus_until_it_is_forgotten(worker: Worker
     assert await apply(worker) == [text_id("A.")]
 
 
-async def test_worker_that_dies_is_replaced_and_sent_everything_again(worker: Worker, play: list[str]) -> None:
+async def test_worker_that_dies_is_replaced_and_sent_everything_again(worker: WorkerProxy, play: list[str]) -> None:
     play += [ANSWER, "import sys; sys.stdin.readline()", ANSWER]
     assert await apply(worker) == [text_id("A.")]
     first = worker.status().pid
@@ -107,20 +106,20 @@ async def test_worker_that_dies_is_replaced_and_sent_everything_again(worker: Wo
     assert worker.status().restarts == 0
 
 
-async def test_worker_that_keeps_dying_is_given_up_with_its_last_words(worker: Worker, play: list[str]) -> None:
+async def test_worker_that_keeps_dying_is_given_up_with_its_last_words(worker: WorkerProxy, play: list[str]) -> None:
     play.append("import sys; print('terminate called: no kernel image', file=sys.stderr); sys.exit(3)")
     with pytest.raises(AmygdalaError, match="no kernel image") as failure:
         await apply(worker)
     assert f"died {MAX_RESTARTS + 1} times in a row" in str(failure.value)
 
 
-async def test_worker_that_dies_wordlessly_is_told_by_its_code(worker: Worker, play: list[str]) -> None:
+async def test_worker_that_dies_wordlessly_is_told_by_its_code(worker: WorkerProxy, play: list[str]) -> None:
     play.append("import os; os._exit(7)")
     with pytest.raises(AmygdalaError, match="code 7"):
         await apply(worker)
 
 
-async def test_model_that_cannot_be_loaded_is_told_at_once(worker: Worker, play: list[str]) -> None:
+async def test_model_that_cannot_be_loaded_is_told_at_once(worker: WorkerProxy, play: list[str]) -> None:
     play.append(PRELUDE + 'say(type="Failed", corpus="", job=0, message="--model m: no such folder"); sys.exit(1)')
     with pytest.raises(AmygdalaError, match=r"^--model m: no such folder$"):
         await apply(worker)
@@ -129,7 +128,7 @@ async def test_model_that_cannot_be_loaded_is_told_at_once(worker: Worker, play:
     assert await apply(worker) == [text_id("A.")]
 
 
-async def test_failed_job_leaves_the_worker_standing(worker: Worker, play: list[str]) -> None:
+async def test_failed_job_leaves_the_worker_standing(worker: WorkerProxy, play: list[str]) -> None:
     failing = """
 say(type="Loaded", device="cpu", seconds=0.0, bytes=7)
 for line in sys.stdin:
@@ -143,7 +142,7 @@ for line in sys.stdin:
 
 
 @pytest.mark.timeout(60)
-async def test_answer_that_is_none_is_a_failure_not_a_wait(worker: Worker, play: list[str]) -> None:
+async def test_answer_that_is_none_is_a_failure_not_a_wait(worker: WorkerProxy, play: list[str]) -> None:
     play.append(
         PRELUDE + 'say(type="Loaded", device="cpu", seconds=0.0, bytes=7); print("?", flush=True); sys.stdin.read()'
     )
@@ -208,7 +207,7 @@ async def test_model_that_fits_nowhere_fails_with_words(play: list[str]) -> None
     await pool.close()
 
 
-async def test_change_whose_turn_has_not_come_gives_way_to_a_newer_one(worker: Worker, play: list[str]) -> None:
+async def test_change_whose_turn_has_not_come_gives_way_to_a_newer_one(worker: WorkerProxy, play: list[str]) -> None:
     play.append(
         PRELUDE
         + """
@@ -227,7 +226,7 @@ for line in sys.stdin:
     assert not worker.is_busy
 
 
-async def test_one_death_counts_once_however_many_corpora_it_cost(worker: Worker, play: list[str]) -> None:
+async def test_one_death_counts_once_however_many_corpora_it_cost(worker: WorkerProxy, play: list[str]) -> None:
     play += [PRELUDE + "for _ in range(8): sys.stdin.readline()\nsys.exit(3)", ANSWER]
     answers = await asyncio.gather(*(apply(worker, f"/{number}") for number in range(8)))
     assert len(answers) == 8
@@ -243,15 +242,15 @@ async def test_settings_that_failed_do_not_bind_the_worker_and_deeper_blocks_are
     assert not cache.exists()
     stories = [*STORIES, Story(path="stories/b.txt", concept="b", scenario=None, text="B.", text_id=text_id("B."))]
     given = Settings(model=str(golden / "models" / "llama"), device="cpu", target_layers="99")
-    worker = Worker(given)
+    worker = WorkerProxy(given)
     held = []
     try:
         with pytest.raises(AmygdalaError, match="--target-layers 99"):
             await asyncio.wait_for(worker.apply("/a", given, stories, (), ignore), 60)
         for corpus, layers in (("/b", "1"), ("/a", "3"), ("/b", "1")):
             right = msgspec.structs.replace(given, target_layers=layers)
-            results = await asyncio.wait_for(worker.apply(corpus, right, stories, (), ignore), 60)
-            assert results.layers == [int(layers)]
+            applied = await asyncio.wait_for(worker.apply(corpus, right, stories, (), ignore), 60)
+            assert applied.results.layers == [int(layers)]
             held.append(worker.status().bytes)
     finally:
         await worker.close()

@@ -1,0 +1,119 @@
+"""The glossary of the help: what each number and word of a view means to a writer, with the thresholds in force."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from engine.triage import Thresholds
+
+
+def meanings(view: str, thresholds: Thresholds) -> Sequence[tuple[str, str]]:
+    """The words of a view, each with its meaning and what to do about it.
+
+    Args:
+        view: the view's id.
+        thresholds: those that the corpus's settings have.
+    """
+    return {
+        "story": [
+            (
+                "reads as",
+                "Which concept's vector this story points along, once the story itself is left out of it. Below "
+                "zero for its own concept means that the rest of the concept's stories lead away from it.",
+            ),
+            (
+                "alignment",
+                "How far the story leans the concept's way compared with the concept's other stories. It is "
+                "relative: some story is always the lowest, and the average is about zero.",
+            ),
+        ],
+        "triage": [
+            (
+                "contaminated",
+                "Its vector nearly coincides with another concept's (nearest above "
+                f"{thresholds.contaminated_cosine:.2f}): the two are told the same way. Rewrite stories so that "
+                "what differs between the two is on the page.",
+            ),
+            (
+                "fragmented",
+                f"Its stories disagree (first PC below {thresholds.fragmented_first_pc:.0%}): several different "
+                "things are told under one name. Choose one sense, and rewrite or move the others. With five or "
+                "more stories the share is low by nature: compare with the other concepts before you rewrite.",
+            ),
+            (
+                "redundant",
+                f"A mix of other concepts explains it (R² above {thresholds.redundant_r2:.0%}): it adds no "
+                "vector of its own. Write what only this concept has, or drop it.",
+            ),
+            (
+                "mixed",
+                "Neither in unison nor at odds: for a handful of varied stories, the healthy state.",
+            ),
+            (
+                "clean",
+                f"One shared axis explains most of its stories (first PC above {thresholds.clean_first_pc:.0%}). "
+                "'Single neuron' means that one neuron of the model says nearly the same.",
+            ),
+            (
+                "thin",
+                f"Fewer than {thresholds.thin_below} stories: they look in unison whatever they say. Write more "
+                "before you trust it.",
+            ),
+        ],
+        "queue": [
+            (
+                "reads as …",
+                "The strong sign: without the story, its own concept's vector points away from it and another "
+                "concept's points to it. Rewrite it, or file it under the other concept.",
+            ),
+            (
+                "least aligned",
+                "The weak sign: the lowest of its concept, which some story always is. Look; often keep.",
+            ),
+        ],
+        "concept": [
+            (
+                "first PC",
+                "How much of the difference between its stories lies along one axis.",
+            ),
+            (
+                "nearest",
+                "The concepts whose vectors are closest: 1 is the same direction, 0 unrelated, below 0 opposed.",
+            ),
+            (
+                "R²",
+                "How much of its vector a mix of all the other concepts' vectors reproduces.",
+            ),
+            (
+                "at random",
+                "What first PC and R² come to when labels are dealt to the same stories at random: a low first "
+                "PC or a high R² that chance gives as well is no evidence.",
+            ),
+            (
+                "heads",
+                "The attention heads that tell its stories from the others best, each with its selectivity.",
+            ),
+            (
+                "neuron",
+                "The single neuron of the model that writes most nearly this direction.",
+            ),
+            (
+                "alignment",
+                "Its stories, from the one that leans least its way to the one that leans most.",
+            ),
+        ],
+        "engine": [
+            (
+                "live",
+                "Every save is computed at once. Paused, changed stories show as stale until you retrain.",
+            ),
+            (
+                "revision",
+                "One set of numbers. Each change to the corpus makes a new one.",
+            ),
+            (
+                "texts run",
+                "Stories that went through the model; the others came from the cache, by content.",
+            ),
+        ],
+    }[view]

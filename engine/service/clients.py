@@ -1,0 +1,114 @@
+"""One client's connection: its greeting, its outbox, and the limits that keep one client from harming the others."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections import deque
+
+from engine import __version__
+from engine.wire import codec, protocol
+
+OUTBOX_BYTES = 16 << 20
+"""What may wait for one slow client before it is told to resync."""
+LAST_WORDS_S = 2.0
+"""For so long what else a client sends is read and ignored before the engine hangs up on it."""
+MAX_CLIENTS = 64
+MAX_PENDING = 8
+"""Requests of one client that take long, at a time."""
+
+
+class Client:
+    """One connection: what it sends, what waits to be sent to it, and the corpora it shows."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.corpora: set[str] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
+        """Requests that take long, each answered when it is done."""
+        self.draft: tuple[asyncio.Task[None], int] | None = None
+        """The request about the latest draft: its task and its id."""
+        self._reader = reader
+        self._writer = writer
+        self._outbox: deque[tuple[bytes, bool]] = deque()
+        """Lines, each with whether it is an event."""
+        self._waiting_bytes = 0
+        self._ready = asyncio.Event()
+
+    async def greet(self, n_clients: int) -> bool:
+        """Hear the client's hello and answer it; returns whether the conversation goes on.
+
+        Args:
+            n_clients: how many clients the engine has already.
+        """
+        line = await self.line()
+        if not line:
+            return False
+        refusal = _refusal(line, n_clients)
+        if refusal:
+            self.send(protocol.Refused(message=refusal))
+            return False
+        self.send(protocol.Welcome(protocol=protocol.PROTOCOL, version=__version__, pid=os.getpid()))
+        return True
+
+    async def line(self) -> bytes:
+        """The next line; empty at the end, and after a line longer than a message may be (the sender is told)."""
+        try:
+            return await self._reader.readline()
+        except ValueError:
+            words = f"a message has at most {protocol.MAX_MESSAGE >> 20} MiB; goodbye"
+            self.send(protocol.Failure(id=None, message=words))
+            with contextlib.suppress(TimeoutError):  # closing with input unread would take the words away with it
+                await asyncio.wait_for(self._discard_input(), LAST_WORDS_S)
+            return b""
+
+    def send(self, message: protocol.Message) -> None:
+        """Put a message into the outbox; never waits. When it overflows, its events give way to one `Resync`."""
+        line = codec.encode(message)
+        is_event = isinstance(message, protocol.Event)
+        if is_event and self._waiting_bytes + len(line) > OUTBOX_BYTES and self._outbox:
+            self._outbox = deque((kept, False) for kept, was_event in self._outbox if not was_event)
+            self._waiting_bytes = sum(len(kept) for kept, _ in self._outbox)
+            if not isinstance(message, protocol.Snapshot):  # which is what a resync asks for, so it must get through
+                line = codec.encode(protocol.Resync())
+        self._outbox.append((line, is_event))
+        self._waiting_bytes += len(line)
+        self._ready.set()
+
+    async def deliver(self) -> None:
+        """Write what is in the outbox, as fast as the client reads."""
+        while True:
+            await self._ready.wait()
+            self._ready.clear()
+            while self._outbox:
+                line, _ = self._outbox.popleft()
+                self._waiting_bytes -= len(line)
+                self._writer.write(line)
+                await self._writer.drain()
+
+    async def flush(self) -> None:
+        """Give the last messages a moment to leave before the connection closes."""
+        with contextlib.suppress(Exception):
+            while self._outbox:
+                self._writer.write(self._outbox.popleft()[0])
+            await asyncio.wait_for(self._writer.drain(), 1)
+
+    async def _discard_input(self) -> None:
+        while await self._reader.read(1 << 20):
+            pass
+
+
+def _refusal(line: bytes, n_clients: int) -> str:
+    """Why the engine will not talk to who sent this first line; empty if it will."""
+    try:
+        hello = codec.decode_hello(line)
+    except codec.ProtocolError as error:
+        return str(error)
+    if hello.protocol != protocol.PROTOCOL:
+        return (
+            f"this engine (version {__version__}, pid {os.getpid()}) speaks protocol {protocol.PROTOCOL}, "
+            f"you speak {hello.protocol}. Stop it (kill {os.getpid()}) and start again; nothing computed is lost."
+        )
+    if n_clients >= MAX_CLIENTS:
+        return f"this engine has {MAX_CLIENTS} clients already; close some of them"
+    return ""

@@ -1,0 +1,168 @@
+"""What the worker has been told of one corpus: one owner tells it what the corpus is, and asks about that."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from pathlib import Path
+from typing import Any
+
+from engine.corpus import Story, text_id
+from engine.errors import AmygdalaError
+from engine.results import Draft, Results
+from engine.service.hosting import views
+from engine.service.hosting.plan import Plan
+from engine.service.process.proxy import Advance, JobDropped, StateLost, WorkerDied, WorkerProxy
+from engine.settings import Settings
+from engine.wire import jobs
+from engine.wire.protocol import Score
+
+TRIES = 3
+"""Processes that may die, or be told something else, under an export before it is made apart."""
+
+
+class Applying:
+    """One corpus as its worker knows it.
+
+    Args:
+        name: the corpus's.
+        settings: what to compute.
+        worker: the model's process.
+        held: gives the ids of texts that are being prepared, which the worker must not drop.
+    """
+
+    def __init__(self, name: str, settings: Settings, worker: WorkerProxy, held: Callable[[], Collection[str]]) -> None:
+        self.stories: Mapping[str, Story] | None = None
+        """What the numbers are of, by path; None before there are any."""
+        self._name = name
+        self._settings = settings
+        self._worker = worker
+        self._held = held
+        self._telling = asyncio.Lock()
+        """Only one coroutine at a time may tell the worker what the corpus is. Otherwise the last one to tell it would
+        decide, whichever began with the newer stories."""
+
+    async def apply(
+        self,
+        planned: Plan,
+        advance: Advance,
+        *,
+        urgency: jobs.Urgency,
+        sent: Callable[[], None],
+        overtaken: Callable[[], Coroutine[Any, Any, object]],
+    ) -> jobs.Applied:
+        """Have the worker make its state that of a plan.
+
+        Args:
+            planned: what the numbers shall be of.
+            advance: told of progress.
+            urgency: what it may go before.
+            sent: called once the job is on its way.
+            overtaken: ends when there is a newer change; this one is then dropped if its turn has not come.
+
+        Raises:
+            JobDropped, AmygdalaError: as `WorkerProxy.apply`.
+        """
+        async with self._telling:
+            job = asyncio.create_task(
+                self._worker.apply(
+                    self._name,
+                    self._settings,
+                    planned.now.values(),
+                    planned.fresh,
+                    advance,
+                    urgency=urgency,
+                    keep=self._held(),
+                )
+            )
+            try:
+                await asyncio.sleep(0)  # let the job go out
+                sent()
+                await _first(job, overtaken())
+                if not job.done():
+                    self._worker.supersede(self._name)
+                applied = await job
+            except asyncio.CancelledError:
+                job.cancel()
+                raise
+            self.stories = planned.now
+        return applied
+
+    async def settle(self) -> Results | None:
+        """Have what is expensive redone; None where there is nothing to redo, or the state changed in the meantime.
+
+        Raises:
+            JobDropped, StateLost, WorkerDied, AmygdalaError: as `WorkerProxy.settle`.
+        """
+        await self._remind(jobs.Urgency.BULK)
+        return await self._worker.settle(self._name)
+
+    async def score(self, request: Score, rivals: Collection[str]) -> Draft:
+        """Have a draft read; its tokens are read for its concept and the `rivals`, unless the request names others.
+
+        Raises:
+            AmygdalaError: there are no numbers yet, or the path is no story's.
+        """
+        concept = views.concept_of(request.path)
+        if self.stories is None:
+            raise AmygdalaError(f"{self._name} has no numbers yet, so there is nothing to read a draft by")
+        text = request.text.strip()
+        if not text:
+            raise AmygdalaError("the draft is empty")
+        story = self.stories.get(request.path)
+
+        def job(number: int) -> jobs.Score:
+            return jobs.Score(
+                corpus=self._name,
+                job=number,
+                urgency=jobs.Urgency.DRAFT,
+                text=text,
+                text_id=text_id(text),
+                instead_of=story.text_id if story is not None else None,
+                concept=concept,
+                concepts=request.concepts or [concept, *rivals],
+            )
+
+        try:
+            return await self._worker.score(self._name, job)
+        except (StateLost, WorkerDied, JobDropped):
+            await self._remind(jobs.Urgency.DRAFT)
+            return await self._worker.score(self._name, job)
+
+    async def write(self, file: Path) -> jobs.Written | None:
+        """Have the settled vectors written; None where the stories changed meanwhile, or processes kept dying."""
+        stories = self.stories
+        for _ in range(TRIES):
+            await self._remind(jobs.Urgency.BULK)
+            state = self._worker.state_of(self._name)
+            if self.stories is not stories:
+                return None
+            try:
+                written = await self._worker.write(self._name, file)
+            except (StateLost, WorkerDied, JobDropped):
+                continue
+            return written if written.of == state else None
+        return None
+
+    async def _remind(self, urgency: jobs.Urgency) -> None:
+        """Have a worker that was unloaded, or whose process died, know the corpus again; the store has what it knew."""
+        async with self._telling:
+            if self.stories is not None and not self._worker.has_state(self._name):
+                await self._worker.apply(
+                    self._name,
+                    self._settings,
+                    self.stories.values(),
+                    (),
+                    lambda _: None,
+                    urgency=urgency,
+                    keep=self._held(),
+                )
+
+
+async def _first(job: asyncio.Task[Any], other: Coroutine[Any, Any, object]) -> None:
+    """Wait until one of the two is done; the other is not waited for any more."""
+    waiting = asyncio.ensure_future(other)
+    try:
+        await asyncio.wait({job, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()

@@ -1,0 +1,99 @@
+"""From what two revisions showed to what moved between them. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+import msgspec
+
+from engine.corpus import Change
+from engine.results import Cost
+from engine.service.hosting.views import rounded
+from engine.wire.snapshot import Cause, ConceptMove, ConceptView, Moved, Stages, StoryMove, StoryView
+
+
+class State:
+    """What one revision showed: enough to say what the next one moved."""
+
+    def __init__(self, stories: Mapping[str, StoryView], concepts: Iterable[ConceptView], middle: int | None) -> None:
+        self.stories = stories
+        self.concepts = {view.name: view for view in concepts}
+        self.middle = middle
+
+
+def moved(
+    before: State,
+    after: State,
+    *,
+    cause: Cause,
+    changes: list[Change],
+    affected: Collection[str],
+    cost: Cost,
+    stages: Stages,
+) -> Moved:
+    """What a revision changed: the concepts that moved by 0.005 or changed their bucket, the affected ones first.
+
+    Its number is not known yet (`engine.service.history.recorder`).
+    """
+    names = sorted(before.concepts.keys() | after.concepts.keys(), key=lambda name: (name not in affected, name))
+    moves = [_concept_move(name, name in affected, before, after) for name in names]
+    return Moved(
+        revision=0,
+        cause=cause,
+        changes=changes,
+        cost=cost,
+        seconds=sum(msgspec.structs.astuple(stages)),
+        stages=stages,
+        concepts=[move for move in moves if _shows(move)],
+        stories=[_story_move(change.path, before, after) for change in changes],
+        queue=(_n_misread(before), _n_misread(after)),
+    )
+
+
+def _concept_move(name: str, affected: bool, before: State, after: State) -> ConceptMove:
+    old, new = before.concepts.get(name), after.concepts.get(name)
+    first, last = _numbers(old, before.middle), _numbers(new, after.middle)
+    return ConceptMove(
+        concept=name,
+        affected=affected,
+        bucket=(_label(old), _label(new)),
+        first_pc=(first[0], last[0]),
+        nearest=(first[1], last[1]),
+        r_squared=(first[2], last[2]),
+    )
+
+
+def _numbers(view: ConceptView | None, middle: int | None) -> tuple[float | None, float | None, float | None]:
+    if view is None or view.quality is None or middle is None:
+        return None, None, None
+    first_pc, nearest, r_squared = view.quality.headline(middle)
+    return rounded(first_pc), rounded(nearest), rounded(r_squared)
+
+
+def _label(view: ConceptView | None) -> str | None:
+    return view.verdict.label if view is not None and view.verdict is not None else None
+
+
+def _shows(move: ConceptMove) -> bool:
+    pairs = (move.first_pc, move.nearest, move.r_squared)
+    return move.bucket[0] != move.bucket[1] or any(_differs(*pair) for pair in pairs)
+
+
+def _differs(old: float | None, new: float | None) -> bool:
+    if old is None or new is None:
+        return old is not new
+    return abs(old - new) >= 0.005
+
+
+def _story_move(path: str, before: State, after: State) -> StoryMove:
+    old, new = before.stories.get(path), after.stories.get(path)
+    return StoryMove(
+        path=path,
+        own=(old.own if old else None, new.own if new else None),
+        rival=(old.rival if old else None, new.rival if new else None),
+        rival_score=(old.rival_score if old else None, new.rival_score if new else None),
+    )
+
+
+def _n_misread(state: State) -> int:
+    return sum(view.misread for view in state.stories.values())

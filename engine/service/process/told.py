@@ -1,0 +1,87 @@
+"""What a worker has been told of one corpus: so that of ten thousand stories only what differs is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from engine.corpus import Story
+from engine.settings import AUTO, Settings
+from engine.wire import jobs
+
+
+@dataclass
+class Told:
+    """One corpus, as its messages have made the worker know it. The worker derives the same from the same messages."""
+
+    settings: Settings
+    text_ids: set[str] = field(default_factory=set)
+    """Ids of texts it has."""
+    stories: dict[str, jobs.Placement] = field(default_factory=dict)
+    """By path, as of the last change that it was told of."""
+    applied: int = 0
+    """The job that its state is of; 0 where it has none."""
+
+    def prepare(
+        self,
+        corpus: str,
+        number: int,
+        stories: Collection[Story],
+        wanted: Sequence[str],
+        first: Collection[str],
+        fresh: Collection[str],
+    ) -> jobs.Prepare:
+        """The job that has these texts' activations at hand; see `WorkerProxy.prepare`."""
+        return jobs.Prepare(
+            corpus=corpus,
+            job=number,
+            urgency=jobs.Urgency.BULK,
+            settings=self.settings,
+            wanted=list(wanted),
+            first=list(first),
+            texts=self._send(_texts(stories)),
+            fresh=sorted(fresh),
+            placements=[_placement(story) for story in stories] if self.settings.target_layers == AUTO else [],
+        )
+
+    def apply(
+        self,
+        corpus: str,
+        number: int,
+        stories: Collection[Story],
+        fresh: Collection[str],
+        urgency: jobs.Urgency,
+        keep: Collection[str],
+    ) -> jobs.Apply:
+        """The job that makes the worker's state that of these stories; see `WorkerProxy.apply`."""
+        texts = _texts(stories)
+        unsent = self._send(texts)
+        dropped = self.text_ids - texts.keys() - set(keep)
+        self.text_ids -= dropped
+        placements = {story.path: _placement(story) for story in stories}
+        before, self.stories = self.stories, placements
+        return jobs.Apply(
+            corpus=corpus,
+            job=number,
+            urgency=urgency,
+            settings=self.settings,
+            placements={path: place for path, place in placements.items() if before.get(path) != place},
+            gone=sorted(before.keys() - placements.keys()),
+            texts=unsent,
+            fresh=sorted(fresh),
+            dropped=sorted(dropped),
+        )
+
+    def _send(self, texts: Mapping[str, str]) -> dict[str, str]:
+        """Those of the texts that the worker does not have; from now on it has them."""
+        unsent = {text_id: text for text_id, text in texts.items() if text_id not in self.text_ids}
+        self.text_ids |= texts.keys()
+        return unsent
+
+
+def _texts(stories: Iterable[Story]) -> dict[str, str]:
+    return {story.text_id: story.text for story in stories}
+
+
+def _placement(story: Story) -> jobs.Placement:
+    return jobs.Placement(story.text_id, story.concept)
