@@ -260,12 +260,9 @@ class OpenCorpus:
 
     def _failed(self, error: Exception) -> None:
         """Say so; the next change, or a retrain, tries again."""
-        if isinstance(error, AmygdalaError):
-            words = str(error)
-            log.error("%s: %s", self.path, error)
-        else:
-            words = f"unexpected error: {error!r}"
-            log.error("%s: unexpected error", self.path, exc_info=error)
+        is_expected = isinstance(error, AmygdalaError)
+        words = str(error) if is_expected else f"unexpected error: {error!r}"
+        log.error("%s: %s", self.path, words, exc_info=None if is_expected else error)
         self._wishes = self._wishes.released()
         self._announcer(state="failed", detail=words)
         self._show(computing=())
