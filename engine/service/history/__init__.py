@@ -1,1 +1,1 @@
-"""Revisions: numbered, remembered, compared."""
+"""The revisions of a corpus: numbered, recorded, compared."""

@@ -1,8 +1,8 @@
 """The history of a corpus's revisions: what its stories and its concepts' numbers were at each.
 
 One SQLite database (WAL) per corpus: the server writes it, and anyone may read it at the same time. A revision adds
-only what differs from the one before; its state is, for every name, the last value at or before it. The history is a
-convenience, not what anybody waits for: where it cannot be kept, that is said in the log, and the engine goes on.
+only what differs from the one before; its state is, for every name, the last value at or before it. Nothing
+waits for the history: where it cannot be written, the log says so, and the engine goes on.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from engine.wire.revisions import Comparison, Metrics, Revision
 log = logging.getLogger(__name__)
 
 MAX_REVISIONS = 10_000
-"""Months of steady editing."""
+"""So many come together in months of steady editing."""
 CHUNK = 1_000
-"""Revisions that are folded away at once, so that it is rarely done."""
+"""Revisions that are folded away at once, so that folding is rare."""
 
 
 class History:
-    """The revisions of one corpus. One thread at a time may use it, not always the same."""
+    """The revisions of one corpus. Any thread may use it, but only one at a time."""
 
     def __init__(self, file: Path, corpus: Path, *, readonly: bool = False) -> None:
         """Open the database, and create it if need be; if the disk refuses, this history is kept in memory.
@@ -37,7 +37,7 @@ class History:
         With `readonly`, nothing is created or written.
 
         Raises:
-            AmygdalaError: with `readonly`, there is none, or it cannot be read.
+            AmygdalaError: with `readonly`, there is no history, or it cannot be read.
         """
         self._file = file
         self._corpus = corpus
@@ -61,9 +61,9 @@ class History:
     def record(
         self, revision: Revision, fingerprint: str, stories: Mapping[str, Story], metrics: Mapping[str, Metrics]
     ) -> None:
-        """Keep a revision: newer than the last, with all its stories by path, and its numbers by concept.
+        """Keep a revision, newer than the last, with all its stories by path and its numbers by concept.
 
-        Where that fails, say so once and go on; the next one that succeeds has all that changed until then.
+        Where that fails, log it once and go on; the next revision that can be kept has all changes until then.
         """
         encoded = {concept: _encode(numbers) for concept, numbers in metrics.items()}
         try:
@@ -93,7 +93,11 @@ class History:
             return [msgspec.json.decode(revision, type=Revision) for (revision,) in rows]
 
     def stories_at(self, number: int) -> dict[str, str]:
-        """Path -> text id at a revision; raises AmygdalaError, as all that follow, if there is no such revision."""
+        """Path -> text id at a revision.
+
+        Raises:
+            AmygdalaError: there is no such revision; so in `metrics_at`, `compare` and `text`.
+        """
         with self._snapshot() as connection:
             self._check(number)
             return schema.state(connection, "stories", number)
@@ -209,7 +213,7 @@ class History:
     # Writing
 
     def _remember(self, connection: sqlite3.Connection) -> None:
-        """Take what was recorded last into memory, for the next revision to be compared with."""
+        """Read the last recorded state into memory, to compare the next revision with it."""
         self._newest, self._count = connection.execute("SELECT max(number), count(*) FROM revisions").fetchone()
         self._stories = schema.state(connection, "stories", schema.MAX_NUMBER)
         self._metrics = schema.state(connection, "metrics", schema.MAX_NUMBER)
@@ -247,7 +251,7 @@ class History:
 
     @contextlib.contextmanager
     def _snapshot(self) -> Iterator[sqlite3.Connection]:
-        """Reads in it see one state, whatever is recorded meanwhile."""
+        """Let all reads within it see one state, whatever is recorded meanwhile."""
         try:
             with self._connection as connection:
                 connection.execute("BEGIN")
@@ -256,11 +260,11 @@ class History:
             raise self._unreadable(error) from error
 
     def _check(self, number: int) -> None:
-        found = self._connection.execute("SELECT 1 FROM revisions WHERE number = ?", [number]).fetchone()
-        if found is None:
+        row = self._connection.execute("SELECT 1 FROM revisions WHERE number = ?", [number]).fetchone()
+        if row is None:
             oldest, newest = self._connection.execute("SELECT min(number), max(number) FROM revisions").fetchone()
-            known = "which is empty" if newest is None else f"which goes from {oldest} to {newest}"
-            raise AmygdalaError(f"there is no revision {number} in the history of {self._corpus}, {known}")
+            extent = "which is empty" if newest is None else f"which goes from {oldest} to {newest}"
+            raise AmygdalaError(f"there is no revision {number} in the history of {self._corpus}, {extent}")
 
     def _unreadable(self, error: Exception) -> AmygdalaError:
         return AmygdalaError(f"the history of {self._corpus} cannot be read: {self._file}: {error}")

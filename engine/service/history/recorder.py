@@ -1,4 +1,4 @@
-"""Numbers revisions and remembers them: from what a revision came to, to what its history keeps."""
+"""Numbers the revisions of a corpus and records them in its history."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ T = TypeVar("T")
 
 
 class Recorder:
-    """The history of one corpus, written in a thread behind what clients are told, so that a slow disk holds nobody up.
+    """The history of one corpus. A thread writes it after clients were told, so that nobody waits for a slow disk.
 
-    What a crash keeps from being written is no loss: the next engine finds the stories, and records them as what
-    changed since the last revision that it knows.
+    A crash may leave a revision unwritten, and nothing is lost: the next engine finds the stories on disk, and records
+    what changed in them since the last revision that was written.
     """
 
     def __init__(self, corpus: Path) -> None:
@@ -38,11 +38,11 @@ class Recorder:
         self._writing: set[asyncio.Task[None]] = set()
 
     async def first(self, stories: Mapping[str, Story], settings: Settings, results: Results) -> int:
-        """The number of the first revision of this engine: that of the last one, if the corpus is as it was then."""
+        """The number of this engine's first revision: the newest recorded number if nothing changed since, else the next."""
         fingerprint = await asyncio.to_thread(_fingerprint, stories, settings, results)
-        last = await self.ask(lambda history: history.last)
-        self._last = last[0] if last is not None else 0
-        return self._last if last is not None and last[1] == fingerprint else self._last + 1
+        newest = await self.ask(lambda history: history.last)
+        self._last = newest[0] if newest is not None else 0
+        return self._last if newest is not None and newest[1] == fingerprint else self._last + 1
 
     def record(
         self,
@@ -52,7 +52,7 @@ class Recorder:
         results: Results,
         concepts: Sequence[ConceptView],
     ) -> None:
-        """Keep a revision, unless it is the last one that is kept already."""
+        """Keep a revision, unless it is the one that was kept last."""
         if moved.revision == self._last:
             return
         self._last = moved.revision
@@ -76,12 +76,12 @@ class Recorder:
         task.add_done_callback(self._writing.discard)
 
     async def ask(self, question: Callable[[History], T]) -> T:
-        """Ask the history something, one after another."""
+        """Ask the history a question; it answers one question at a time."""
         async with self._lock:
             return await asyncio.to_thread(lambda: question(self._open()))
 
     async def close(self) -> None:
-        """Write what is to be written, and close the database."""
+        """Wait until all revisions are written, and close the database."""
         await asyncio.gather(*self._writing, return_exceptions=True)
         async with self._lock:
             if self._history is not None:

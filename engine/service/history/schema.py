@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 TIMEOUT_S = 2.0
-"""How long to wait for another process that is writing."""
+"""Seconds to wait for another process that is writing."""
 VERSION = 1
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (corpus TEXT PRIMARY KEY) WITHOUT ROWID;
@@ -30,18 +30,18 @@ SELECT rows.name, rows.value FROM names CROSS JOIN {table} AS rows ON rows.name 
 WHERE rows.number = (SELECT max(number) FROM {table} AS earlier WHERE earlier.name = names.name AND earlier.number <= ?)
 AND rows.value IS NOT NULL
 """
-"""Steps from name to name in the primary key: it takes time by the names, not by how often they changed."""
+"""Steps from name to name in the primary key: its time grows with the names, not with how often they changed."""
 FOLD = """
 DELETE FROM {table} WHERE number < :first AND EXISTS (
     SELECT 1 FROM {table} AS later WHERE later.name = {table}.name AND later.number > {table}.number
     AND later.number <= :first
 )
 """
-"""What was replaced by the first revision that stays."""
+"""Deletes the values that were replaced by the time of the first revision that stays."""
 MAX_NUMBER = (1 << 63) - 1
 
 State = dict[str, str]
-"""Of one table: name -> value."""
+"""The values of one table: name -> value."""
 
 
 def connect(file: str) -> sqlite3.Connection:
