@@ -11,12 +11,12 @@ from engine import __version__
 from engine.wire import codec, protocol
 
 OUTBOX_BYTES = 16 << 20
-"""What may wait for one slow client before it is told to resync."""
-LAST_WORDS_S = 2.0
-"""For so long what else a client sends is read and ignored before the engine hangs up on it."""
+"""Bytes that may wait for one slow client before it is told to resync."""
+DISCARD_S = 2.0
+"""Seconds for which the engine reads and ignores what a client still sends, before it hangs up on it."""
 MAX_CLIENTS = 64
 MAX_PENDING = 8
-"""Requests of one client that take long, at a time."""
+"""Slow requests of one client that may be under way at a time."""
 
 
 class Client:
@@ -25,7 +25,7 @@ class Client:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.corpora: set[str] = set()
         self.tasks: set[asyncio.Task[None]] = set()
-        """Requests that take long, each answered when it is done."""
+        """Slow requests under way, each of which is answered when it is done."""
         self.draft: tuple[asyncio.Task[None], int] | None = None
         """The request about the latest draft: its task and its id."""
         self._reader = reader
@@ -58,8 +58,8 @@ class Client:
         except ValueError:
             words = f"a message has at most {protocol.MAX_MESSAGE >> 20} MiB; goodbye"
             self.send(protocol.Failure(id=None, message=words))
-            with contextlib.suppress(TimeoutError):  # closing with input unread would take the words away with it
-                await asyncio.wait_for(self._discard_input(), LAST_WORDS_S)
+            with contextlib.suppress(TimeoutError):  # closing with input unread would drop the words, too
+                await asyncio.wait_for(self._discard_input(), DISCARD_S)
             return b""
 
     def send(self, message: protocol.Message) -> None:
@@ -67,9 +67,9 @@ class Client:
         line = codec.encode(message)
         is_event = isinstance(message, protocol.Event)
         if is_event and self._waiting_bytes + len(line) > OUTBOX_BYTES and self._outbox:
-            self._outbox = deque((kept, False) for kept, was_event in self._outbox if not was_event)
-            self._waiting_bytes = sum(len(kept) for kept, _ in self._outbox)
-            if not isinstance(message, protocol.Snapshot):  # which is what a resync asks for, so it must get through
+            self._outbox = deque((reply, False) for reply, was_event in self._outbox if not was_event)
+            self._waiting_bytes = sum(len(reply) for reply, _ in self._outbox)
+            if not isinstance(message, protocol.Snapshot):  # a resync asks for a snapshot, so that one must get through
                 line = codec.encode(protocol.Resync())
         self._outbox.append((line, is_event))
         self._waiting_bytes += len(line)
@@ -99,7 +99,7 @@ class Client:
 
 
 def _refusal(line: bytes, n_clients: int) -> str:
-    """Why the engine will not talk to who sent this first line; empty if it will."""
+    """Why the engine will not talk to the client that sent this first line; empty if it will."""
     try:
         hello = codec.decode_hello(line)
     except codec.ProtocolError as error:

@@ -1,4 +1,4 @@
-"""The open corpora by real path: opened, joined, told about, closed, and let go when nobody looks at them."""
+"""The open corpora by real path: clients open, join and close them; one that nobody watches is closed after a while."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from engine.wire.status import CorpusStatus
 log = logging.getLogger(__name__)
 
 UNWATCHED_CLOSE_S = 30 * 60.0
-"""A corpus that nobody has shown for so long is closed."""
+"""Seconds after which a corpus that no client shows is closed."""
 
 
 class OpenCorpora(Mapping[str, OpenCorpus]):
@@ -30,7 +30,7 @@ class OpenCorpora(Mapping[str, OpenCorpus]):
 
     Args:
         workers: gives each corpus its model's process.
-        clients: all who are connected; the server keeps this set.
+        clients: all that are connected; the server keeps this set up to date.
     """
 
     def __init__(self, workers: WorkerPool, clients: Set[Client]) -> None:
@@ -39,12 +39,13 @@ class OpenCorpora(Mapping[str, OpenCorpus]):
         self._corpora: dict[str, OpenCorpus] = {}
         self._unwatched_since: dict[str, float] = {}
         self._pinned: set[str] = set()
-        """Corpora named on the command line: they stay open, and keep their settings, though nobody looks."""
+        """Corpora named on the command line: they stay open, and keep their settings, though no client shows them."""
         self._opening = asyncio.Lock()
-        """Only one client at a time may open or close a corpus. Otherwise two who open one leave two states."""
+        """Only one client at a time may open or close a corpus. Otherwise two clients that open the same one
+        would leave two states of it."""
 
-    def __getitem__(self, corpus: str) -> OpenCorpus:
-        return self._corpora[corpus]
+    def __getitem__(self, name: str) -> OpenCorpus:
+        return self._corpora[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._corpora)
@@ -52,31 +53,31 @@ class OpenCorpora(Mapping[str, OpenCorpus]):
     def __len__(self) -> int:
         return len(self._corpora)
 
-    def at(self, corpus: str) -> OpenCorpus:
+    def at(self, path: str) -> OpenCorpus:
         """The corpus that a client names, by whatever path leads to it.
 
         Raises:
             AmygdalaError: it is not open.
         """
-        hosted = self._corpora.get(paths.real(corpus))
-        if hosted is None:
-            raise AmygdalaError(f"{corpus} is not open in the engine")
-        return hosted
+        corpus = self._corpora.get(paths.real(path))
+        if corpus is None:
+            raise AmygdalaError(f"{path} is not open in the engine")
+        return corpus
 
     @property
     def is_busy(self) -> bool:
-        """Whether any is being computed."""
-        return any(hosted.is_busy for hosted in self._corpora.values())
+        """Whether any corpus is being computed."""
+        return any(corpus.is_busy for corpus in self._corpora.values())
 
     def status(self) -> list[CorpusStatus]:
         """One entry per corpus, sorted by path."""
-        return [hosted.status(self._watchers(name)) for name, hosted in sorted(self._corpora.items())]
+        return [corpus.status(self._watchers(name)) for name, corpus in sorted(self._corpora.items())]
 
     def publish(self, event: protocol.Event) -> None:
         """Pass an event on to the clients that show its corpus."""
-        corpus = getattr(event, "corpus", None)
+        name = getattr(event, "corpus", None)
         for client in self._clients:
-            if corpus in client.corpora:
+            if name in client.corpora:
                 client.send(event)
 
     def pin(self, path: Path, chosen: Settings) -> None:
@@ -91,7 +92,8 @@ class OpenCorpora(Mapping[str, OpenCorpus]):
         """Open a corpus for a client, or let it join one that is open; its snapshot follows.
 
         Returns:
-            `Conflict` where other settings are in force and the client did not insist; None where all is said.
+            `Conflict` where other settings are in force and the client did not insist; None once the client has
+            been sent the snapshot.
 
         Raises:
             AmygdalaError: there is no corpus at that path, or its settings are malformed.
@@ -99,59 +101,59 @@ class OpenCorpora(Mapping[str, OpenCorpus]):
         async with self._opening:
             return await self._join(client, request)
 
-    async def close(self, corpus: str, reason: str) -> None:
+    async def close(self, path: str, reason: str) -> None:
         """Close a corpus for every client.
 
         Raises:
             AmygdalaError: it is not open.
         """
         async with self._opening:
-            await self._close(self.at(corpus), reason)
+            await self._close(self.at(path), reason)
 
     async def close_unwatched(self, now: float) -> None:
-        """Close what nobody has looked at for long."""
-        for name, hosted in list(self._corpora.items()):
-            if self._watchers(name) or name in self._pinned or hosted.is_busy:
+        """Close the corpora that no client has shown for `UNWATCHED_CLOSE_S`."""
+        for name, corpus in list(self._corpora.items()):
+            if self._watchers(name) or name in self._pinned or corpus.is_busy:
                 self._unwatched_since.pop(name, None)
                 continue
-            since = self._unwatched_since.setdefault(name, now)
-            if now - since > UNWATCHED_CLOSE_S and not self._opening.locked():
+            unwatched_since = self._unwatched_since.setdefault(name, now)
+            if now - unwatched_since > UNWATCHED_CLOSE_S and not self._opening.locked():
                 await self.close(name, "nobody was looking at it")
 
     async def end(self) -> None:
-        """Close all: the engine stops."""
+        """Close all corpora, since the engine stops."""
         for client in self._clients:
             for name in client.corpora:
                 client.send(protocol.Closed(corpus=name, reason="the engine was stopped"))
-        await asyncio.gather(*(hosted.close() for hosted in self._corpora.values()))
+        await asyncio.gather(*(corpus.close() for corpus in self._corpora.values()))
 
     async def _join(self, client: Client, request: protocol.Open) -> protocol.Reply | None:
         path = Path(request.corpus)
         if not path.is_absolute():
             raise AmygdalaError(f"{path}: a corpus is named by its absolute path")
-        hosted = self._corpora.get(paths.real(path))
-        wanted = request.settings
-        if hosted is None:
-            hosted = self._open(path, wanted or settings.load(path.resolve(), {}))
-        elif wanted is not None and wanted != hosted.settings:
-            if not request.insist and (self._watchers(hosted.name) or hosted.name in self._pinned):
-                differences = settings.differences(wanted, hosted.settings)
-                return protocol.Conflict(id=request.id, corpus=hosted.name, differences=differences)
-            hosted = await self._reopen(hosted, path, wanted)
-        client.corpora.add(hosted.name)
-        client.send(protocol.Opened(id=request.id, corpus=hosted.name))
-        client.send(hosted.snapshot())
+        corpus = self._corpora.get(paths.real(path))
+        requested = request.settings
+        if corpus is None:
+            corpus = self._open(path, requested or settings.load(path.resolve(), {}))
+        elif requested is not None and requested != corpus.settings:
+            if not request.insist and (self._watchers(corpus.name) or corpus.name in self._pinned):
+                differences = settings.differences(requested, corpus.settings)
+                return protocol.Conflict(id=request.id, corpus=corpus.name, differences=differences)
+            corpus = await self._reopen(corpus, path, requested)
+        client.corpora.add(corpus.name)
+        client.send(protocol.Opened(id=request.id, corpus=corpus.name))
+        client.send(corpus.snapshot())
         return None
 
-    async def _reopen(self, hosted: OpenCorpus, path: Path, wanted: Settings) -> OpenCorpus:
-        """Open with other settings; who shows the corpus gets its new state."""
+    async def _reopen(self, corpus: OpenCorpus, path: Path, chosen: Settings) -> OpenCorpus:
+        """Open the corpus with other settings, and send its new state to the clients that show it."""
         Layout.of(path)
-        showing = [client for client in self._clients if hosted.name in client.corpora]
-        await self._close(hosted, "it is being reopened with other settings", keep_clients=True)
-        hosted = self._open(path, wanted)
-        for client in showing:
-            client.send(hosted.snapshot())
-        return hosted
+        viewers = [client for client in self._clients if corpus.name in client.corpora]
+        await self._close(corpus, "it is being reopened with other settings", keep_clients=True)
+        corpus = self._open(path, chosen)
+        for client in viewers:
+            client.send(corpus.snapshot())
+        return corpus
 
     def _open(self, path: Path, chosen: Settings) -> OpenCorpus:
         Layout.of(path)
@@ -159,21 +161,21 @@ class OpenCorpora(Mapping[str, OpenCorpus]):
         if not str(real).isprintable():
             raise AmygdalaError(f"{str(real)!r}: a corpus's path must be printable UTF-8; rename the folder")
         announcer = Announcer(str(real), self.publish)
-        hosted = OpenCorpus(real, chosen, self._workers.get(chosen), announcer, Recorder(real))
-        self._corpora[hosted.name] = hosted
-        hosted.start()
+        corpus = OpenCorpus(real, chosen, self._workers.get(chosen), announcer, Recorder(real))
+        self._corpora[corpus.name] = corpus
+        corpus.start()
         log.info("opened %s with %s", real, chosen.model)
-        return hosted
+        return corpus
 
-    async def _close(self, hosted: OpenCorpus, reason: str, *, keep_clients: bool = False) -> None:
-        del self._corpora[hosted.name]
-        self._unwatched_since.pop(hosted.name, None)
-        await hosted.close()
-        log.info("closed %s: %s", hosted.name, reason)
+    async def _close(self, corpus: OpenCorpus, reason: str, *, keep_clients: bool = False) -> None:
+        del self._corpora[corpus.name]
+        self._unwatched_since.pop(corpus.name, None)
+        await corpus.close()
+        log.info("closed %s: %s", corpus.name, reason)
         for client in self._clients:
-            if hosted.name in client.corpora and not keep_clients:
-                client.corpora.discard(hosted.name)
-                client.send(protocol.Closed(corpus=hosted.name, reason=reason))
+            if corpus.name in client.corpora and not keep_clients:
+                client.corpora.discard(corpus.name)
+                client.send(protocol.Closed(corpus=corpus.name, reason=reason))
 
-    def _watchers(self, corpus: str) -> int:
-        return sum(corpus in client.corpora for client in self._clients)
+    def _watchers(self, name: str) -> int:
+        return sum(name in client.corpora for client in self._clients)

@@ -1,4 +1,5 @@
-"""Exports for a client that writes the files itself: its vectors come in a file, since arrays stay off the socket."""
+"""Exports for a client that writes the readout files itself. The engine hands it the vectors in a file, since arrays
+stay off the socket."""
 
 from __future__ import annotations
 
@@ -21,12 +22,15 @@ from engine.service.process.proxy import StateLost, WorkerDied
 from engine.wire import jobs, protocol
 
 KEPT_S = 3600.0
-"""A file that no client has fetched for so long is removed."""
+"""Seconds after which a file that no client has fetched is removed."""
 
 
 class Exports:
-    """Has workers write vectors: of a corpus that is open, where its numbers are of what is on disk and of the settings
-    asked for; else of one that is there for this export alone."""
+    """Has workers write vectors.
+
+    An open corpus serves if its numbers are of the stories on disk and of the requested settings. Otherwise the worker
+    computes the stories under a name that exists for this export alone.
+    """
 
     def __init__(self, workers: WorkerPool) -> None:
         self._workers = workers
@@ -35,17 +39,17 @@ class Exports:
     async def export(
         self, request: protocol.Export, corpora: Mapping[str, OpenCorpus], tell: Callable[[protocol.Exporting], None]
     ) -> protocol.Exported:
-        """Carry out one export; `tell` is told how it goes.
+        """Carry out one export; `tell` is called with its progress.
 
         Raises:
             AmygdalaError: there is nothing to export, or a folder is not there.
         """
         file = await asyncio.to_thread(_new_file)
         corpus = await asyncio.to_thread(scan, _layout(request))
-        hosted = corpora.get(paths.real(request.root)) if request.root is not None else None
+        open_corpus = corpora.get(paths.real(request.root)) if request.root is not None else None
         written, cost = None, Cost()
-        if hosted is not None and hosted.settings == request.settings:
-            written = await hosted.write(file, corpus.digest)
+        if open_corpus is not None and open_corpus.settings == request.settings:
+            written = await open_corpus.write(file, corpus.digest)
         if written is None:
             written, cost = await self._alone(request, corpus, file, tell)
         return protocol.Exported(
@@ -61,18 +65,18 @@ class Exports:
     async def _alone(
         self, request: protocol.Export, corpus: Corpus, file: Path, tell: Callable[[protocol.Exporting], None]
     ) -> tuple[jobs.Written, Cost]:
-        """Have an export made apart, of a corpus that is there for it alone; with what it cost."""
-        file.unlink(missing_ok=True)  # of an attempt that a change overtook
+        """Have the vectors computed and written under a name that is for this export alone; with what it cost."""
+        file.unlink(missing_ok=True)  # an attempt that a change overtook may have left it
         if not corpus.concepts:
             raise AmygdalaError("no stories to compute anything from")
         worker = self._workers.get(request.settings)
         name = f"export {next(self._numbers)}"
-        said = 0.0
+        told_at = 0.0
 
         def advance(message: jobs.Advanced) -> None:
-            nonlocal said
-            if message.total and (not message.done or time.monotonic() - said >= EVERY_S):
-                said = time.monotonic()
+            nonlocal told_at
+            if message.total and (not message.done or time.monotonic() - told_at >= EVERY_S):
+                told_at = time.monotonic()
                 tell(protocol.Exporting(id=request.id, done=message.done, total=message.total))
 
         async def apply() -> Cost:
@@ -83,7 +87,7 @@ class Exports:
             cost = await apply()
             try:
                 return await worker.write(name, file), cost
-            except (StateLost, WorkerDied):  # what it knew is in the store
+            except (StateLost, WorkerDied):  # the store has the activations: a second try is quick
                 await apply()
                 return await worker.write(name, file), cost
         finally:
@@ -91,7 +95,7 @@ class Exports:
 
 
 def _layout(request: protocol.Export) -> Layout:
-    folders = [None if place is None else Path(place) for place in (request.stories, request.paired, request.root)]
+    folders = [None if folder is None else Path(folder) for folder in (request.stories, request.paired, request.root)]
     for folder in folders:
         if folder is not None and not folder.is_absolute():
             raise AmygdalaError(f"{folder}: folders are named by their absolute paths")
@@ -102,10 +106,10 @@ def _layout(request: protocol.Export) -> Layout:
 
 
 def _new_file() -> Path:
-    """A name in a folder of the user's alone; what was left there long ago is swept.
+    """The path of a new file in a folder that only the user can read; files left there long ago are removed.
 
     Raises:
-        AmygdalaError: there can be no such folder.
+        AmygdalaError: the folder cannot be made.
     """
     folder = paths.cache_dir() / "exports"
     try:
@@ -115,8 +119,8 @@ def _new_file() -> Path:
             f"{folder}: cannot be made ({error.strerror}), so the engine cannot hand vectors over.\n"
             "Make room there, or export without it: python -m engine stop"
         ) from error
-    for old in folder.iterdir():
+    for file in folder.iterdir():
         with contextlib.suppress(OSError):
-            if time.time() - old.stat().st_mtime > KEPT_S:
-                old.unlink()
+            if time.time() - file.stat().st_mtime > KEPT_S:
+                file.unlink()
     return folder / f"{secrets.token_hex(16)}.safetensors"

@@ -48,7 +48,7 @@ class Ownership:
         self._identity = info.st_dev, info.st_ino
 
     def still_ours(self) -> bool:
-        """Whether clients who come to `path` reach us: not so once the runtime directory was removed under us."""
+        """Whether a client that connects to `path` reaches this engine; not so once somebody removed the directory."""
         try:
             info = self.path.stat()
         except OSError:
@@ -73,7 +73,7 @@ class Ownership:
     def _bind(self) -> socket.socket:
         if os.path.lexists(self.path) and not stat.S_ISSOCK(self.path.lstat().st_mode):
             raise OSError("there is something else of that name, and it is no socket")
-        self.path.unlink(missing_ok=True)  # left by an engine that was killed: nobody serves there, we hold the lock
+        self.path.unlink(missing_ok=True)  # a killed engine left it: nobody serves there while we hold the lock
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         mask = os.umask(0o177)
         try:

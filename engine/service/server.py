@@ -1,4 +1,4 @@
-"""The engine's socket: hears clients, has their requests carried out, and keeps house."""
+"""The engine's socket: reads clients' requests, has them carried out, and does the housekeeping."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ log = logging.getLogger(__name__)
 
 HOUSEKEEPING_EVERY_S = 2.0
 UNUSED_UNLOAD_S = 5 * 60.0
-"""A model that no open corpus uses is unloaded after so long."""
+"""Seconds after which a model that no open corpus uses is unloaded."""
 IDLE_UNLOAD_S = 30 * 60.0
-"""A model without work for so long is unloaded although a corpus is open: the next change loads it again."""
-LONG = (protocol.Score, protocol.Export, protocol.GetRevisions, protocol.Compare, protocol.GetText)
-"""Requests during which their client may ask for other things."""
+"""Seconds without work after which a model is unloaded although a corpus is open: the next change loads it again."""
+SLOW_REQUESTS = (protocol.Score, protocol.Export, protocol.GetRevisions, protocol.Compare, protocol.GetText)
+"""Requests that take long: meanwhile their client may make others."""
 
 
 class Server:
@@ -89,8 +89,8 @@ class Server:
             pass
         finally:
             self._clients.discard(client)
-            for hosted in self._corpora.values():
-                hosted.show(client, None)
+            for corpus in self._corpora.values():
+                corpus.show(client, None)
             for task in client.tasks:
                 task.cancel()
             self._last_active = time.monotonic()
@@ -105,7 +105,7 @@ class Server:
             except codec.ProtocolError as error:
                 client.send(protocol.Failure(id=codec.request_id(line), message=str(error)))
                 continue
-            if not isinstance(request, LONG):
+            if not isinstance(request, SLOW_REQUESTS):
                 await self._carry_out(client, request)
             elif len(client.tasks) >= MAX_PENDING:
                 words = f"{MAX_PENDING} requests of this client are under way; wait for one of them"
@@ -114,7 +114,7 @@ class Server:
                 self._begin(client, request)
 
     def _begin(self, client: Client, request: protocol.Request) -> None:
-        """Carry out a request beside others. A client's newer draft takes the place of an older one."""
+        """Carry out a slow request beside others. A client's newer draft takes the place of its older one."""
         task = asyncio.create_task(self._carry_out(client, request))
         if isinstance(request, protocol.Score):
             if client.draft is not None and not client.draft[0].done():
@@ -193,7 +193,7 @@ class Server:
                 self.stop()
                 return
             await self._corpora.close_unwatched(now)
-            in_use = [hosted.worker for hosted in self._corpora.values()]
+            in_use = [corpus.worker for corpus in self._corpora.values()]
             await self._workers.rest(in_use, UNUSED_UNLOAD_S, IDLE_UNLOAD_S)
             if self._clients or self._corpora.is_busy:
                 self._last_active = now
