@@ -1,4 +1,4 @@
-"""A model's process and its pipes: messages in, messages out, its standard error passed on and remembered."""
+"""A model's process and its pipes: passes messages in and out, prints its standard error and remembers the end."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from engine.wire.protocol import MAX_MESSAGE
 log = logging.getLogger(__name__)
 
 ENDING_S = 1.0
-"""What a process has to end by itself, and then again when told to."""
-LAST_WORDS = 60
-"""Lines of standard error that are remembered."""
+"""Seconds that a process has to end by itself, and then again once it is told to."""
+MAX_STDERR_LINES = 60
+"""Lines of standard error that are remembered, to say why a process ended."""
 
 
 class Process:
     """One running process; it ends by itself when its pipe closes, so killing the engine leaves nothing behind.
 
     Args:
-        child: with all three pipes.
-        answer: is given each message.
-        end: is told, once, when the process has ended (not after `close`): in words, and whether its answers could not
-            be read.
+        child: the process, with a pipe for each of its three streams.
+        answer: called with each message of the process.
+        end: called once when the process has ended by itself (not after `close`), with words for why, and whether an
+            answer of its could not be read.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Process:
         self._child = child
         self._answer = answer
         self._end = end
-        self._last_words: deque[str] = deque(maxlen=LAST_WORDS)
+        self._stderr_lines: deque[str] = deque(maxlen=MAX_STDERR_LINES)
         self._readers = [asyncio.create_task(self._read()), asyncio.create_task(self._relay())]
 
     @classmethod
@@ -62,7 +62,7 @@ class Process:
         return self._child.pid
 
     def write(self, message: jobs.ToWorker) -> None:
-        """Send a message; one to a process that has ended is lost, as its answer would be."""
+        """Send a message. If the process has ended, the message is lost, as its answer would be."""
         assert self._child.stdin is not None
         self._child.stdin.write(msgspec.json.encode(message) + b"\n")
 
@@ -74,12 +74,12 @@ class Process:
         self._end = lambda _words, _unreadable: None
         if self._child.stdin is not None:
             self._child.stdin.close()
-        for end in (self._child.terminate, self._child.kill):
+        for stop in (self._child.terminate, self._child.kill):
             try:
                 await asyncio.wait_for(self._child.wait(), ENDING_S)
             except TimeoutError:
                 with contextlib.suppress(ProcessLookupError):
-                    end()
+                    stop()
         await self._child.wait()
         for reader in self._readers:
             reader.cancel()
@@ -97,14 +97,14 @@ class Process:
             unreadable = f"the model's process gave an answer that cannot be read: {error}"
             self._child.kill()
         code = await self._child.wait()
-        await asyncio.sleep(0)  # let the last words of its standard error arrive
-        words = unreadable or "\n".join(self._last_words) or f"it ended with code {code} and said nothing"
+        await asyncio.sleep(0)  # let the last lines of its standard error arrive
+        words = unreadable or "\n".join(self._stderr_lines) or f"it ended with code {code} and said nothing"
         self._end(words, bool(unreadable))
 
     async def _relay(self) -> None:
         assert self._child.stderr is not None
         async for line in self._child.stderr:
             words = line.decode(errors="replace").rstrip()
-            self._last_words.append(words)
-            with contextlib.suppress(OSError):  # a full disk: what is said later may be kept again
+            self._stderr_lines.append(words)
+            with contextlib.suppress(OSError):  # the disk may be full, and may have room again later
                 print(words, file=sys.stderr, flush=True)

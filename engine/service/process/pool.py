@@ -1,4 +1,4 @@
-"""The workers in use: one for each model, shared by the corpora that it reads."""
+"""The workers in use: one for each model, shared by the corpora that use the model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class WorkerPool:
-    """The workers in use, by what makes two corpora share one: the model and where and how it is loaded."""
+    """The workers in use. Two corpora share one if they name the same model, to be loaded in the same way and place."""
 
     def __init__(self) -> None:
         self._workers: dict[tuple[object, ...], WorkerProxy] = {}
@@ -35,8 +35,8 @@ class WorkerPool:
 
         Args:
             in_use: workers of open corpora.
-            unused: seconds after which another's is ended.
-            idle: seconds without a job after which that of an open corpus is.
+            unused: seconds without a job after which the process of any other worker is ended.
+            idle: seconds without a job after which the process of a worker in `in_use` is ended.
         """
         now = time.monotonic()
         resting = [worker for worker in self._workers.values() if not worker.is_busy]
@@ -51,16 +51,16 @@ class WorkerPool:
                 await worker.close()
 
     async def close(self) -> None:
-        """End all."""
+        """End all processes."""
         workers, self._workers = list(self._workers.values()), {}
         await asyncio.gather(*(worker.close() for worker in workers))
 
-    async def _make_room(self, wanting: WorkerProxy) -> bool:
+    async def _make_room(self, requester: WorkerProxy) -> bool:
         """End the process that has been idle longest, if there is one."""
-        idle = [w for w in self._workers.values() if w is not wanting and w.is_running and not w.is_busy]
+        idle = [w for w in self._workers.values() if w is not requester and w.is_running and not w.is_busy]
         if not idle:
             return False
         oldest = min(idle, key=lambda worker: worker.last_used)
-        log.info("unloading %s to make room for %s", oldest.settings.model, wanting.settings.model)
+        log.info("unloading %s to make room for %s", oldest.settings.model, requester.settings.model)
         await oldest.close()
         return True

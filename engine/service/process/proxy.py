@@ -23,9 +23,9 @@ from engine.wire.status import ModelStatus
 log = logging.getLogger(__name__)
 
 MAX_RESTARTS = 5
-"""In a row, without a finished job between them."""
+"""Restarts in a row, without a finished job between them."""
 BACK_OFF_S = 0.5
-"""Before the first restart; doubled each time."""
+"""Seconds to wait before the first restart; each further restart waits twice as long."""
 
 Advance = Callable[[jobs.Advanced], None]
 A = TypeVar("A", bound=jobs.Answer)
@@ -40,18 +40,18 @@ class LoadFailed(AmygdalaError):
 
 
 class JobDropped(Exception):
-    """The job was not carried out to its end, because it was told so or another of its corpus failed."""
+    """The job was not finished: somebody had it dropped, or another job of its corpus failed."""
 
 
 class StateLost(Exception):
-    """The worker does not know the corpus (any more): apply it first."""
+    """The worker has no state of the corpus, or none any more: apply the corpus first."""
 
 
 @dataclass
 class _Waiting:
     """A job under way."""
 
-    asked: jobs.AnyJob
+    job: jobs.AnyJob
     answer: asyncio.Future[jobs.Answer]
     advance: Advance
 
@@ -63,14 +63,14 @@ class WorkerProxy:
 
     Args:
         settings: which model, and how it is loaded.
-        make_room: unloads another model, where there is one that is idle; whether it did.
+        make_room: unloads another model if one is idle; returns whether it did.
     """
 
     def __init__(self, settings: Settings, make_room: Callable[[WorkerProxy], Awaitable[bool]] | None = None) -> None:
         self.settings = settings
         self.last_used = time.monotonic()
         self.warnings: list[str] = []
-        """What a person should know of how the model was loaded."""
+        """Words about how the model was loaded, for a person."""
         self._make_room = make_room
         self._process: Process | None = None
         self._loaded: jobs.Loaded | None = None
@@ -78,9 +78,9 @@ class WorkerProxy:
         self._jobs: dict[int, _Waiting] = {}
         self._told: dict[str, Told] = {}
         self._faults = 0
-        """Deaths in a row, without a finished job between them; one death is one, however many jobs it cost."""
+        """Deaths in a row, without a finished job between them. A death counts once, however many jobs it ended."""
         self._load_failure = ""
-        """Why this process will not do, where starting it again would not help."""
+        """Why the model cannot be used, where starting the process again would not help; else empty."""
         self._starting = asyncio.Lock()
 
     @property
@@ -118,12 +118,12 @@ class WorkerProxy:
         )
 
     def has_state(self, corpus: str) -> bool:
-        """Whether the process knows the corpus as it was last applied."""
+        """Whether the process has the state of the corpus as it was last applied."""
         told = self._told.get(corpus)
         return self._process is not None and told is not None and told.applied > 0
 
     def state_of(self, corpus: str) -> int:
-        """The number of the change that the process's state of the corpus is of; 0 where it has none."""
+        """The number of the job that made the process's state of the corpus; 0 where it has no state."""
         return self._told[corpus].applied if self.has_state(corpus) else 0
 
     async def prepare(
@@ -131,19 +131,19 @@ class WorkerProxy:
         corpus: str,
         settings: Settings,
         stories: Collection[Story],
-        wanted: Sequence[str],
+        text_ids: Sequence[str],
         first: Collection[str],
         fresh: Collection[str],
         advance: Advance,
     ) -> jobs.Prepared:
-        """Have the activations of these texts at hand.
+        """Have the worker store the activations of these texts, so that a later `apply` finds them.
 
         Args:
             corpus: its name.
             settings: what to compute.
             stories: those that have the texts, and all others that the corpus will have.
-            wanted: ids of texts.
-            first: those of them that go before the others.
+            text_ids: which texts.
+            first: those of `text_ids` that go before the others.
             fresh: ids of texts that go through the model even if it has seen them.
             advance: told of progress.
 
@@ -152,7 +152,7 @@ class WorkerProxy:
         """
 
         def job(number: int) -> jobs.Prepare:
-            return self._of(corpus, settings).prepare(corpus, number, stories, wanted, first, fresh)
+            return self._of(corpus, settings).prepare(corpus, number, stories, text_ids, first, fresh)
 
         return await self._insist(settings, job, jobs.Prepared, advance)
 
@@ -167,7 +167,7 @@ class WorkerProxy:
         urgency: jobs.Urgency = jobs.Urgency.EDIT,
         keep: Collection[str] = (),
     ) -> jobs.Applied:
-        """Have the worker make a corpus's state that of these stories; survives the worker's death, up to five times.
+        """Have the worker compute a corpus's state from these stories; after a death of the worker, try again.
 
         Args:
             corpus: its name.
@@ -176,10 +176,10 @@ class WorkerProxy:
             fresh: ids of texts that go through the model even if it has seen them.
             advance: told of progress.
             urgency: what it may go before.
-            keep: ids of other texts that are being prepared.
+            keep: ids of other texts that the worker must not drop, since they are being prepared.
 
         Raises:
-            JobDropped: it was dropped, or another job of the corpus failed: plan anew.
+            JobDropped: the job was dropped, or another job of the corpus failed: plan anew.
             AmygdalaError: the job failed for a reason a person can act on, or the worker keeps dying.
         """
 
@@ -189,7 +189,7 @@ class WorkerProxy:
         return await self._insist(settings, job, jobs.Applied, advance)
 
     async def settle(self, corpus: str) -> Results | None:
-        """Have what is expensive redone; None where there is nothing to redo, or the state changed in the meantime.
+        """Have the expensive numbers redone; None where none are due, or the state changed in the meantime.
 
         Raises:
             StateLost: apply the corpus first.
@@ -202,12 +202,12 @@ class WorkerProxy:
         return settled.results
 
     async def score(self, corpus: str, draft: Callable[[int], jobs.Score]) -> Draft:
-        """Have a draft read; `draft` makes the job from its number. Errors as of `settle`."""
+        """Have a draft read; `draft` makes the job from its number. Raises what `settle` raises."""
         self._demand_state(corpus)
         return (await self._attempt(draft, jobs.Scored)).draft
 
     async def write(self, corpus: str, file: Path) -> jobs.Written:
-        """Have the vectors of the settled state written to a file. Errors as of `settle`."""
+        """Have the vectors of the settled state written to a file. Raises what `settle` raises."""
         self._demand_state(corpus)
         return await self._attempt(
             lambda number: jobs.Write(corpus=corpus, job=number, urgency=jobs.Urgency.BULK, file=str(file)),
@@ -217,11 +217,11 @@ class WorkerProxy:
     def supersede(self, corpus: str) -> None:
         """Drop a change of the corpus whose turn has not come: a newer one will take its place."""
         for number, waiting in self._jobs.items():
-            if waiting.asked.corpus == corpus and isinstance(waiting.asked, jobs.Apply):
+            if waiting.job.corpus == corpus and isinstance(waiting.job, jobs.Apply):
                 self._write(jobs.Drop(job=number, begun=False))
 
     def forget(self, corpus: str) -> None:
-        """Let the worker drop a corpus's state."""
+        """Have the worker drop a corpus's state."""
         self._told.pop(corpus, None)
         self._write(jobs.Forget(corpus=corpus))
 
@@ -230,7 +230,7 @@ class WorkerProxy:
         process, self._process, self._loaded = self._process, None, None
         self._told.clear()
         if process is not None:
-            self._end_jobs(WorkerDied("it was ended"))  # now: later there may be jobs of the next process
+            self._end_jobs(WorkerDied("it was ended"))  # now, since later there may be jobs of the next process
             await process.close()
 
     def _demand_state(self, corpus: str) -> None:
@@ -238,18 +238,18 @@ class WorkerProxy:
             raise StateLost
 
     async def _insist(
-        self, settings: Settings, job: Callable[[int], jobs.AnyJob], answer: type[A], advance: Advance
+        self, settings: Settings, make_job: Callable[[int], jobs.AnyJob], kind: type[A], advance: Advance
     ) -> A:
         """Attempt a job again after each death of the process, with pauses that grow."""
         while True:
             try:
-                return await self._attempt(job, answer, advance, settings)
+                return await self._attempt(make_job, kind, advance, settings)
             except WorkerDied as error:
                 if self._faults > MAX_RESTARTS:
                     raise AmygdalaError(f"the model's process died {self._faults} times in a row:\n{error}") from error
-                pause = BACK_OFF_S * 2 ** (self._faults - 1)
-                log.warning("the worker of %s died; restarting it in %.1f s", self.settings.model, pause)
-                await asyncio.sleep(pause)
+                pause_s = BACK_OFF_S * 2 ** (self._faults - 1)
+                log.warning("the worker of %s died; restarting it in %.1f s", self.settings.model, pause_s)
+                await asyncio.sleep(pause_s)
             except LoadFailed as error:
                 if "out of memory" not in str(error) or not self._make_room or not await self._make_room(self):
                     raise
@@ -257,38 +257,38 @@ class WorkerProxy:
 
     async def _attempt(
         self,
-        job: Callable[[int], jobs.AnyJob],
-        answer: type[A],
+        make_job: Callable[[int], jobs.AnyJob],
+        kind: type[A],
         advance: Advance = lambda _: None,
         settings: Settings | None = None,
     ) -> A:
-        """Send one job and wait for its answer; `settings`, where the process may have to be started for it."""
+        """Send one job and wait for its answer, of type `kind`. With `settings`, start the process if there is none."""
         async with self._starting:
             if self._process is None:
                 if settings is None:
                     raise StateLost
-                self.settings = settings  # how deep the model is loaded is up to the job at hand
+                self.settings = settings  # this job decides how deep the model is loaded
                 await self._start()
         number = next(self._job_ids)
-        asked = job(number)
+        job = make_job(number)
         future: asyncio.Future[jobs.Answer] = asyncio.get_running_loop().create_future()
-        self._jobs[number] = _Waiting(asked, future, advance)
+        self._jobs[number] = _Waiting(job, future, advance)
         self.last_used = time.monotonic()
         try:
-            self._write(asked)
-            answered = await future
+            self._write(job)
+            answer = await future
         except asyncio.CancelledError:
             self._write(jobs.Drop(job=number))
             raise
         finally:
             self._jobs.pop(number, None)
             self.last_used = time.monotonic()
-        if not isinstance(answered, answer):
-            raise AmygdalaError(f"the model's process answered {type(answered).__name__} to {type(asked).__name__}")
-        return answered
+        if not isinstance(answer, kind):
+            raise AmygdalaError(f"the model's process answered {type(answer).__name__} to {type(job).__name__}")
+        return answer
 
     def _of(self, corpus: str, settings: Settings) -> Told:
-        """What the worker has been told of a corpus, which begins anew with other settings."""
+        """What the worker has been told of a corpus; with other settings, it has to be told all of it again."""
         told = self._told.get(corpus)
         if told is None or told.settings != settings:
             told = self._told[corpus] = Told(settings)
@@ -304,7 +304,7 @@ class WorkerProxy:
             self._process.write(message)
 
     def _ended(self, words: str, is_unreadable: bool) -> None:
-        """The process has ended by itself: tell all who wait for it."""
+        """The process has ended by itself: end all jobs that wait for it."""
         if is_unreadable:
             self._load_failure = words
         self._process, self._loaded = None, None
@@ -320,7 +320,7 @@ class WorkerProxy:
         match message:
             case jobs.Loaded():
                 self._loaded = message
-                for told in self._told.values():  # a model that is loaded deeper takes all states with it
+                for told in self._told.values():  # a model that is loaded deeper loses all states
                     told.applied = 0
                 self.warnings = message.warnings
             case jobs.Advanced(job=job):
@@ -330,7 +330,7 @@ class WorkerProxy:
                 self._load_failure = words
             case jobs.Failed(corpus=corpus, job=job, message=words):
                 waiting = self._jobs.get(job)
-                if corpus in self._told and not (waiting and isinstance(waiting.asked, jobs.Score | jobs.Write)):
+                if corpus in self._told and not (waiting and isinstance(waiting.job, jobs.Score | jobs.Write)):
                     self._told[corpus].applied = 0
                 _end(waiting, AmygdalaError(words))
             case jobs.Dropped(job=job):

@@ -1,4 +1,4 @@
-"""What a worker has been told of one corpus: so that of ten thousand stories only what differs is sent."""
+"""What a worker has been told of one corpus. Of ten thousand stories, only those that differ from it are sent."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from engine.wire import jobs
 
 @dataclass
 class Told:
-    """One corpus, as its messages have made the worker know it. The worker derives the same from the same messages."""
+    """One corpus as the worker knows it from the messages sent so far; it derives the same from the same messages."""
 
     settings: Settings
     text_ids: set[str] = field(default_factory=set)
-    """Ids of texts it has."""
+    """Ids of the texts that the worker has."""
     stories: dict[str, jobs.Placement] = field(default_factory=dict)
-    """By path, as of the last change that it was told of."""
+    """Placements by path, as of the last change that the worker was told of."""
     applied: int = 0
-    """The job that its state is of; 0 where it has none."""
+    """The number of the job that made the worker's state; 0 where it has no state."""
 
     def prepare(
         self,
         corpus: str,
         number: int,
         stories: Collection[Story],
-        wanted: Sequence[str],
+        text_ids: Sequence[str],
         first: Collection[str],
         fresh: Collection[str],
     ) -> jobs.Prepare:
@@ -37,7 +37,7 @@ class Told:
             job=number,
             urgency=jobs.Urgency.BULK,
             settings=self.settings,
-            wanted=list(wanted),
+            wanted=list(text_ids),
             first=list(first),
             texts=self._send(_texts(stories)),
             fresh=sorted(fresh),
@@ -65,7 +65,7 @@ class Told:
             job=number,
             urgency=urgency,
             settings=self.settings,
-            placements={path: place for path, place in placements.items() if before.get(path) != place},
+            placements={path: new for path, new in placements.items() if before.get(path) != new},
             gone=sorted(before.keys() - placements.keys()),
             texts=unsent,
             fresh=sorted(fresh),
@@ -73,7 +73,7 @@ class Told:
         )
 
     def _send(self, texts: Mapping[str, str]) -> dict[str, str]:
-        """Those of the texts that the worker does not have; from now on it has them."""
+        """The texts that the worker does not have yet, to be sent now: from here on it counts as having them."""
         unsent = {text_id: text for text_id, text in texts.items() if text_id not in self.text_ids}
         self.text_ids |= texts.keys()
         return unsent
