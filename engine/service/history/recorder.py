@@ -38,7 +38,7 @@ class Recorder:
         self._writing: set[asyncio.Task[None]] = set()
 
     async def first(self, stories: Mapping[str, Story], settings: Settings, results: Results) -> int:
-        """The number of this engine's first revision: the newest recorded one if nothing changed since, else the next."""
+        """The number of this engine's first revision: the newest recorded one if nothing changed, else the next."""
         fingerprint = await asyncio.to_thread(_fingerprint, stories, settings, results)
         newest = await self.ask(lambda history: history.last)
         self._last = newest[0] if newest is not None else 0
