@@ -1,4 +1,4 @@
-"""What the worker has been told of one corpus: one owner tells it what the corpus is, and asks about that."""
+"""The one owner of what the worker has been told of a corpus: tells it the stories, and asks it about them."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from engine.wire import jobs
 from engine.wire.protocol import Score
 
 TRIES = 3
-"""Processes that may die, or be told something else, under an export before it is made apart."""
+"""Attempts at an export, each of which a death of the process or a newer change may end; then it is computed apart."""
 
 
 class Applying:
     """One corpus as its worker knows it.
 
     Args:
-        name: the corpus's.
+        name: the corpus's name.
         settings: what to compute.
         worker: the model's process.
-        held: gives the ids of texts that are being prepared, which the worker must not drop.
+        held: returns the ids of texts that are being prepared, which the worker must not drop.
     """
 
     def __init__(self, name: str, settings: Settings, worker: WorkerProxy, held: Callable[[], Collection[str]]) -> None:
         self.stories: Mapping[str, Story] | None = None
-        """What the numbers are of, by path; None before there are any."""
+        """The stories that the numbers are of, by path; None before there are numbers."""
         self._name = name
         self._settings = settings
         self._worker = worker
         self._held = held
         self._telling = asyncio.Lock()
-        """Only one coroutine at a time may tell the worker what the corpus is. Otherwise the last one to tell it would
-        decide, whichever began with the newer stories."""
+        """Only one coroutine at a time may tell the worker what the corpus is. Otherwise an older set of stories
+        could replace a newer one."""
 
     async def apply(
         self,
@@ -51,14 +51,14 @@ class Applying:
         sent: Callable[[], None],
         overtaken: Callable[[], Coroutine[Any, Any, object]],
     ) -> jobs.Applied:
-        """Have the worker make its state that of a plan.
+        """Have the worker compute the state that a plan asks for.
 
         Args:
-            planned: what the numbers shall be of.
+            planned: the stories that the numbers shall be of.
             advance: told of progress.
             urgency: what it may go before.
             sent: called once the job is on its way.
-            overtaken: ends when there is a newer change; this one is then dropped if its turn has not come.
+            overtaken: its coroutine ends when there is a newer change; this one is then dropped if it has not begun.
 
         Raises:
             JobDropped, AmygdalaError: as `WorkerProxy.apply`.
@@ -78,7 +78,7 @@ class Applying:
             try:
                 await asyncio.sleep(0)  # let the job go out
                 sent()
-                await _first(job, overtaken())
+                await _wait_for_either(job, overtaken())
                 if not job.done():
                     self._worker.supersede(self._name)
                 applied = await job
@@ -89,7 +89,7 @@ class Applying:
         return applied
 
     async def settle(self) -> Results | None:
-        """Have what is expensive redone; None where there is nothing to redo, or the state changed in the meantime.
+        """Have the expensive numbers redone; None where none are due, or the state changed in the meantime.
 
         Raises:
             JobDropped, StateLost, WorkerDied, AmygdalaError: as `WorkerProxy.settle`.
@@ -145,7 +145,7 @@ class Applying:
         return None
 
     async def _remind(self, urgency: jobs.Urgency) -> None:
-        """Have a worker that was unloaded, or whose process died, know the corpus again; the store has what it knew."""
+        """Tell a worker that was unloaded, or whose process died, the corpus again; the store has the activations."""
         async with self._telling:
             if self.stories is not None and not self._worker.has_state(self._name):
                 await self._worker.apply(
@@ -159,10 +159,10 @@ class Applying:
                 )
 
 
-async def _first(job: asyncio.Task[Any], other: Coroutine[Any, Any, object]) -> None:
-    """Wait until one of the two is done; the other is not waited for any more."""
-    waiting = asyncio.ensure_future(other)
+async def _wait_for_either(job: asyncio.Task[Any], overtaken: Coroutine[Any, Any, object]) -> None:
+    """Wait until one of the two is done; stop waiting for the other."""
+    overtaking = asyncio.ensure_future(overtaken)
     try:
-        await asyncio.wait({job, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({job, overtaking}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        waiting.cancel()
+        overtaking.cancel()

@@ -1,4 +1,4 @@
-"""Texts that are prepared behind the edits: many stories at once, so that none of them waits for the others' sake."""
+"""Prepares many texts in the background, so that an edit does not have to wait for all of them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class Background:
     """Has one corpus's worker prepare the texts that plans ask for, and says which are prepared.
 
     Args:
-        name: the corpus's.
+        name: the corpus's name.
         settings: what to compute.
         worker: the model's process.
         announcer: told of progress.
         arrived: called with the ids of texts that were prepared, as they come.
         ended: called when all are prepared (True), or when the job was dropped (False).
-        failed: called with what went wrong.
+        failed: called with the error where preparing failed.
     """
 
     def __init__(
@@ -47,11 +47,11 @@ class Background:
         self._ended = ended
         self._failed = failed
         self._unreported = Cost()
-        """What preparing has cost that no revision has told of."""
+        """The cost of preparing that no revision has reported yet."""
         self._outstanding: set[str] = set()
         """Ids of texts that are still to be prepared."""
         self._first: tuple[str, ...] = ()
-        """Those of them that go before the others."""
+        """Those of `_outstanding` that go before the others."""
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -60,11 +60,11 @@ class Background:
 
     @property
     def has_run(self) -> bool:
-        """Whether texts went through the model that no revision has told of."""
+        """Whether texts went through the model that no revision has reported yet."""
         return self._unreported.texts_run > 0
 
     def follow(self, planned: Plan, stories: Collection[Story]) -> None:
-        """Prepare what is planned, in place of what is being prepared now, unless that is the same."""
+        """Prepare the texts of a plan in place of those being prepared now, unless they are the same."""
         if set(planned.prepare) == self._outstanding and set(planned.first) <= set(self._first):
             return
         self.cancel()
@@ -74,7 +74,7 @@ class Background:
             self._task = asyncio.create_task(self._prepare(planned, stories, fresh))
 
     def cancel(self) -> None:
-        """Stop; what was prepared by then stays so."""
+        """Stop; texts that are prepared by then stay prepared."""
         if self._task is not None:
             self._task.cancel()
         self._forget_task()
@@ -87,7 +87,7 @@ class Background:
             await asyncio.gather(task, return_exceptions=True)
 
     def take_cost(self) -> Cost:
-        """What preparing has cost since this was asked last."""
+        """The cost of preparing since the last call."""
         cost, self._unreported = self._unreported, Cost()
         return cost
 

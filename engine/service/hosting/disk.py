@@ -1,4 +1,4 @@
-"""What is on disk of one corpus: what may have changed since it was last looked at, and what is there."""
+"""One corpus on disk: the stories that are there, and which paths may have changed since the last look."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Disk:
 
     Args:
         path: the folder.
-        note: told what a person should know of how it is watched; empty where that is as usual.
+        note: called with words for a person about how the folder is watched; empty where nothing is unusual.
         noticed: called when something may have changed.
     """
 

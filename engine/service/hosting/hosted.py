@@ -1,4 +1,4 @@
-"""One open corpus: follows the disk, has its worker compute what changed, and tells what moved."""
+"""One open corpus: follows the disk, has its worker compute what changed, and tells clients what moved."""
 
 from __future__ import annotations
 
@@ -27,8 +27,7 @@ from engine.wire.status import CorpusStatus
 log = logging.getLogger(__name__)
 
 SETTLE_AFTER_S = 0.3
-"""So long it must be quiet before what is expensive is redone: while someone saves again and again, it would be in the
-way."""
+"""Seconds without a change before the expensive numbers are redone: redoing them would delay the next save's."""
 
 
 class OpenCorpus:
@@ -41,7 +40,7 @@ class OpenCorpus:
         path: the corpus's folder, its real path.
         settings: what to compute.
         worker: the model's process.
-        announcer: passes on what clients are to know.
+        announcer: tells clients what the engine is doing.
         recorder: numbers and remembers revisions.
     """
 
@@ -62,24 +61,24 @@ class OpenCorpus:
         self._applying = Applying(self.name, settings, worker, lambda: self._wishes.held)
         self._disk = Disk(path, lambda words: announcer(note=words), self._something_changed)
         self._shown: dict[object, str] = {}
-        """Who shows which story."""
+        """Client -> path of the story that it shows."""
         self._is_retrained = False
-        """Texts were prepared afresh for a retrain: the numbers must follow, although no story differs."""
+        """Whether texts were run again for a retrain: the numbers must follow, although no story differs."""
         self._wake = asyncio.Event()
         self._wake.set()
-        self._has_asked = True
-        """Whether there is a reason to look besides the disk."""
+        self._must_plan = True
+        """Whether to plan even if nothing changed on disk."""
         self._stop = asyncio.Event()
         self._noticed = time.perf_counter()
         self._settling: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Begin to watch and to compute."""
+        """Begin to watch the disk and to compute."""
         self._tasks = [asyncio.create_task(self._disk.watch(self._stop)), asyncio.create_task(self._run())]
 
     async def close(self) -> None:
-        """Stop both; the worker drops the corpus's state."""
+        """Stop watching and computing; the worker drops the corpus's state."""
         self._stop.set()
         tasks = [*self._tasks, *([self._settling] if self._settling is not None else [])]
         for task in tasks:
@@ -103,7 +102,7 @@ class OpenCorpus:
         return self.doing.state in ("scanning", "loading", "computing")
 
     def snapshot(self) -> Snapshot:
-        """All of it, for a client that comes or comes back."""
+        """The whole state, for a client that joins or comes back."""
         return self._published.snapshot()
 
     def status(self, clients: int) -> CorpusStatus:
@@ -167,7 +166,7 @@ class OpenCorpus:
                 self._look_again()
 
     async def score(self, request: Score) -> Scored:
-        """Read a draft. Errors as of `Applying.score`."""
+        """Read a draft. Raises what `Applying.score` raises."""
         view = self._published.stories.get(request.path)
         rivals = [view.rival] if view is not None and view.rival is not None else []
         revision = self.revision
@@ -186,9 +185,9 @@ class OpenCorpus:
     # Following the disk
 
     def _look_again(self) -> None:
-        """Something was asked for, or is done: plan anew."""
+        """Plan anew, since a client asked for something or a job is done."""
         self._noticed = time.perf_counter()
-        self._has_asked = True
+        self._must_plan = True
         self._wake.set()
 
     def _something_changed(self) -> None:
@@ -205,15 +204,15 @@ class OpenCorpus:
             except JobDropped:
                 self._plan_anew()
             except Exception as error:
-                self._disk.distrust()  # who knows what of it was seen
+                self._disk.distrust()  # the failure may have come before all of it was read
                 self._failed(error)
 
     async def _catch_up(self) -> None:
-        """Scan, plan, start or change what is prepared in the background, and compute what can be computed now."""
+        """Scan and plan; then prepare in the background what the plan asks for, and compute what can be computed now."""
         noticed, began = self._noticed, time.perf_counter()
-        has_asked, self._has_asked = self._has_asked, False
-        if not await self._disk.look() and not has_asked and self.doing.state in ("ready", "failed"):
-            return  # a folder that is looked at every two seconds, mostly for nothing
+        must_plan, self._must_plan = self._must_plan, False
+        if not await self._disk.look() and not must_plan and self.doing.state in ("ready", "failed"):
+            return  # a folder that is polled wakes this every two seconds, mostly for nothing
         scanned = time.perf_counter()
         applied = self._applying.stories
         shown = list(self._shown.values())
@@ -244,22 +243,22 @@ class OpenCorpus:
         self._wishes = self._wishes.arrived(text_ids)
 
     def _preparation_ended(self, is_done: bool) -> None:
-        """Texts that were wanted in the background are prepared, or were dropped with something that failed."""
+        """The texts of the background are prepared, or their job was dropped (`is_done` is False)."""
         if not is_done:
             self._plan_anew()
             return
         self._wishes = self._wishes.released()
         noticed = self._noticed
         self._look_again()
-        self._noticed = noticed  # the time since then was for this
+        self._noticed = noticed  # preparing is part of the time that the change takes
 
     def _plan_anew(self) -> None:
-        """A job was dropped: for a newer change, or since another of the corpus failed, which would fail again."""
+        """Plan again after a dropped job; but not where the cause is a failed job, which would fail again."""
         if self.doing.state != "failed":
             self._look_again()
 
     def _failed(self, error: Exception) -> None:
-        """Say so; the next change, or a retrain, tries again."""
+        """Tell clients of a failure; the next change, or a retrain, tries again."""
         is_expected = isinstance(error, AmygdalaError)
         words = str(error) if is_expected else f"unexpected error: {error!r}"
         log.error("%s: %s", self.path, words, exc_info=None if is_expected else error)
@@ -270,13 +269,13 @@ class OpenCorpus:
     # Computing, and telling
 
     async def _compute(self, planned: Plan, noticed: float, scanning: float) -> None:
-        """Have the numbers become those of a plan, and tell of the revision that this makes."""
+        """Have the worker compute the numbers of a plan, and publish them as a revision."""
         self._say_computing()
         computing = {change.path for change in planned.changes}
         computing |= {path for path, story in planned.now.items() if story.text_id in planned.fresh}
         if self._settling is not None:
             self._settling.cancel()
-        old = self._applying.stories
+        before = self._applying.stories
         shown = set(self._shown.values())
         on_screen = any(change.path in shown for change in planned.changes)
         applied = await self._applying.apply(
@@ -286,28 +285,28 @@ class OpenCorpus:
             sent=lambda: self._show(computing | planned.waiting),
             overtaken=self._wake.wait,
         )
-        done = time.perf_counter()
+        computed = time.perf_counter()
         cost = applied.cost
         if not self._wishes.held:  # what was prepared is part of this revision
             cost += self._background.take_cost()
-        now = {story.text_id for story in planned.now.values()}
-        self._background.prepared_ids = now | (self._background.prepared_ids & self._wishes.held)
+        applied_ids = {story.text_id for story in planned.now.values()}
+        self._background.prepared_ids = applied_ids | (self._background.prepared_ids & self._wishes.held)
         self._wishes = self._wishes.done(planned)
         is_retrained = self._is_retrained
         self._is_retrained = is_retrained and bool(self._wishes.fresh or self._wishes.held)
         revision = Revised(
             planned=planned,
-            before=old,
+            before=before,
             computed=computing,
             results=applied.results,
             cost=cost,
             is_retrain=is_retrained,
-            timing=Timing(noticed=noticed, scanning=scanning, computed=done),
+            timing=Timing(noticed=noticed, scanning=scanning, computed=computed),
         )
         await self._published.revise(self._disk.corpus, revision)
 
     def _rest(self, planned: Plan) -> None:
-        """Say that there is nothing more to do for now, or that texts are still being prepared."""
+        """Tell clients that nothing more is to be done for now, or that texts are still being prepared."""
         if self._background.is_running:
             self._announcer(waiting=planned.stale)
         else:
@@ -316,7 +315,7 @@ class OpenCorpus:
             self._settling = asyncio.create_task(self._settle())
 
     async def _settle(self) -> None:
-        """Once it is quiet, have what is expensive redone, and tell what became of it."""
+        """Once nothing changes for a moment, have the expensive numbers redone, and publish them."""
         results = self._published.results
         if results is None or all(quality.settled for quality in results.concepts):
             return
@@ -326,7 +325,7 @@ class OpenCorpus:
             settled = await self._applying.settle()
         except (JobDropped, StateLost, WorkerDied):
             if self.doing.state == "ready":
-                self._look_again()  # and settle then
+                self._look_again()  # which settles again
             return
         except Exception as error:
             self._failed(error)

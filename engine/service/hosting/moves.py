@@ -1,4 +1,4 @@
-"""From what two revisions showed to what moved between them. Pure functions."""
+"""What moved between two revisions, from what each showed. Pure functions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def moved(
 ) -> Moved:
     """What a revision changed: the concepts that moved by 0.005 or changed their bucket, the affected ones first.
 
-    Its number is not known yet (`engine.service.history.recorder`).
+    Its number is 0: the recorder (`engine.service.history`) numbers it later.
     """
     names = sorted(before.concepts.keys() | after.concepts.keys(), key=lambda name: (name not in affected, name))
     moves = [_concept_move(name, name in affected, before, after) for name in names]
@@ -44,7 +44,7 @@ def moved(
         cost=cost,
         seconds=sum(msgspec.structs.astuple(stages)),
         stages=stages,
-        concepts=[move for move in moves if _shows(move)],
+        concepts=[move for move in moves if _is_visible(move)],
         stories=[_story_move(change.path, before, after) for change in changes],
         queue=(_n_misread(before), _n_misread(after)),
     )
@@ -52,14 +52,14 @@ def moved(
 
 def _concept_move(name: str, affected: bool, before: State, after: State) -> ConceptMove:
     old, new = before.concepts.get(name), after.concepts.get(name)
-    first, last = _numbers(old, before.middle), _numbers(new, after.middle)
+    old_numbers, new_numbers = _numbers(old, before.middle), _numbers(new, after.middle)
     return ConceptMove(
         concept=name,
         affected=affected,
         bucket=(_label(old), _label(new)),
-        first_pc=(first[0], last[0]),
-        nearest=(first[1], last[1]),
-        r_squared=(first[2], last[2]),
+        first_pc=(old_numbers[0], new_numbers[0]),
+        nearest=(old_numbers[1], new_numbers[1]),
+        r_squared=(old_numbers[2], new_numbers[2]),
     )
 
 
@@ -74,7 +74,7 @@ def _label(view: ConceptView | None) -> str | None:
     return view.verdict.label if view is not None and view.verdict is not None else None
 
 
-def _shows(move: ConceptMove) -> bool:
+def _is_visible(move: ConceptMove) -> bool:
     pairs = (move.first_pc, move.nearest, move.r_squared)
     return move.bucket[0] != move.bucket[1] or any(_differs(*pair) for pair in pairs)
 

@@ -9,12 +9,12 @@ from engine.corpus import Change, Story, diff
 from engine.wire.protocol import Retrain
 
 A_FEW = 16
-"""Texts that go through the model at once, as edits; more than that are prepared in the background first."""
+"""Up to so many new texts go through the model at once, as edits; more are prepared in the background first."""
 
 
 @dataclass(frozen=True)
 class Wishes:
-    """What has been asked for and not been done yet."""
+    """What has been asked for and not been done yet. Its methods return the wishes after something happened."""
 
     live: bool = True
     """Follow every change; otherwise only what `asked` names."""
@@ -28,8 +28,8 @@ class Wishes:
     """Ids of texts that are being prepared: their stories stay as they were until all of these are at hand."""
 
     def retrain(self, request: Retrain, stories: Mapping[str, Story], applied: Mapping[str, Story]) -> Wishes:
-        """With the stories that a request covers, on disk (`stories`) or no longer there but in the numbers; with all
-        where it names nothing."""
+        """After a request to retrain: with the stories that it covers, which are on disk (`stories`) or gone from there
+        but still in the numbers (`applied`). A request that names nothing covers all."""
         concepts, paths = set(request.concepts), set(request.paths)
         covered = {path: stories.get(path) or applied[path] for path in stories.keys() | applied.keys()}
         if concepts or paths:
@@ -43,21 +43,21 @@ class Wishes:
         )
 
     def cancel(self, prepared_ids: Set[str]) -> Wishes:
-        """With nothing more asked for, and nothing run that waits for the model; what is prepared is taken."""
-        nothing = frozenset[str]()
+        """After a cancel: nothing is asked for any more; texts that wait for the model are declined."""
+        empty = frozenset[str]()
         declined = self.declined | (self.held - prepared_ids)
-        return replace(self, asked=nothing, fresh=nothing, declined=declined, held=nothing)
+        return replace(self, asked=empty, fresh=empty, declined=declined, held=empty)
 
     def arrived(self, text_ids: Set[str]) -> Wishes:
-        """These texts have gone through the model, or come from the store."""
+        """After these texts went through the model, or came from the store."""
         return replace(self, fresh=self.fresh - text_ids)
 
     def released(self) -> Wishes:
-        """All that was being prepared is at hand, or is given up: no story waits for it any more."""
+        """After all texts were prepared, or given up: no story waits for them any more."""
         return replace(self, held=frozenset())
 
     def done(self, plan: Plan) -> Wishes:
-        """The numbers are as planned."""
+        """After the numbers of a plan were computed."""
         return replace(
             self,
             fresh=self.fresh - plan.fresh,
@@ -68,25 +68,24 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Plan:
-    """What the numbers shall be of next, and what must go through the model before and for that."""
+    """The stories that the numbers shall be of next, and the texts that must go through the model for that."""
 
     now: dict[str, Story]
-    """By path."""
+    """The stories that the numbers shall be of, by path."""
     changes: list[Change]
-    """What leads there from the stories that the numbers are of."""
+    """What differs in `now` from the stories that the numbers are of."""
     fresh: frozenset[str]
-    """Ids of texts that go through the model again for it."""
+    """Ids of texts of `now` that go through the model again."""
     prepare: list[str]
     """Ids of texts to prepare in the background."""
     first: tuple[str, ...]
-    """Those of them that are on someone's screen."""
+    """Those of `prepare` whose stories are on someone's screen."""
     waiting: frozenset[str]
-    """Paths whose stories wait for that."""
+    """Paths of stories that wait until their texts are prepared."""
     stale: int
-    """Stories that differ from those the numbers will be of, and do not wait for anything."""
+    """How many stories on disk differ from `now` and do not wait for anything."""
     wishes: Wishes
-    """What is still wished for once this plan is followed: with the texts that join those being prepared, and without
-    what nobody wants any more."""
+    """What is still wished for while this plan is followed: more texts may be held, and those of no story are gone."""
 
     @property
     def is_idle(self) -> bool:
@@ -108,14 +107,14 @@ def plan(
         applied: those that the numbers are of; None before there are any.
         prepared_ids: ids of texts whose activations are at hand.
         wishes: what has been asked for.
-        shown: paths of stories that are on someone's screen: new texts of theirs do not wait with the others, and what
-            is to be run again goes first.
+        shown: paths of stories that are on someone's screen: their new texts do not wait with the others, and their
+            texts that are to be run again go first.
     """
-    wanted = _wanted(disk, applied or {}, applied is None, wishes)
-    text_ids = {story.text_id for story in wanted.values()}
+    target = _target(disk, applied or {}, applied is None, wishes)
+    text_ids = {story.text_id for story in target.values()}
     fresh = wishes.fresh & text_ids
     missing = (text_ids - prepared_ids) | fresh
-    on_screen = [wanted[path].text_id for path in shown if path in wanted]
+    on_screen = [target[path].text_id for path in shown if path in target]
     urgent = set() if applied is None else set(on_screen) - prepared_ids
     held = (wishes.held & text_ids) - urgent
     new = missing - held
@@ -123,14 +122,14 @@ def plan(
         held |= new - urgent
     now = {}
     waiting = set()
-    for path, story in wanted.items():
+    for path, story in target.items():
         if story.text_id not in held:
             now[path] = story
             continue
         waiting.add(path)
         if applied is not None and path in applied:
             now[path] = applied[path]
-    stale = sum(1 for path in disk if path not in waiting and not _same(disk[path], now.get(path)))
+    stale = sum(1 for path in disk if path not in waiting and not _has_same_text(disk[path], now.get(path)))
     first = tuple(text_id for text_id in dict.fromkeys(on_screen) if text_id in held & missing)
     rest = sorted((held & missing).difference(first))
     return Plan(
@@ -145,21 +144,21 @@ def plan(
     )
 
 
-def _wanted(
+def _target(
     disk: Mapping[str, Story], applied: Mapping[str, Story], is_first: bool, wishes: Wishes
 ) -> dict[str, Story]:
     """The stories that the numbers shall be of once all that was asked for is done."""
     follow = wishes.live or is_first
-    wanted = {}
+    target = {}
     for path in disk.keys() | applied.keys():
-        asked = path in wishes.asked
-        story = disk.get(path) if follow or asked else applied.get(path)
-        if story is not None and story.text_id in wishes.declined and not asked:
+        is_asked = path in wishes.asked
+        story = disk.get(path) if follow or is_asked else applied.get(path)
+        if story is not None and story.text_id in wishes.declined and not is_asked:
             story = applied.get(path)
         if story is not None:
-            wanted[path] = story
-    return wanted
+            target[path] = story
+    return target
 
 
-def _same(story: Story, other: Story | None) -> bool:
-    return other is not None and other.text_id == story.text_id
+def _has_same_text(story: Story, planned: Story | None) -> bool:
+    return planned is not None and planned.text_id == story.text_id

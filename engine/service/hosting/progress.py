@@ -1,4 +1,4 @@
-"""What the engine is at, told to clients: at once when it is something else, at most four times a second otherwise."""
+"""Tells clients what the engine is doing: a new state at once, and progress at most four times a second."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from engine.wire.protocol import Event, Progressed
 from engine.wire.snapshot import Doing
 
 EVERY_S = 0.25
-"""Between two events of progress: at most four a second."""
+"""Seconds between two events of progress: at most four a second."""
 
 
 class Announcer:
@@ -28,18 +28,18 @@ class Announcer:
         self.doing = Doing(state="scanning")
         self.publish = publish
         self._corpus = corpus
-        self._said = 0.0
-        self._started = 0.0
-        self._at_start = 0
+        self._published_at = 0.0
+        self._started_at = 0.0
+        self._done_at_start = 0
 
     def __call__(self, **changes: Any) -> None:
-        """Change some fields. With another state, counts of texts are over."""
+        """Change some fields. Any state but `computing` sets the counts of texts to zero."""
         if changes.get("state", "computing") != "computing":
             changes |= {"done": 0, "total": 0, "rate": 0.0, "left": None}
         doing = msgspec.structs.replace(self.doing, **changes)
         if doing != self.doing:
             self.doing = doing
-            self._said = time.monotonic()
+            self._published_at = time.monotonic()
             self.publish(Progressed(corpus=self._corpus, doing=doing))
 
     def advance(self, message: jobs.Advanced, device: str) -> None:
@@ -47,10 +47,10 @@ class Announcer:
         if not message.total:
             return
         now = time.monotonic()
-        is_another = message.done == 0 or message.total != self.doing.total
-        if is_another:
-            self._started, self._at_start = now, message.done
-        elapsed, done = now - self._started, message.done - self._at_start
+        is_new_count = message.done == 0 or message.total != self.doing.total
+        if is_new_count:
+            self._started_at, self._done_at_start = now, message.done
+        elapsed, done = now - self._started_at, message.done - self._done_at_start
         rate = done / elapsed if done and elapsed > 0 else 0.0
         doing = msgspec.structs.replace(
             self.doing,
@@ -62,7 +62,7 @@ class Announcer:
             rate=rate,
             left=(message.total - message.done) / rate if rate else None,
         )
-        if is_another or self.doing.state != "computing" or now - self._said >= EVERY_S:
-            self._said = now
+        if is_new_count or self.doing.state != "computing" or now - self._published_at >= EVERY_S:
+            self._published_at = now
             self.publish(Progressed(corpus=self._corpus, doing=doing))
         self.doing = doing

@@ -1,4 +1,4 @@
-"""What clients see of one corpus, told to them as it changes."""
+"""What clients see of one corpus, published to them as it changes."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from engine.wire.snapshot import Cause, ConceptView, Moved, Stages, StoryView
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """When a revision came about, in seconds of `time.perf_counter`; but for `scanning`, which is a duration."""
+    """The times at which a revision came about, in seconds of `time.perf_counter`; `scanning` alone is a duration."""
 
     noticed: float
     scanning: float
     computed: float
-    """When the results were there."""
+    """When the results had come."""
 
     def stages(self, cost: Cost) -> Stages:
-        """Where the time went until now; what was neither scanned nor computed has waited."""
+        """Where the time went until now; time that went neither into scanning nor into computing counts as waiting."""
         accounted = self.scanning + cost.seconds_forward + cost.seconds_statistics
         return Stages(
             scanning=self.scanning,
@@ -48,7 +48,7 @@ class Revised:
 
     planned: Plan
     before: Mapping[str, Story] | None
-    """What the numbers were of until now; None for the first."""
+    """The stories that the numbers were of until now; None for the first revision."""
     computed: Collection[str]
     """Paths of stories that were computed."""
     results: Results
@@ -62,8 +62,8 @@ class Published:
     """Stories, concepts and what moved, at one revision.
 
     Args:
-        name: the corpus's.
-        settings: with the thresholds of triage.
+        name: the corpus's name.
+        settings: what is computed, with the thresholds of triage.
         announcer: passes events on.
         recorder: numbers and remembers revisions.
     """
@@ -83,7 +83,7 @@ class Published:
         self._is_told = False
 
     def snapshot(self) -> Snapshot:
-        """All of it, for a client that comes or comes back."""
+        """The whole state, for a client that joins or comes back."""
         return Snapshot(
             corpus=self._name,
             revision=self.revision,
@@ -97,18 +97,18 @@ class Published:
         )
 
     def verdicts(self, draft: Draft) -> tuple[Verdict | None, Verdict | None]:
-        """On a draft's concept as it is, and as it would become."""
+        """The verdicts on a draft's concept as it is, and as it would become."""
         assert self.results is not None
         return views.verdicts(draft, self._settings, self.results.middle)
 
     def show(self, disk: Corpus, applied: Mapping[str, Story], computing: Collection[str]) -> None:
-        """Tell of stories' states where they changed, at the same revision."""
+        """Publish stories' states where they changed, at the same revision."""
         stories = views.story_views(disk, applied, self.results, computing)
         if stories != self.stories or disk.problems != self._problems:
             self._tell(stories, disk, self.revision)
 
     async def revise(self, disk: Corpus, revised: Revised) -> None:
-        """Take in the results of a revision: number it, tell of it, and have it remembered."""
+        """Take in the results of a revision: number it, publish it, and have it recorded."""
         stories, results = revised.planned.now, revised.results
         before, after = self._evaluate(disk, stories, results, revised.planned.waiting)
         changes = [] if revised.before is None else revised.planned.changes
@@ -130,7 +130,7 @@ class Published:
         self._recorder.record(self._moved, stories, self._settings, results, self.concepts)
 
     def settle(self, disk: Corpus, applied: Mapping[str, Story], results: Results) -> None:
-        """Tell of what is settled now, at the same revision."""
+        """Publish the settled results, at the same revision."""
         computing = {path for path, view in self.stories.items() if view.state == "computing"}
         _, after = self._evaluate(disk, applied, results, computing)
         self._tell(after.stories, disk, self.revision, with_concepts=True)
@@ -138,7 +138,7 @@ class Published:
     def _evaluate(
         self, disk: Corpus, applied: Mapping[str, Story], results: Results, computing: Collection[str]
     ) -> tuple[State, State]:
-        """Take in results; returns the state that was shown and the one that will be, the same where there was none."""
+        """Take in results; returns the state shown until now and the new one (twice the new one if none was shown)."""
         self.results = results
         self.concepts = views.concept_views(results, self._settings)
         after = State(views.story_views(disk, applied, results, computing), self.concepts, results.middle)
@@ -152,7 +152,7 @@ class Published:
     def _tell(self, stories: Mapping[str, StoryView], disk: Corpus, base: int, *, with_concepts: bool = False) -> None:
         different, removed = views.differing(self.stories, stories)
         self.stories, self._problems = dict(stories), disk.problems
-        if not self._is_told:  # until now clients may show stories that an earlier engine, or they, had found
+        if not self._is_told:  # clients may still show the stories of their own scan, or of an earlier engine's
             self._is_told = True
             self._announcer.publish(self.snapshot())
             return

@@ -1,4 +1,4 @@
-"""From a scan and results to what clients see. Pure functions."""
+"""Turns a scan and results into what clients see. Pure functions."""
 
 from __future__ import annotations
 
@@ -48,11 +48,13 @@ def story_views(
 
 
 class _Scores:
-    """What results say of each story, to be looked up by its text and concept."""
+    """The scores of each story in results, looked up by its text and concept."""
 
     def __init__(self, results: Results) -> None:
         self.fits = {(fit.text_id, fit.concept): fit for fit in results.fits}
-        self.ranked = {(found.text_id, found.concept): (rank, found) for rank, found in enumerate(outliers(results))}
+        self.ranked = {
+            (outlier.text_id, outlier.concept): (rank, outlier) for rank, outlier in enumerate(outliers(results))
+        }
         self._results = results
         self._truncated, self._without_subspace = set(results.truncated), set(results.without_subspace)
 
@@ -68,12 +70,12 @@ class _Scores:
         return notes
 
 
-def _story_view(story: Story, known: Story | None, computing: Collection[str], scores: _Scores | None) -> StoryView:
-    """One story; `known` is it as the numbers are of it."""
-    is_stale = known is None or known.text_id != story.text_id
+def _story_view(story: Story, applied: Story | None, computing: Collection[str], scores: _Scores | None) -> StoryView:
+    """One story; `applied` is the story that the numbers are of, at the same path."""
+    is_stale = applied is None or applied.text_id != story.text_id
     state: StoryState = "computing" if story.path in computing else "stale" if is_stale else "ok"
     reason = "changed since the numbers were computed" if state == "stale" else ""
-    key = (known.text_id, known.concept or "") if known is not None else ("", "")
+    key = (applied.text_id, applied.concept or "") if applied is not None else ("", "")
     fit = scores.fits.get(key) if scores is not None else None
     if fit is None or scores is None:
         return StoryView(path=story.path, concept=story.concept, scenario=story.scenario, state=state, reason=reason)
@@ -120,7 +122,7 @@ def _with_problem(view: StoryView, state: StoryState, message: str) -> StoryView
 
 
 def concept_of(path: str) -> str:
-    """The concept of a story's path, which need not exist.
+    """The concept of a story, by its path; there need not be a file.
 
     Raises:
         AmygdalaError: it is no place for a concept's story below a corpus.
@@ -143,8 +145,10 @@ def concept_views(results: Results | None, settings: Settings) -> list[ConceptVi
     if results is None:
         return []
     with_vector = [
-        ConceptView(name=found.concept, quality=found, verdict=judge(found, results.middle, settings.thresholds))
-        for found in results.concepts
+        ConceptView(
+            name=quality.concept, quality=quality, verdict=judge(quality, results.middle, settings.thresholds)
+        )
+        for quality in results.concepts
     ]
     without = [
         ConceptView(name=name, quality=None, verdict=None, reason=reason)
@@ -154,9 +158,10 @@ def concept_views(results: Results | None, settings: Settings) -> list[ConceptVi
 
 
 def verdicts(draft: Draft, settings: Settings, middle: int) -> tuple[Verdict | None, Verdict | None]:
-    """On a draft's concept as it is, and as it would become."""
+    """The verdicts on a draft's concept as it is, and as it would become."""
     before, after = (
-        None if found is None else judge(found, middle, settings.thresholds) for found in (draft.before, draft.after)
+        None if quality is None else judge(quality, middle, settings.thresholds)
+        for quality in (draft.before, draft.after)
     )
     return before, after
 
