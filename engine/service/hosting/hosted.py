@@ -208,7 +208,7 @@ class OpenCorpus:
                 self._failed(error)
 
     async def _catch_up(self) -> None:
-        """Scan and plan; then prepare in the background what the plan asks for, and compute what can be computed now."""
+        """Scan and plan; then prepare in the background what the plan says, and compute what can be computed now."""
         noticed, began = self._noticed, time.perf_counter()
         must_plan, self._must_plan = self._must_plan, False
         if not await self._disk.look() and not must_plan and self.doing.state in ("ready", "failed"):

@@ -145,9 +145,7 @@ def concept_views(results: Results | None, settings: Settings) -> list[ConceptVi
     if results is None:
         return []
     with_vector = [
-        ConceptView(
-            name=quality.concept, quality=quality, verdict=judge(quality, results.middle, settings.thresholds)
-        )
+        ConceptView(name=quality.concept, quality=quality, verdict=judge(quality, results.middle, settings.thresholds))
         for quality in results.concepts
     ]
     without = [
