@@ -1,4 +1,4 @@
-"""A corpus kept in order while single files come, change and go: each costs what it touches, not a pass over all."""
+"""Keeps a corpus in order while single files change: the cost is that of what a change touches, not a pass over all."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from operator import attrgetter
 from engine.corpus.model import Corpus, Problem, Story
 
 NAMED = 3
-"""Copies of a text that a message names: a refusal pasted into a thousand files must not make a million names."""
+"""Copies of a text that a message names. One text pasted into a thousand files must not make a million names."""
 
 Check = Callable[[list[Story]], list[Problem]]
 Group = tuple[Check, str]
-"""Stories that are checked together, and what they share: a text, or a concept's name but for case."""
+"""A check, and what the stories that it compares share: a text id, or a concept's name case-folded."""
 
 
 class Index:
@@ -29,13 +29,13 @@ class Index:
         """Sorted by `_place`."""
         self._unchecked: set[Group] = set()
         self._problems: dict[str | Group, list[Problem]] = {}
-        """By the path or the group that they come from; only what has any."""
+        """Problems by the path or the group that they come from; those without problems are left out."""
         self._corpus: Corpus | None = Corpus(stories=(), problems=())
         """None when something changed since it was made."""
         self._sorted_problems: tuple[Problem, ...] | None = ()
 
     def put(self, path: str, item: Story | Problem | None) -> None:
-        """What is at a path from now on; None for nothing."""
+        """Set what is at a path from now on; None for nothing."""
         old = self._items.get(path)
         if old == item:
             return
@@ -58,8 +58,8 @@ class Index:
                 self._complain(group, check(self._groups.get(group, [])))
             self._unchecked.clear()
             if self._sorted_problems is None:
-                problems = (problem for found in self._problems.values() for problem in found)
-                self._sorted_problems = tuple(sorted(problems, key=attrgetter("path", "code", "message")))
+                every_problem = (problem for problems in self._problems.values() for problem in problems)
+                self._sorted_problems = tuple(sorted(every_problem, key=attrgetter("path", "code", "message")))
             self._corpus = Corpus(stories=tuple(self._stories), problems=self._sorted_problems)
         return self._corpus
 
@@ -72,9 +72,9 @@ class Index:
     def _remove(self, story: Story) -> None:
         del self._stories[bisect_left(self._stories, story.path, key=attrgetter("path"))]
         for group in _groups(story):
-            others = self._groups[group]
-            del others[bisect_left(others, _place(story), key=_place)]
-            if not others:
+            members = self._groups[group]
+            del members[bisect_left(members, _place(story), key=_place)]
+            if not members:
                 del self._groups[group]
             self._unchecked.add(group)
 
@@ -99,16 +99,16 @@ def _place(story: Story) -> tuple[str, str]:
 
 
 def duplicates(copies: list[Story]) -> list[Problem]:
-    """Problems of stories with one and the same text: it may not stand for two concepts."""
+    """Problems of stories with one and the same text, which may not stand for two concepts."""
     count = Counter(story.concept for story in copies)
     if len(count) < 2:
         return []
     messages = {}
-    for concept, own in count.items():
-        named = ", ".join(islice((story.path for story in copies if story.concept != concept), NAMED))
-        more = len(copies) - own - NAMED
-        named += f" and {more} more" if more > 0 else ""
-        messages[concept] = f"the same text is also {named}; each copy pulls the two vectors together"
+    for concept, n_own in count.items():
+        names = ", ".join(islice((story.path for story in copies if story.concept != concept), NAMED))
+        more = len(copies) - n_own - NAMED
+        names += f" and {more} more" if more > 0 else ""
+        messages[concept] = f"the same text is also {names}; each copy pulls the two vectors together"
     return [
         Problem(path=story.path, severity="error", code="duplicate", message=messages[story.concept])
         for story in copies
@@ -116,7 +116,7 @@ def duplicates(copies: list[Story]) -> list[Problem]:
 
 
 def case_clashes(stories: list[Story]) -> list[Problem]:
-    """Problems of stories whose concepts' names differ at most by case; each name's first story carries its own."""
+    """Problems of stories whose concepts' names differ only by case; each name's first story gets the problem."""
     first: dict[str, str] = {}
     for story in stories:
         if story.concept is not None:

@@ -15,8 +15,11 @@ Severity = Literal["warning", "error"]
 
 
 class Story(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One text in its place. (Without `gc`: holding no containers, it need not be looked through for cycles, which for
-    ten thousand takes longer than an edit's sums.)"""
+    """One text in its place.
+
+    `gc=False`, since a story holds no containers and so is in no reference cycle. Looking for cycles through ten
+    thousand stories takes longer than the arithmetic of an edit.
+    """
 
     path: str
     """Relative to the corpus, with forward slashes: `paired/<scenario>/<concept>.txt`."""
@@ -48,19 +51,19 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Corpus(msgspec.Struct, frozen=True, kw_only=True):
-    """One scan: the stories that count, sorted by path, and what is wrong with the others (or with these)."""
+    """One scan: the stories that are used, sorted by path, and the problems of these and of the other files."""
 
     stories: tuple[Story, ...]
     problems: tuple[Problem, ...]
 
     @property
     def concepts(self) -> list[str]:
-        """Names, sorted."""
+        """The names of the concepts, sorted."""
         return sorted({story.concept for story in self.stories if story.concept is not None})
 
     @property
     def digest(self) -> str:
-        """SHA-256 over every path and text, for provenance."""
+        """SHA-256 over every path and text id, for provenance."""
         digest = hashlib.sha256()
         for story in self.stories:
             digest.update(f"{story.path}\0{story.text_id}\n".encode())
@@ -80,7 +83,7 @@ def text_id(text: str) -> str:
 
 
 def diff(before: Iterable[Story], after: Iterable[Story]) -> list[Change]:
-    """The changes that lead from one set of stories to another, by path; a file with the same text is no change."""
+    """The changes that lead from one set of stories to another, by path. A file with the same text is no change."""
     old = {story.path: story.text_id for story in before}
     new = {story.path: story.text_id for story in after}
     changes = [Change(path=path, kind="removed") for path in old.keys() - new.keys()]

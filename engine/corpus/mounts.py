@@ -1,4 +1,4 @@
-"""Which file systems tell of changes, and which have to be looked at again and again."""
+"""Which file systems report changes, and which have to be polled."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ EVENTLESS = {
     "9p", "afs", "beegfs", "ceph", "cifs", "drvfs", "gpfs", "lustre", "nfs", "nfs4", "prl_fs", "smb3", "smbfs",
     "vboxsf",
 }  # fmt: skip
-"""File systems of which another machine, or the host of a virtual one, changes files without this kernel's knowing."""
+"""File systems whose files another machine, or the host of a virtual one, can change unnoticed by this kernel."""
 
 LOCAL_FUSE = {"bindfs", "encfs", "exfat", "fuse-overlayfs", "gocryptfs", "mergerfs", "ntfs-3g", "unionfs"}
-"""Of the file systems that a process provides, those whose files lie on this machine; most others are remote."""
+"""File systems in user space (FUSE) whose files lie on this machine; most other FUSE file systems are remote."""
 
 
 def polled_because(corpus: Path, poll: float) -> str:
@@ -34,8 +34,8 @@ def is_eventless(kind: str) -> bool:
 
 
 def file_system(path: str, mountinfo: str) -> str:
-    """The type of the file system that a real path is on, by the text of /proc/self/mountinfo; empty if unknown."""
-    found, kind = "", ""
+    """The type of the file system that a real path is on, from the text of /proc/self/mountinfo; empty if unknown."""
+    mount_point, kind = "", ""
     for line in mountinfo.splitlines():
         before, separator, after = line.partition(" - ")
         fields = before.split(" ")
@@ -43,6 +43,6 @@ def file_system(path: str, mountinfo: str) -> str:
             continue
         point = re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), fields[4])
         is_above = path == point or path.startswith(point.rstrip("/") + "/")
-        if is_above and len(point) >= len(found):  # the later of two mounts at one place hides the earlier
-            found, kind = point, after.split(" ")[0]
+        if is_above and len(point) >= len(mount_point):  # the later of two mounts at one place hides the earlier
+            mount_point, kind = point, after.split(" ")[0]
     return kind

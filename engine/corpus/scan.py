@@ -19,8 +19,8 @@ from engine.errors import UsageError
 MAX_BYTES = 1 << 20
 """A story is a page or two; a file above 1 MiB was put here by mistake and is not read."""
 
-YOUNG = 2.0
-"""Seconds for which a file's times do not prove that it is what was read: a second write may leave the same ones."""
+YOUNG_S = 2.0
+"""Seconds after a write in which a file's times do not prove it unchanged: a second write may leave the same times."""
 
 Signature = tuple[int, int, int, int, str]
 """Size, time of writing, time of any change, inode, and the path that it has when links are followed."""
@@ -28,7 +28,7 @@ Signature = tuple[int, int, int, int, str]
 
 class _File(NamedTuple):
     signature: Signature | None
-    """None if it could not even be looked at."""
+    """None if even its metadata could not be read."""
     item: Story | Problem
 
 
@@ -38,7 +38,7 @@ class _Folder(NamedTuple):
     """`where`, links followed."""
     is_link: bool
     files: dict[str, _File]
-    """By name."""
+    """Its files by name."""
 
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +47,7 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
     stories: Path | None
     paired: Path | None
     root: Path | None = None
-    """The folder that links may lead into; None allows each of the two only itself."""
+    """The folder that links may lead into; without one, they may lead only into `stories` and `paired`."""
 
     @classmethod
     def of(cls, corpus: Path) -> Layout:
@@ -68,7 +68,7 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def scan(layout: Layout) -> Corpus:
-    """One scan from nothing."""
+    """Scan a corpus once."""
     return Scanner(layout).scan()
 
 
@@ -83,9 +83,9 @@ class Scanner:
         self._listed: dict[str, _Folder] = {}
         """The folders that could be listed: `stories`, `paired` (without stories of its own), `paired/<scenario>`."""
         self._unlisted: set[str] = set()
-        """Those that are there but could not be."""
+        """The folders that are there but could not be listed."""
         self._shared: set[str] = set()
-        """Links, and files with several names: what is in them can change under another name."""
+        """Paths of links, and of files with several names: their content can change under another name."""
         self._roots: list[Path] = []
         self._has_scanned = False
 
@@ -103,12 +103,12 @@ class Scanner:
             for path in _topmost({*changed, *shared}):
                 self._look_at(path)
             if not self._shared <= shared or self._has_linked_folder:
-                self._look_everywhere()  # for the other names of what is shared from now on
+                self._look_everywhere()  # a file that is shared now may have changed under another name
         return self._index.corpus()
 
     @property
     def _has_linked_folder(self) -> bool:
-        """Whether a file may be known by another path than that of its changes."""
+        """Whether a change may be reported under another path than that of the story."""
         return any(folder.is_link for folder in self._listed.values())
 
     def _look_everywhere(self) -> None:
@@ -122,7 +122,7 @@ class Scanner:
         self._has_scanned = True
 
     def _look_at(self, path: str) -> None:
-        """Look at what is named; at all of its folder, if only its list tells what is in it."""
+        """Look at one path; at its whole folder, if only a list of that tells what is in it."""
         match path.split("/"):
             case ["stories", name, *_] if self._is_open("stories"):
                 self._look_at_file("stories", name, is_named=True)
@@ -145,7 +145,7 @@ class Scanner:
             self._look_into(path, is_named=is_named)
 
     def _look_into(self, path: str, *, is_named: bool = False) -> None:
-        """Look at a folder of stories: at each file that is in it, or was."""
+        """Look at a folder of stories: at each file that is in it, or was at the last scan."""
         names = {entry.name for entry in self._list(path)}
         if path in self._listed:
             self._forget(path, self._listed[path].files.keys() - names)
@@ -159,7 +159,7 @@ class Scanner:
             self._index.put(f"{folder}/{name}", None)
 
     def _list(self, path: str) -> list[os.DirEntry[str]]:
-        """A folder's entries. One that is gone, or cannot be listed, has none, and what was in it is forgotten."""
+        """A folder's entries. A folder that is gone, or cannot be listed, has none, and its files are forgotten."""
         area, slash, scenario = path.partition("/")
         where = self._areas[area] + slash + scenario
         is_link = os.path.islink(where)  # noqa: PTH114  (pathlib raises where this says no)
@@ -187,16 +187,16 @@ class Scanner:
         if not name.endswith(".txt") or name.startswith("."):
             return
         path, files = f"{folder}/{name}", self._listed[folder].files
-        known = files.get(name)
-        found = self._find(path, self._listed[folder], name, known, is_named=is_named)
-        if found is None:
+        previous = files.get(name)
+        current = self._find(path, self._listed[folder], name, previous, is_named=is_named)
+        if current is None:
             files.pop(name, None)
-        elif found is not known:
-            files[name] = found
-        self._index.put(path, found and found.item)
+        elif current is not previous:
+            files[name] = current
+        self._index.put(path, current and current.item)
 
-    def _find(self, path: str, folder: _Folder, name: str, known: _File | None, *, is_named: bool) -> _File | None:
-        """The file as it is now: `known` if it is that still, None if there is none."""
+    def _find(self, path: str, folder: _Folder, name: str, previous: _File | None, *, is_named: bool) -> _File | None:
+        """The file as it is now: `previous` if it is unchanged, None if there is none."""
         where, real, is_link = f"{folder.where}/{name}", f"{folder.real}/{name}", False
         self._share(path, False)
         try:
@@ -210,9 +210,9 @@ class Scanner:
             if not stat.S_ISREG(info.st_mode):
                 raise OSError(None, "not a regular file")
             signature = info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino, real
-            is_young = time.time() - max(info.st_mtime, info.st_ctime) < YOUNG
-            if known is not None and known.signature == signature and not (is_named and is_young):
-                return known
+            is_young = time.time() - max(info.st_mtime, info.st_ctime) < YOUNG_S
+            if previous is not None and previous.signature == signature and not (is_named and is_young):
+                return previous
             return _File(signature, self._read(path, where, real, info.st_size))
         except (FileNotFoundError, NotADirectoryError) as error:
             return _File(None, _unreadable(path, error)) if is_link else None
@@ -221,12 +221,12 @@ class Scanner:
 
     def _read(self, path: str, where: str, real: str, size: int) -> Story | Problem:
         _, *scenarios, name = path.split("/")
-        concept, scenario = name.removesuffix(".txt"), scenarios[0] if scenarios else None
+        stem, scenario = name.removesuffix(".txt"), scenarios[0] if scenarios else None
         if not path.isprintable():
             return _problem(path, "error", "bad-name", "the file's name has control characters; rename it")
         if not any(Path(real).is_relative_to(root) for root in self._roots):
             return _problem(path, "error", "outside", "a link that leads out of the corpus is not followed")
-        if scenario is None and concept == BASELINE:
+        if scenario is None and stem == BASELINE:
             return _problem(
                 path,
                 "warning",
@@ -243,8 +243,8 @@ class Scanner:
             )
         if not text:
             return _problem(path, "warning", "empty", "empty, so it is skipped")
-        named = None if concept == BASELINE else unicodedata.normalize("NFC", concept)
-        return Story(path=path, concept=named, scenario=scenario, text=text, text_id=text_id(text))
+        concept = None if stem == BASELINE else unicodedata.normalize("NFC", stem)
+        return Story(path=path, concept=concept, scenario=scenario, text=text, text_id=text_id(text))
 
     def _share(self, path: str, is_shared: bool) -> None:
         if is_shared:
@@ -254,7 +254,7 @@ class Scanner:
 
 
 def _topmost(paths: set[str]) -> list[str]:
-    """Those that lie below no other."""
+    """The paths that lie below no other of them."""
     return [path for path in paths if not any(path[:at] in paths for at, char in enumerate(path) if char == "/")]
 
 

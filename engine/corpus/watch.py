@@ -1,4 +1,4 @@
-"""Noticing that a corpus changed, whoever changed it, as soon as the change is whole."""
+"""Notices that a corpus changed, whoever changed it, as soon as the change is complete."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ STEP = 0.005
 """Seconds without an event, or without a write to a file, after which it counts as written."""
 
 HOLD = 0.15
-"""Seconds for which a story that is missing or empty is waited for: while an editor saves, it is either."""
+"""Seconds to wait for a story that is missing or empty: while an editor saves it, a file is one or the other."""
 
 BURST = 20
-"""More paths than these are no save but a checkout or a copy, of which the whole is waited for."""
+"""More changed paths than these come from a checkout or a copy, whose end is waited for."""
 
-QUIET = 0.1
-"""Seconds without an event that end a burst; and in which new folders come to be watched."""
+QUIET_S = 0.1
+"""Seconds without an event that end a burst; in that time new folders come to be watched, too."""
 
-PATIENCE = 1.6
-"""Seconds after which a burst that does not end is told of as far as it has come."""
+PATIENCE_S = 1.6
+"""Seconds after which a burst that does not end is reported as far as it has come."""
 
-SURE = 500
-"""As many changes at once, and no more, are taken to be all: watchfiles drops events that come while it hands others
-over, and the kernel those that nobody fetches in time."""
+COMPLETE_UP_TO = 500
+"""Up to so many events at once are taken to be all events. Beyond that anything may have changed: watchfiles drops
+events that come while it hands others over, and the kernel drops those that nobody fetches in time."""
 
 
 def polled_because(corpus: Path) -> str:
-    """Words for why `changes` looks every `POLL` seconds; none where the corpus's file system gives events."""
+    """Words for why `changes` polls every `POLL` seconds; empty where the corpus's file system gives events."""
     return mounts.polled_because(corpus, POLL)
 
 
@@ -49,22 +49,22 @@ async def changes(
 ) -> AsyncIterator[frozenset[str] | None]:
     """Yield the paths below `corpus`, with forward slashes, that may have changed; None when any may have.
 
-    The directory is watched, not its files: editors replace files, and a watch on a file dies with it. A save is told
-    once it is whole, a burst in few pieces. A folder that is taken away and put back (by a branch switch, say) is
-    watched again. What cannot be watched is looked at every `POLL` seconds.
+    The directory is watched, not its files: editors replace files, and a watch on a file ends with it. A save is
+    reported once it is complete, a burst in few pieces. A folder that is taken away and put back (by a branch switch,
+    for example) is watched again. What cannot be watched is polled every `POLL` seconds.
 
     Args:
         corpus: the folder, whether or not it is there now.
         stop: ends the iteration once it is set.
-        say: told why it has begun to poll, and the empty string when it watches again.
+        say: called with words for why it polls, and with the empty string when it watches again.
     """
-    corpus = Path(os.path.abspath(corpus))  # noqa: PTH100  (it is how the system's events spell it)
-    said = ""
+    corpus = Path(os.path.abspath(corpus))  # noqa: PTH100  (the system's events spell paths so)
+    last_words = ""
 
     def tell(words: str) -> None:
-        nonlocal said
-        if words != said:
-            said = words
+        nonlocal last_words
+        if words != last_words:
+            last_words = words
             if words:
                 log.warning("%s: %s", corpus, words)
             if say is not None:
@@ -76,12 +76,12 @@ async def changes(
                 tell(words)
             else:
                 try:
-                    async with contextlib.aclosing(_watch(corpus, stop)) as told:
-                        async for paths in told:
+                    async with contextlib.aclosing(_watch(corpus, stop)) as batches:
+                        async for paths in batches:
                             tell("")
                             if paths != frozenset():
                                 yield paths
-                except Exception as error:  # whatever the system's way of watching raises, looking still works
+                except Exception as error:  # whatever watching raises on this system, polling still works
                     tell(f"it cannot be watched ({error}), so it is looked at every {POLL:g} s")
                 if stop.is_set():
                     return
@@ -91,8 +91,8 @@ async def changes(
 
 
 async def _watch(corpus: Path, stop: asyncio.Event) -> AsyncGenerator[frozenset[str] | None, None]:
-    """What changed, until the folder is gone or another; first, once the watch stands, None after a gap, or nothing."""
-    watched = _identity(corpus)
+    """Yield what changed, until the folder is gone or replaced; None first, for changes before the watch stood."""
+    watched_identity = _identity(corpus)
     ended = _Either(stop)
     events = _events(corpus, ended)
     pending = _Pending(corpus)
@@ -100,14 +100,14 @@ async def _watch(corpus: Path, stop: asyncio.Event) -> AsyncGenerator[frozenset[
     try:
         await asyncio.sleep(0)  # its first step sets up the watch
         if not upcoming.done():
-            yield None  # for what happened before it stood
+            yield None  # for changes before it stood
         while True:
             await asyncio.wait({upcoming}, timeout=pending.wait())
             if upcoming.done():
-                found = upcoming.result()
-                if found is None or _identity(corpus) != watched:
+                batch = upcoming.result()
+                if batch is None or _identity(corpus) != watched_identity:
                     return
-                pending.add(path for _, path in found)
+                pending.add(path for _, path in batch)
                 upcoming = asyncio.ensure_future(_next(events))
             if pending.is_whole():
                 yield pending.take()
@@ -115,18 +115,18 @@ async def _watch(corpus: Path, stop: asyncio.Event) -> AsyncGenerator[frozenset[
         ended.set()  # the thread that waits for events looks at this at every step
         await asyncio.wait({upcoming})
         if not upcoming.cancelled():
-            upcoming.exception()  # raised already, if it matters
+            upcoming.exception()  # it has been raised above if it matters
         await events.aclose()
 
 
 def _events(corpus: Path, stop: asyncio.Event) -> AsyncGenerator[set[tuple[Any, str]], None]:
-    """Sets of changes; an empty one every few seconds, in which to see whether the folder is still the same."""
+    """Sets of changes; an empty one every `POLL` seconds, to check whether the folder is still the same."""
     from watchfiles import awatch
 
     return awatch(
         corpus,
         watch_filter=None,
-        debounce=int(500 * PATIENCE),
+        debounce=int(500 * PATIENCE_S),
         step=int(1000 * STEP),
         stop_event=stop,
         rust_timeout=int(1000 * POLL),
@@ -143,55 +143,57 @@ async def _next(events: AsyncGenerator[set[tuple[Any, str]], None]) -> set[tuple
 
 
 class _Pending:
-    """What has changed and is not told yet."""
+    """What has changed and is not reported yet."""
 
     def __init__(self, corpus: Path) -> None:
         self._corpus = corpus
         self._seen: dict[str, float] = {}
         """When each path last had an event; the empty path stands for all."""
-        self._first = 0.0
-        self._last = 0.0
-        self._due = 0.0
+        self._first_at = 0.0
+        self._last_at = 0.0
+        self._due_at = 0.0
 
     def add(self, files: Iterable[str]) -> None:
         """Take note of events."""
         now = time.monotonic()
         files = list(files)
         paths = [path for path in (os.path.relpath(file, self._corpus) for file in files) if self._matters(path)]
-        if not paths and len(files) <= SURE:
+        if not paths and len(files) <= COMPLETE_UP_TO:
             return
         if not self._seen:
-            self._first = now
-        self._last = self._due = now
+            self._first_at = now
+        self._last_at = self._due_at = now
         self._seen.update(("" if path == os.curdir else path, now) for path in paths)
-        if len(files) > SURE:
+        if len(files) > COMPLETE_UP_TO:
             self._seen[""] = now
 
     def wait(self) -> float | None:
-        """Seconds until it may be whole, if nothing more comes; None if there is nothing."""
-        return max(0.0, self._due - time.monotonic()) if self._seen else None
+        """Seconds until the change may be complete, if no more events come; None if nothing is pending."""
+        return max(0.0, self._due_at - time.monotonic()) if self._seen else None
 
     def is_whole(self) -> bool:
-        """Whether all is there that an editor, or whoever it was, is about to write; if not, when to ask again."""
+        """Whether the writer, an editor for example, seems to be done; if not, `wait` says when to ask again."""
         if not self._seen:
             return False
         now = time.monotonic()
-        left = self._first + PATIENCE - now
+        patience_left_s = self._first_at + PATIENCE_S - now
         is_burst = len(self._seen) > BURST or not all(map(_is_text, self._seen))
-        more = self._last + QUIET - now if is_burst else 0.0
-        if more <= 0:
-            more = max(self._unfinished(path, now) for path in self._seen)
-        more = min(more, left)
-        self._due = now + more
-        return more <= 0
+        wait_s = self._last_at + QUIET_S - now if is_burst else 0.0
+        if wait_s <= 0:
+            wait_s = max(self._unfinished(path, now) for path in self._seen)
+        wait_s = min(wait_s, patience_left_s)
+        self._due_at = now + wait_s
+        return wait_s <= 0
 
     def take(self) -> frozenset[str] | None:
-        """All of it; but a story that is missing at the end of all patience, and not for long, is kept back."""
+        """Take what is pending. A story that went missing just before the end of the patience stays pending."""
         now = time.monotonic()
-        kept = {path: at for path, at in self._seen.items() if now - at < HOLD and self._unfinished(path, now) > STEP}
-        told = self._seen.keys() - kept
-        self._seen, self._first, self._due = kept, now, now + HOLD
-        return None if "" in told else frozenset(told)
+        unfinished = {
+            path: at for path, at in self._seen.items() if now - at < HOLD and self._unfinished(path, now) > STEP
+        }
+        complete = self._seen.keys() - unfinished
+        self._seen, self._first_at, self._due_at = unfinished, now, now + HOLD
+        return None if "" in complete else frozenset(complete)
 
     def _matters(self, path: str) -> bool:
         """Whether a path may be a story, or a folder that has or had some; editors' and git's own files are neither."""
@@ -220,7 +222,7 @@ class _Pending:
 
 
 class _Either(asyncio.Event):
-    """Set when it is, or another event."""
+    """An event that also counts as set while another one is set."""
 
     def __init__(self, other: asyncio.Event) -> None:
         super().__init__()
