@@ -111,13 +111,13 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _export_flags(parser: argparse.ArgumentParser, json: str) -> None:
+def _export_flags(parser: argparse.ArgumentParser, json_help: str) -> None:
     parser.add_argument("--output-dir", type=Path, required=True, metavar="DIR", help="where the files go")
     parser.add_argument("--quality-report", action="store_true", help="write quality.json too")
     parser.add_argument(
         "--format", choices=("readout", "gguf"), default="readout", help="gguf: control vectors for llama.cpp, too"
     )
-    parser.add_argument("--json", action="store_true", help=json)
+    parser.add_argument("--json", action="store_true", help=json_help)
     settings.add_flags(parser)
 
 
@@ -142,7 +142,7 @@ def _socket_flag(parser: argparse.ArgumentParser) -> None:
 
 
 def _lazily(module: str, function: str) -> Command:
-    """A command whose module is imported when it runs: each may import what it likes, and `--help` answers at once."""
+    """A command whose module is imported when it runs, so that `--help` answers at once whatever commands import."""
 
     def run(arguments: argparse.Namespace) -> int:
         command: Command = getattr(importlib.import_module(f"engine.cli.{module}"), function)

@@ -1,4 +1,4 @@
-"""`engine cache`: how much is kept of activations, whether it is sound, and less of it."""
+"""`engine cache`: how many activations are stored, whether they are sound, and how to keep fewer."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ SIZE = re.compile(rf"([0-9]+(?:\.[0-9]+)?)\s*(?:([{UNITS}])(?:iB|B)?|B)?", re.IG
 
 def info(arguments: argparse.Namespace) -> int:
     """Say what the cache holds."""
-    found = _store().info()
-    _tell(arguments, found, _facts(found))
+    contents = _store().info()
+    _tell(arguments, contents, _facts(contents))
     return 0
 
 
@@ -37,27 +37,27 @@ def verify(arguments: argparse.Namespace) -> int:
     """Read every entry and drop the damaged; 1 if there were any, so that a script learns of a failing disk."""
     store = _store()
     with _progress() as progress:
-        found = store.verify(progress)
-    _tell(arguments, found, _findings(store.root, found))
-    return 1 if found.damaged or found.stuck else 0
+        verified = store.verify(progress)
+    _tell(arguments, verified, _findings(store.root, verified))
+    return 1 if verified.damaged or verified.stuck else 0
 
 
 def prune(arguments: argparse.Namespace) -> int:
-    """Drop the least recently used until the cache is no larger than asked for; 1 if it could not be made so small."""
+    """Drop the least recently used entries until the cache is as small as asked for; 1 if it cannot be so small."""
     from engine.compute.activations.store import MAX_BYTES
 
     max_bytes = MAX_BYTES if arguments.max_size is None else parse_size(arguments.max_size, "--max-size")
     store = _store()
-    done = store.prune(max_bytes)
-    _tell(arguments, done, _removed(store.root, done, max_bytes))
-    return 0 if done.left <= max_bytes else 1
+    pruned = store.prune(max_bytes)
+    _tell(arguments, pruned, _removed(store.root, pruned, max_bytes))
+    return 0 if pruned.left <= max_bytes else 1
 
 
 def parse_size(text: str, flag: str) -> int:
     """Bytes: `5G`, `5GiB` and `5GB` are all 5 * 2^30.
 
     Raises:
-        UsageError: it is no size; `flag` is where it was given.
+        UsageError: it is no size; the message names `flag`.
     """
     match = SIZE.fullmatch(text.strip())
     if match is None:
@@ -78,7 +78,7 @@ def size_words(size: float) -> str:
 
 
 def _store() -> Store:
-    from engine.compute.activations.store import Store  # imported here, for torch takes seconds
+    from engine.compute.activations.store import Store  # imported here, since importing torch takes seconds
 
     return Store(paths.cache_dir())
 
@@ -91,40 +91,42 @@ def _tell(arguments: argparse.Namespace, answer: Info | Verified | Pruned, lines
         output.print(plain(line))
 
 
-def _facts(found: Info) -> list[str]:
-    total = sum(held.bytes for held in found.held.values())
-    lines = [f"cache       {found.root}"]
-    lines += [f"{kind:<11} {_entries(held.entries)}, {size_words(held.bytes)}" for kind, held in found.held.items()]
-    lines += [f"in all      {size_words(total)}, of {size_words(found.max_bytes)} at most"]
-    if found.oldest_use is not None:
-        lines += [f"oldest use  {time.strftime('%Y-%m-%d %H:%M', time.localtime(found.oldest_use))}"]
-    if found.unknown:
+def _facts(contents: Info) -> list[str]:
+    total = sum(stock.bytes for stock in contents.held.values())
+    lines = [f"cache       {contents.root}"]
+    lines += [
+        f"{kind:<11} {_entries(stock.entries)}, {size_words(stock.bytes)}" for kind, stock in contents.held.items()
+    ]
+    lines += [f"in all      {size_words(total)}, of {size_words(contents.max_bytes)} at most"]
+    if contents.oldest_use is not None:
+        lines += [f"oldest use  {time.strftime('%Y-%m-%d %H:%M', time.localtime(contents.oldest_use))}"]
+    if contents.unknown:
         lines += [
-            f"not counted {_entries(found.unknown)} that the index does not know; run: python -m engine cache verify"
+            f"not counted {_entries(contents.unknown)} that the index does not know; run: python -m engine cache verify"
         ]
     return lines
 
 
-def _findings(root: Path, found: Verified) -> list[str]:
-    lines = [f"{_entries(found.sound)} sound"]
-    if found.adopted:
-        lines += [f"{_entries(found.adopted)} of these added to the index, which did not know them"]
-    if found.lost:
-        lines += [f"{_entries(found.lost)} struck from the index: their files are gone"]
-    if found.damaged:
-        lines += [f"{_entries(found.damaged)} damaged: dropped, and computed again when needed"]
-    if found.stuck:
-        lines += [f"{_entries(found.stuck)} cannot be read, or are damaged and cannot be removed"]
-    verdict = "not sound" if found.stuck else "sound again" if found.damaged else "sound"
+def _findings(root: Path, verified: Verified) -> list[str]:
+    lines = [f"{_entries(verified.sound)} sound"]
+    if verified.adopted:
+        lines += [f"{_entries(verified.adopted)} of these added to the index, which did not know them"]
+    if verified.lost:
+        lines += [f"{_entries(verified.lost)} struck from the index: their files are gone"]
+    if verified.damaged:
+        lines += [f"{_entries(verified.damaged)} damaged: dropped, and computed again when needed"]
+    if verified.stuck:
+        lines += [f"{_entries(verified.stuck)} cannot be read, or are damaged and cannot be removed"]
+    verdict = "not sound" if verified.stuck else "sound again" if verified.damaged else "sound"
     return [*lines, f"{root}: {verdict}"]
 
 
-def _removed(root: Path, done: Pruned, max_bytes: int) -> list[str]:
-    lines = [f"{_entries(done.entries)} removed, {size_words(done.bytes)}"]
-    if done.temporaries:
-        lines += [f"{done.temporaries} left-over temporary file{'' if done.temporaries == 1 else 's'} removed"]
+def _removed(root: Path, pruned: Pruned, max_bytes: int) -> list[str]:
+    lines = [f"{_entries(pruned.entries)} removed, {size_words(pruned.bytes)}"]
+    if pruned.temporaries:
+        lines += [f"{pruned.temporaries} left-over temporary file{'' if pruned.temporaries == 1 else 's'} removed"]
     too_much = f", though at most {size_words(max_bytes)} may be: the rest cannot be removed"
-    return [*lines, f"{root}: {size_words(done.left)} left{too_much if done.left > max_bytes else ''}"]
+    return [*lines, f"{root}: {size_words(pruned.left)} left{too_much if pruned.left > max_bytes else ''}"]
 
 
 def _entries(count: int) -> str:
@@ -133,17 +135,17 @@ def _entries(count: int) -> str:
 
 @contextlib.contextmanager
 def _progress() -> Iterator[Callable[[int, int], None]]:
-    """Entries read: a bar on a terminal, a plain line every few seconds elsewhere."""
-    said = time.monotonic()
+    """Shows the entries read: a bar on a terminal, a line every few seconds elsewhere."""
+    printed_at = time.monotonic()
 
-    def say(done: int, total: int) -> None:
-        nonlocal said
-        if time.monotonic() - said >= PLAIN_EVERY:
-            said = time.monotonic()
+    def print_line(done: int, total: int) -> None:
+        nonlocal printed_at
+        if time.monotonic() - printed_at >= PLAIN_EVERY:
+            printed_at = time.monotonic()
             print(f"{done}/{total} entries", file=sys.stderr, flush=True)
 
     if not diagnostics.is_terminal:
-        yield say
+        yield print_line
         return
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=diagnostics, transient=True) as bar:

@@ -1,5 +1,5 @@
-"""Vectors for the command line: from the live engine where there is one, so that a model is in memory once; else from
-this process."""
+"""Computes vectors for the command line: in the live engine where there is one, so that a model is in memory only once;
+else in this process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from engine.wire import protocol
 from engine.wire.jobs import Placement
 
 TRIES = 5
-"""Exports in a row that changes of the stories may overtake."""
+"""Exports to ask for, each of which a change of the stories may overtake."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Computed:
     cost: Cost
     facts: Facts
     sweep: dict[int, float] = field(default_factory=dict)
-    """How well blocks separated the concepts, where a sweep chose them."""
+    """Block -> how well it separates the concepts, where a sweep chose the blocks; else empty."""
 
 
 def alone(corpus: Corpus, chosen: Settings, *, with_neurons: bool) -> Computed:
@@ -76,7 +76,7 @@ async def by_engine(
     """Have an engine compute.
 
     Raises:
-        AmygdalaError: it failed, or the stories kept changing.
+        AmygdalaError: the engine failed, or the stories kept changing.
     """
     telling = asyncio.create_task(_tell(connection, progress))
     try:

@@ -56,7 +56,7 @@ def export(arguments: argparse.Namespace) -> int:
 
 
 async def _by_engine(layout: Layout, chosen: Settings) -> Computed | None:
-    """What the live engine computes; None where there is none that can be asked."""
+    """Have the live engine compute; None where there is no engine, or none that can be used."""
     try:
         connection = await client.connect(paths.socket_path())
     except client.NoEngine:
@@ -88,7 +88,7 @@ def write(arguments: argparse.Namespace, chosen: Settings, computed: Computed) -
     from engine.export import readout
 
     facts = computed.facts
-    run = readout.provenance(
+    provenance = readout.provenance(
         msgspec.to_builtins(chosen),
         computed.corpus,
         model=chosen.model,
@@ -110,7 +110,7 @@ def write(arguments: argparse.Namespace, chosen: Settings, computed: Computed) -
         from engine.export import gguf
 
         gguf.check(computed.readout.layers)
-    return list(readout.write(arguments.output_dir, computed.readout, run, quality, hint).values())
+    return list(readout.write(arguments.output_dir, computed.readout, provenance, quality, hint).values())
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,7 +132,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 def answer(chosen: Settings, computed: Computed, written: list[Path]) -> Answer:
     """What was computed and written, for scripts."""
     results, corpus = computed.results, computed.corpus
-    places = {(story.text_id, story.concept): story.path for story in corpus.stories}
+    paths_by_text = {(story.text_id, story.concept): story.path for story in corpus.stories}
     return Answer(
         written=[str(file) for file in written],
         corpus_digest=corpus.digest,
@@ -140,7 +140,7 @@ def answer(chosen: Settings, computed: Computed, written: list[Path]) -> Answer:
         layers=results.layers,
         buckets={name: verdict.label for name, verdict in verdicts(chosen, computed).items()},
         without_vector=results.without_vector,
-        misread=[places[found.text_id, found.concept] for found in outliers(results) if found.misread],
+        misread=[paths_by_text[outlier.text_id, outlier.concept] for outlier in outliers(results) if outlier.misread],
         texts_run=computed.cost.texts_run,
         texts_cached=computed.cost.texts_cached,
     )

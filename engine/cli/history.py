@@ -18,12 +18,12 @@ from engine.service.history.database import History
 from engine.wire.revisions import Comparison, Metrics, Revision
 
 NAMED = 3
-"""Files that a line names; the others are counted."""
+"""Files that a line names; further ones are counted."""
 KINDS = ("edited", "added", "removed")
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """What `--json` prints of a list."""
+    """What `--json` prints where revisions are listed."""
 
     corpus: str
     revisions: list[Revision]
@@ -36,14 +36,14 @@ def history(arguments: argparse.Namespace) -> int:
     if arguments.json and arguments.text:
         raise UsageError("--text writes the story's text as it is; --json does not go with it")
     corpus = arguments.corpus.resolve()
-    with contextlib.closing(History(paths.history_path(corpus), corpus, readonly=True)) as kept:
+    with contextlib.closing(History(paths.history_path(corpus), corpus, readonly=True)) as past:
         if arguments.text:
-            _write_text(kept, *arguments.text)
+            _write_text(past, *arguments.text)
         elif arguments.compare:
-            comparison = kept.compare(*arguments.compare)
+            comparison = past.compare(*arguments.compare)
             _show(arguments.json, comparison, _compared(comparison))
         else:
-            revisions = kept.revisions(arguments.limit)
+            revisions = past.revisions(arguments.limit)
             if not revisions:
                 raise AmygdalaError(f"no history of {corpus} yet: the engine has computed nothing of it")
             _show(arguments.json, Listing(str(corpus), revisions), _listed(revisions))
@@ -103,7 +103,7 @@ def _all(words: dict[str, str]) -> str:
 
 
 def _words(metrics: Metrics | None) -> dict[str, str]:
-    """By label; the bucket goes without one."""
+    """The numbers in words, by label; the bucket's label is empty."""
     if metrics is None:
         return {}
     return {
@@ -119,15 +119,15 @@ def _number(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.4f}"
 
 
-def _write_text(kept: History, revision: str, path: str) -> None:
-    """A story's text, byte for byte, so that it can be redirected into a file; made safe where a terminal shows it."""
+def _write_text(past: History, revision: str, path: str) -> None:
+    """Write a story's text, byte for byte into a file or a pipe, made safe into a terminal."""
     try:
         number = int(revision)
     except ValueError:
         raise UsageError(f"--text: {revision} is not the number of a revision") from None
     if not _is_relative(path):
         raise UsageError(f"--text: {path} is not a story's path within the corpus, such as stories/calm.txt")
-    text = kept.text(number, path)
+    text = past.text(number, path)
     if text is None:
         raise AmygdalaError(f"revision {number} has no story {path}")
     if sys.stdout.isatty():

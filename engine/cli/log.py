@@ -14,12 +14,12 @@ from engine import paths
 from engine.errors import AmygdalaError
 from engine.plain import plain
 
-LOOK_EVERY = 0.2
-"""Seconds between looks for more."""
+LOOK_EVERY_S = 0.2
+"""Seconds between looks for new lines."""
 
 
 def show_log(arguments: argparse.Namespace) -> int:
-    """Print the last lines, and with `--follow` what comes, also when a new log has taken the old one's place."""
+    """Print the last lines; with `--follow` also those that come, even once a new log has replaced the old one."""
     file = paths.log_path()
     stream = _open(file)
     try:
@@ -34,7 +34,7 @@ def show_log(arguments: argparse.Namespace) -> int:
                 stream.close()
                 stream = _open(file)
             else:
-                time.sleep(LOOK_EVERY)
+                time.sleep(LOOK_EVERY_S)
     finally:
         stream.close()
     return 0

@@ -18,23 +18,23 @@ from engine.errors import AmygdalaError
 from engine.wire import protocol, snapshot
 
 T = TypeVar("T")
-STOP_WITHIN = 20.0
+STOP_WITHIN_S = 20.0
 
 
 def status(arguments: argparse.Namespace) -> int:
     """Print what the engine is doing; exit code 1 if there is none."""
-    found = _with_engine(arguments, lambda engine: engine.request(protocol.GetStatus))
-    assert isinstance(found, protocol.Status)
+    reply = _with_engine(arguments, lambda engine: engine.request(protocol.GetStatus))
+    assert isinstance(reply, protocol.Status)
     if arguments.json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(reply)).decode() + "\n")
         return 0
-    others = found.clients - 1  # this command is one
-    output.print(f"engine {found.version}, pid {found.pid}, up {found.uptime:.0f} s, {_count(others, 'client')}")
-    output.print(f"socket {found.socket}\nlog    {found.log}")
-    for corpus in found.corpora:
+    n_others = reply.clients - 1  # this command is one
+    output.print(f"engine {reply.version}, pid {reply.pid}, up {reply.uptime:.0f} s, {_count(n_others, 'client')}")
+    output.print(f"socket {reply.socket}\nlog    {reply.log}")
+    for corpus in reply.corpora:
         counts = f"{_stories(corpus.stories)}, {_count(corpus.concepts, 'concept')}, {_count(corpus.clients, 'client')}"
         output.print(f"corpus {corpus.corpus}: {_doing(corpus.doing)}, revision {corpus.revision}; {counts}")
-    for model in found.models:
+    for model in reply.models:
         where = f" on {model.device}, {model.bytes / 1e6:.0f} MB" if model.device else ""
         output.print(f"model  {model.model}: {model.state}{where}" + (f", pid {model.pid}" if model.pid else ""))
     return 0
@@ -52,11 +52,11 @@ def stop(arguments: argparse.Namespace) -> int:
     """Stop the engine and wait until it has gone."""
     socket = paths.socket_path(arguments.socket)
     _with_engine(arguments, lambda engine: engine.request(protocol.Stop))
-    deadline = time.monotonic() + STOP_WITHIN
+    deadline = time.monotonic() + STOP_WITHIN_S
     while socket.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     if socket.exists():
-        raise AmygdalaError(f"the engine was asked to stop but {socket} is still there after {STOP_WITHIN:.0f} s")
+        raise AmygdalaError(f"the engine was asked to stop but {socket} is still there after {STOP_WITHIN_S:.0f} s")
     print("stopped", file=sys.stderr)
     return 0
 
@@ -80,11 +80,11 @@ def _doing(doing: snapshot.Doing) -> str:
 def _with_engine(arguments: argparse.Namespace, ask: Callable[[client.Connection], Awaitable[T]]) -> T:
     socket: Path = paths.socket_path(arguments.socket)
 
-    async def go() -> T:
+    async def converse() -> T:
         connection = await client.connect(socket)
         try:
             return await ask(connection)
         finally:
             await connection.close()
 
-    return asyncio.run(go())
+    return asyncio.run(converse())

@@ -1,4 +1,4 @@
-"""What the command line says to people: the preflight, progress with time left, the triage summary."""
+"""What the command line prints for people: the preflight, progress with the time left, the triage summary."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHOWN_OUTLIERS = 10
 
 
 def preflight(corpus: Corpus) -> None:
-    """What was found, before anything is computed: concepts, baselines, problems with their files."""
+    """What the corpus has, before anything is computed: concepts, baselines, problems with their files."""
     counts = Counter(story.concept for story in corpus.stories if story.concept is not None)
     baselines = sum(story.is_baseline for story in corpus.stories)
     few = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items()) if count < 3)
@@ -40,15 +40,17 @@ def swept(layers: list[int], scores: Mapping[int, float]) -> None:
     """Which blocks will be read; where a sweep chose them, how well each did, and how to keep the choice."""
     chosen = ",".join(map(str, layers))
     if scores:
-        found = ", ".join(f"{layer}{'*' if layer in layers else ''} {score:.3f}" for layer, score in scores.items())
-        diagnostics.print(f"leave-one-out AUROC by block: {found}")
+        layer_scores = ", ".join(
+            f"{layer}{'*' if layer in layers else ''} {score:.3f}" for layer, score in scores.items()
+        )
+        diagnostics.print(f"leave-one-out AUROC by block: {layer_scores}")
         diagnostics.print(f'chosen: {chosen} (to keep to them: target_layers = "{chosen}" in amygdala.toml)')
     else:
         diagnostics.print(f"blocks {chosen}")
 
 
 def warn_of_stories(results: Results, corpus: Corpus) -> None:
-    """Stories that were not, or not wholly, used."""
+    """Warn of stories that were not used, or only in part."""
     truncated, without_subspace = set(results.truncated), set(results.without_subspace)
     for story in corpus.stories:
         if story.text_id in truncated:
@@ -61,7 +63,7 @@ def warn_of_stories(results: Results, corpus: Corpus) -> None:
 
 
 class ForwardProgress:
-    """Texts done, with rate and time left: a bar on a terminal, a plain line every few seconds elsewhere."""
+    """Shows the texts done, the rate and the time left: a bar on a terminal, a line every few seconds elsewhere."""
 
     def __init__(self) -> None:
         self._bar = Progress(
@@ -73,36 +75,36 @@ class ForwardProgress:
             console=diagnostics,
             transient=True,
         )
-        self._terminal = diagnostics.is_terminal
+        self._is_terminal = diagnostics.is_terminal
         self._task = self._bar.add_task("texts through the model", total=None, visible=False, rate="")
-        self._started = self._said = time.monotonic()
+        self._started_at = self._printed_at = time.monotonic()
 
     def __enter__(self) -> ForwardProgress:
-        if self._terminal:
+        if self._is_terminal:
             self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._terminal:
+        if self._is_terminal:
             self._bar.stop()
 
     def __call__(self, done: int, total: int) -> None:
         now = time.monotonic()
         if done == 0:
-            self._started = self._said = now
-        rate = done / (now - self._started) if done and now > self._started else 0.0
-        if self._terminal:
+            self._started_at = self._printed_at = now
+        rate = done / (now - self._started_at) if done and now > self._started_at else 0.0
+        if self._is_terminal:
             self._bar.update(self._task, completed=done, total=total, visible=True, rate=f"{rate:.0f}/s")
-        elif now - self._said >= PLAIN_EVERY:
-            self._said = now
+        elif now - self._printed_at >= PLAIN_EVERY:
+            self._printed_at = now
             left = f", {(total - done) / rate:.0f} s left" if rate else ""
             print(f"{done}/{total} texts, {rate:.0f}/s{left}", file=sys.stderr, flush=True)
 
 
 def summary(results: Results, verdicts: Mapping[str, Verdict], outliers: list[Outlier], corpus: Corpus) -> None:
-    """The triage: buckets with the numbers that decided, then the stories to look at, worst first."""
+    """Print the triage: buckets with the numbers that decided, then the stories to look at, worst first."""
     counts = {quality.concept: quality.n_positive_stories for quality in results.concepts}
     label_width = max((len(verdict.label) for verdict in verdicts.values()), default=0)
     name_width = max(map(len, verdicts), default=0)

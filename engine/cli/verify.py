@@ -15,7 +15,7 @@ from engine.export.verify import verify as check
 from engine.plain import plain
 
 SHORT = 12
-"""Characters of a hash that tell it from any other one meets."""
+"""Characters of a hash that are printed: enough to tell it from every other in practice."""
 
 
 class Comparison(msgspec.Struct, frozen=True):
@@ -37,7 +37,7 @@ class Answer(Report, frozen=True, kw_only=True):
 
 
 def verify(arguments: argparse.Namespace) -> int:
-    """Check a set; 0 if it is sound and, where a corpus is given, made of that corpus's stories as they are."""
+    """Check a set; 0 if it is sound and, with `--corpus`, made of the stories that the corpus has now."""
     layout = Layout.of(arguments.corpus) if arguments.corpus is not None else None
     report = check(arguments.folder)
     comparison = _compare(arguments.corpus, layout, report.provenance) if layout is not None else None
@@ -50,26 +50,27 @@ def verify(arguments: argparse.Namespace) -> int:
             output.print(plain(line))
         if comparison is not None:
             output.print(plain(_words(comparison, report.provenance)))
-    current = comparison is None or comparison.changed is False
-    return 0 if current and not report.problems else 1
+    is_current = comparison is None or comparison.changed is False
+    return 0 if is_current and not report.problems else 1
 
 
-def _compare(corpus: Path, layout: Layout, provenance: Provenance | None) -> Comparison:
-    found = scan(layout)
-    then = provenance.corpus_digest if provenance else None
-    return Comparison(str(corpus), found.digest, len(found.stories), found.digest != then if then else None)
+def _compare(folder: Path, layout: Layout, provenance: Provenance | None) -> Comparison:
+    current = scan(layout)
+    exported_digest = provenance.corpus_digest if provenance else None
+    changed = current.digest != exported_digest if exported_digest else None
+    return Comparison(str(folder), current.digest, len(current.stories), changed)
 
 
 def _facts(report: Report) -> list[str]:
     lines = []
-    if made := report.provenance:
-        stories = f" ({made.n_stories} stories)" if made.n_stories is not None else ""
+    if provenance := report.provenance:
+        stories = f" ({provenance.n_stories} stories)" if provenance.n_stories is not None else ""
         lines = [
-            f"model       {_known(made.model)}, {_short(made.model_hash)}",
-            f"tokenizer   {_short(made.tokenizer_hash)}",
-            f"method      {_known(made.method)}, pooling {_known(made.pooling)}",
-            f"corpus      {_short(made.corpus_digest)}{stories}",
-            f"written by  {_known(made.written_by)}",
+            f"model       {_or_unknown(provenance.model)}, {_short(provenance.model_hash)}",
+            f"tokenizer   {_short(provenance.tokenizer_hash)}",
+            f"method      {_or_unknown(provenance.method)}, pooling {_or_unknown(provenance.pooling)}",
+            f"corpus      {_short(provenance.corpus_digest)}{stories}",
+            f"written by  {_or_unknown(provenance.written_by)}",
         ]
     if report.concepts:
         blocks = ", ".join(str(layer) for layer in report.layers)
@@ -90,14 +91,14 @@ def _words(comparison: Comparison, provenance: Provenance | None) -> str:
         return f"{comparison.corpus}: whether it changed cannot be told: the set does not say what it was made of"
     if not comparison.changed:
         return f"{comparison.corpus}: has the stories that the set was made of"
-    then = provenance.n_stories if provenance else None
-    before = "" if then is None else f", {then} then"
+    n_exported = provenance.n_stories if provenance else None
+    before = "" if n_exported is None else f", {n_exported} then"
     return f"{comparison.corpus}: its stories changed since ({comparison.n_stories} now{before}): export again"
 
 
 def _short(digest: str | None) -> str:
-    return _known(digest)[:SHORT]
+    return _or_unknown(digest)[:SHORT]
 
 
-def _known(value: str | None) -> str:
+def _or_unknown(value: str | None) -> str:
     return value or "unknown"

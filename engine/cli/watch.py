@@ -1,4 +1,4 @@
-"""`engine watch`: exported files that follow the corpus."""
+"""`engine watch`: keeps exported files current as the corpus changes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from engine.errors import AmygdalaError
 from engine.settings import Settings
 from engine.wire import protocol
 
-AGAIN = 2.0
-"""Seconds until an engine that went away is looked for, or started, again."""
+RECONNECT_S = 2.0
+"""Seconds after losing an engine until it is looked for, or started, again."""
 
 
 def watch(arguments: argparse.Namespace) -> int:
@@ -34,16 +34,18 @@ async def _follow(arguments: argparse.Namespace, chosen: Settings) -> None:
     while True:
         connection = await client.connect_or_start(paths.socket_path(arguments.socket))
         try:
-            await _with(connection, arguments, chosen)
+            await _follow_while_connected(connection, arguments, chosen)
             diagnostics.print("the engine has gone, or let go of the corpus; opening it again")
         except client.NoEngine as error:
             diagnostics.print(f"{error}; opening it again")
         finally:
             await connection.close()
-        await asyncio.sleep(AGAIN)
+        await asyncio.sleep(RECONNECT_S)
 
 
-async def _with(connection: client.Connection, arguments: argparse.Namespace, chosen: Settings) -> None:
+async def _follow_while_connected(
+    connection: client.Connection, arguments: argparse.Namespace, chosen: Settings
+) -> None:
     """Follow the corpus for as long as the connection lasts.
 
     Raises:
@@ -74,7 +76,7 @@ async def _with(connection: client.Connection, arguments: argparse.Namespace, ch
 
 
 async def _listen(connection: client.Connection, news: asyncio.Event) -> None:
-    """Tell of every new revision."""
+    """Set `news` at every new revision, until the connection ends or the corpus is closed."""
     revision = 0
     async for event in connection.events():
         if isinstance(event, protocol.Snapshot | protocol.Changed) and event.revision > revision:
@@ -89,7 +91,7 @@ async def _listen(connection: client.Connection, news: asyncio.Event) -> None:
 
 
 async def _export(arguments: argparse.Namespace, chosen: Settings) -> None:
-    """Export what is there now; what fails is said, and tried again with the next change."""
+    """Export the corpus as it is now; a failure is printed, and the next change tries again."""
     from engine.cli.computing import by_engine
 
     connection = await client.connect(paths.socket_path(arguments.socket))
@@ -108,8 +110,8 @@ async def _export(arguments: argparse.Namespace, chosen: Settings) -> None:
         sys.stdout.write(msgspec.json.encode(answer(chosen, computed, written)).decode() + "\n")
         sys.stdout.flush()
     else:
-        _say(written, len(computed.corpus.stories), computed.corpus.digest)
+        _report(written, len(computed.corpus.stories), computed.corpus.digest)
 
 
-def _say(written: list[Path], stories: int, digest: str) -> None:
-    print(f"wrote {', '.join(map(str, written))}: {stories} stories, corpus {digest[:12]}", flush=True)
+def _report(written: list[Path], n_stories: int, digest: str) -> None:
+    print(f"wrote {', '.join(map(str, written))}: {n_stories} stories, corpus {digest[:12]}", flush=True)
