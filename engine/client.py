@@ -1,4 +1,4 @@
-"""Finding the engine, starting it if there is none, shaking hands, and talking to it."""
+"""Finds the engine, starts it if there is none, shakes hands, and exchanges messages with it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from engine.errors import AmygdalaError
 from engine.wire import codec, protocol
 
 START_WITHIN = 15.0
-"""Seconds a new engine has to answer; it does so before it loads any model."""
+"""Seconds that a new engine has to answer; it answers before it loads any model."""
 RACE_WITHIN = 5.0
-"""Seconds after a new engine's early end in which another one has to answer: an engine stops within about three."""
-MAX_LOG = 5 << 20
-"""Bytes of log kept before it is set aside."""
+"""Seconds, after a new engine ended early, in which another has to answer. An engine that stops takes about three."""
+MAX_LOG_BYTES = 5 << 20
+"""A larger log is set aside when an engine starts."""
 IDLE_EXIT_MINUTES = 60
 """A started engine exits after an hour with no client and no work."""
 _started: list[subprocess.Popen[bytes]] = []
@@ -33,7 +33,7 @@ class NoEngine(AmygdalaError):
 
 
 class Connection:
-    """A handshaken connection. `request` sends and awaits one reply; `events` yields everything else."""
+    """A connection after the handshake. `request` sends and awaits one reply; `events` yields everything else."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, welcome: protocol.Welcome) -> None:
         self.welcome = welcome
@@ -90,9 +90,9 @@ class Connection:
                 elif isinstance(message, protocol.Failure) and message.id is None:
                     self._fail_all(AmygdalaError(message.message))
                 elif isinstance(message, protocol.Reply):
-                    waiting = self._replies.get(message.id or 0)
-                    if waiting is not None and not waiting.done():
-                        waiting.set_result(message)
+                    future = self._replies.get(message.id or 0)
+                    if future is not None and not future.done():
+                        future.set_result(message)
         except (ConnectionError, ValueError, codec.ProtocolError):
             pass
         finally:
@@ -100,9 +100,9 @@ class Connection:
             self._fail_all(NoEngine("the engine has gone"))
 
     def _fail_all(self, error: AmygdalaError) -> None:
-        for waiting in self._replies.values():
-            if not waiting.done():
-                waiting.set_exception(error)
+        for future in self._replies.values():
+            if not future.done():
+                future.set_exception(error)
 
 
 async def connect(socket: Path) -> Connection:
@@ -144,20 +144,20 @@ async def connect_or_start(socket: Path) -> Connection:
     """Connect to the engine, starting one if there is none; of many clients who start one, one wins and serves all.
 
     Raises:
-        AmygdalaError: none could be started (with what its log says), or see `connect`.
+        AmygdalaError: none could be started (the message has the end of its log), or as `connect`.
     """
     with contextlib.suppress(NoEngine):
         return await connect(socket)
-    process, ended = start(socket), False
+    process, has_ended = start(socket), False
     deadline = time.monotonic() + START_WITHIN
     while time.monotonic() < deadline:
         with contextlib.suppress(NoEngine):
             return await connect(socket)
         if process.poll() is not None:
-            # it lost a race, and the winner answers in a moment; or an engine that is stopping still held the lock
-            # and is gone by the next try; or it failed, and does so again
-            deadline = deadline if ended else time.monotonic() + RACE_WITHIN
-            ended = True
+            # it lost a race, and the winner answers in a moment; or an engine that is stopping still held the lock,
+            # and is gone by the next try; or it failed, and will fail again
+            deadline = deadline if has_ended else time.monotonic() + RACE_WITHIN
+            has_ended = True
             await asyncio.sleep(0.5)
             process = start(socket)
         await asyncio.sleep(0.05)
@@ -174,10 +174,10 @@ def start(socket: Path) -> subprocess.Popen[bytes]:
     log = paths.log_path()
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
-        if log.exists() and log.stat().st_size > MAX_LOG:
+        if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
             log.replace(log.with_suffix(".old.log"))
         with log.open("ab") as stream:
-            # -P keeps the working directory off the import path: a corpus must not be able to bring an `engine`
+            # -P keeps the working directory off the import path: a corpus must not be able to replace `engine`
             command = [sys.executable, "-P", "-m", "engine", "serve", "--socket", str(socket)]
             process = subprocess.Popen(
                 [*command, "--idle-exit", str(IDLE_EXIT_MINUTES)],
@@ -189,7 +189,7 @@ def start(socket: Path) -> subprocess.Popen[bytes]:
             )
     except OSError as error:
         raise AmygdalaError(f"cannot start an engine (log {log}): {error.strerror}") from error
-    _started[:] = [other for other in _started if other.poll() is None] + [process]
+    _started[:] = [engine for engine in _started if engine.poll() is None] + [process]
     return process
 
 

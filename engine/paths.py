@@ -1,4 +1,4 @@
-"""Where things lie: the runtime socket, the activation cache, the log, histories. Nothing of ours lies in a corpus."""
+"""Where the socket, the activation cache, the log and the histories lie: never in a corpus."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def expand(path: str | os.PathLike[str]) -> Path:
 
 
 def real(path: str | os.PathLike[str]) -> str:
-    """The real path, links followed, of what a client names; it need not exist.
+    """The real path, links followed, of a file or folder that need not exist.
 
     Raises:
         AmygdalaError: no file can have that name.
@@ -95,13 +95,13 @@ def is_mine(connection: socket.socket) -> bool:
 
 
 def cache_dir() -> Path:
-    """Activations, by content: safe to delete, costs a recomputation."""
+    """The folder of the activations, by content. It is safe to delete; they are then computed again."""
     override = os.environ.get("AMYGDALA_CACHE")
     return expand(override) if override else platformdirs.user_cache_path(APP)
 
 
 def log_path() -> Path:
-    """What a detached engine says (its standard error)."""
+    """The file to which a detached engine writes its standard output and error."""
     return platformdirs.user_state_path(APP) / "engine.log"
 
 

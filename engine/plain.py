@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def plain(text: str) -> str:
-    """Story text made safe for a terminal: line breaks kept, every other control character shown, not sent."""
+    """Text made safe for a terminal: line breaks stay, every other control character becomes a visible one."""
     return "".join(char if char == "\n" or char.isprintable() else _visible(char) for char in text)
 
 

@@ -1,4 +1,4 @@
-"""One typed `Settings`, from defaults, then `CORPUS/amygdala.toml`, then flags.
+"""Reads one typed `Settings` from defaults, then `CORPUS/amygdala.toml`, then flags; the later ones win.
 
 A field's description is its flag's help and its comment in the file that `engine init` writes.
 """
@@ -21,9 +21,9 @@ from engine.triage import Thresholds
 
 FILE_NAME = "amygdala.toml"
 AUTO = "auto"
-"""Target layers that a sweep over the stories chooses."""
+"""The value of `target_layers` with which a sweep over the stories chooses the blocks."""
 EMBEDDED = "embedded"
-"""The name of the packaged model; a folder called so is `./embedded`."""
+"""The name of the packaged model; a folder of that name is written `./embedded`."""
 
 Positive = Annotated[int, Meta(ge=1)]
 Ratio = Annotated[float, Meta(ge=-1, le=1)]
@@ -148,9 +148,9 @@ def _anchor(values: dict[str, Any], folder: Path) -> None:
     model = values.get("model")
     if not isinstance(model, str) or model == EMBEDDED:
         return
-    found = folder / expand(model)
-    if found.is_dir():
-        values["model"] = str(found.resolve())
+    model_folder = folder / expand(model)
+    if model_folder.is_dir():
+        values["model"] = str(model_folder.resolve())
 
 
 def validate(values: dict[str, Any]) -> Settings:
@@ -207,19 +207,19 @@ def _line_of(text: str, key: str) -> int:
 
 def _explain(error: msgspec.ValidationError) -> str:
     words = str(error)
-    if found := re.search(r"`\$\.(\w+)`", words):
-        key = found.group(1)
+    if match := re.search(r"`\$\.(\w+)`", words):
+        key = match.group(1)
         if choices := _flag_type(HINTS[key])[1]:
             return f"{key}: one of {', '.join(choices)} is expected"
-        what = words.split(" - at ")[0]
-        return f"{key}: {what[0].lower()}{what[1:]}"
-    if found := re.search(r"unknown field `(\w+)`", words):
-        return f"{found.group(1)}: no such setting; there are: {', '.join(Settings.__struct_fields__)}"
+        complaint = words.split(" - at ")[0]
+        return f"{key}: {complaint[0].lower()}{complaint[1:]}"
+    if match := re.search(r"unknown field `(\w+)`", words):
+        return f"{match.group(1)}: no such setting; there are: {', '.join(Settings.__struct_fields__)}"
     return words
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """One flag per setting, named as it is with dashes; none has a default, so that only what is given overrides."""
+    """Add one flag per setting, named like it, with dashes; none has a default, so a missing flag overrides nothing."""
     group = parser.add_argument_group("settings (also in CORPUS/amygdala.toml, with underscores)")
     for name, hint in HINTS.items():
         flag = "--" + name.replace("_", "-")
@@ -233,20 +233,20 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def from_flags(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The settings that were given as flags."""
-    given = {name: getattr(arguments, name) for name in Settings.__struct_fields__}
-    return {name: value for name, value in given.items() if value is not None}
+    """The settings that were passed as flags, by name."""
+    flags = {name: getattr(arguments, name) for name in Settings.__struct_fields__}
+    return {name: value for name, value in flags.items() if value is not None}
 
 
-def template(given: dict[str, Any]) -> str:
-    """The text of a fresh `amygdala.toml`: every setting with its meaning; those not `given` are commented out."""
+def template(values: dict[str, Any]) -> str:
+    """The text of a fresh `amygdala.toml`: every setting with its meaning; those without `values` are commented out."""
     lines = ["# Settings of this corpus. Flags override them; `python -m engine export --help` lists the same.", ""]
     for field in msgspec.structs.fields(Settings):
         if field.name == "trust_remote_code":
             continue
         lines.append(f"# {_description(HINTS[field.name])}")
-        if field.name in given:
-            lines.append(f"{field.name} = {_toml(given[field.name])}")
+        if field.name in values:
+            lines.append(f"{field.name} = {_toml(values[field.name])}")
         elif field.default is None:
             example = _toml(EXAMPLES[field.name])
             lines.append(f"# {field.name} = {example}  # an example: by default the model or the device decides")
@@ -257,7 +257,7 @@ def template(given: dict[str, Any]) -> str:
 
 
 def _toml(value: str | float) -> str:
-    """A string or a number as TOML, whose forms for these are JSON's."""
+    """A string or a number as TOML, which writes both as JSON does."""
     return msgspec.json.encode(value).decode()
 
 
