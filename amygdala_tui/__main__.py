@@ -42,10 +42,10 @@ def _studio(argv: Sequence[str]) -> int:
     settings.add_flags(parser)
     arguments = parser.parse_args(argv)
     Layout.of(arguments.corpus)
-    given = settings.from_flags(arguments)
-    # without a flag, whatever the engine has in force is what the writer joins; the engine reads amygdala.toml
-    chosen = settings.load(arguments.corpus, given)
-    return _open(arguments.corpus, paths.socket_path(arguments.socket), chosen if given else None)
+    flag_values = settings.from_flags(arguments)
+    # without a flag, the writer joins with the settings in force; the engine reads amygdala.toml itself
+    chosen = settings.load(arguments.corpus, flag_values)
+    return _open(arguments.corpus, paths.socket_path(arguments.socket), chosen if flag_values else None)
 
 
 def _demo(argv: Sequence[str]) -> int:

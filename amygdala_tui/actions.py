@@ -1,4 +1,4 @@
-"""What can be done: the one registry of ids, keys, labels and help. Ids can be remapped; keys stay put."""
+"""What can be done: the one registry of ids, keys, labels and help. A writer can map an id to another key."""
 
 from __future__ import annotations
 
@@ -77,10 +77,10 @@ def load_keymap() -> tuple[dict[str, str], str]:
         return {}, f"{path}: {error}"
     if not isinstance(keys, dict):
         return {}, f'{path}: [keys] is to be a table of lines like edit = "E"'
-    known = {action.id: action.key for action in ACTIONS}
-    right = {name: key for name, key in keys.items() if name in known and isinstance(key, str)}
-    taken = known | right
-    twice = {key for key in taken.values() if list(taken.values()).count(key) > 1}
-    wrong = [f"{name}: no such action, or no key" for name in sorted(set(keys) - set(right))]
-    wrong += [f"{key} is the key of two actions" for key in sorted(twice)]
-    return right, f"{path}: {'; '.join(wrong)}" if wrong else ""
+    default_keys = {action.id: action.key for action in ACTIONS}
+    own_keys = {name: key for name, key in keys.items() if name in default_keys and isinstance(key, str)}
+    keys_in_force = default_keys | own_keys
+    shared_keys = {key for key in keys_in_force.values() if list(keys_in_force.values()).count(key) > 1}
+    complaints = [f"{name}: no such action, or no key" for name in sorted(set(keys) - set(own_keys))]
+    complaints += [f"{key} is the key of two actions" for key in sorted(shared_keys)]
+    return own_keys, f"{path}: {'; '.join(complaints)}" if complaints else ""

@@ -33,7 +33,7 @@ class Studio(App[None]):
     Args:
         corpus: its folder.
         socket: the engine's socket.
-        settings: what was asked for; None takes what is in force, or the corpus's own.
+        settings: those asked for; None takes those in force, or else the corpus's own.
     """
 
     TITLE = "Amygdala"
@@ -64,7 +64,7 @@ class Studio(App[None]):
         self._following = self.run_worker(self._link.run())
 
     async def on_unmount(self) -> None:
-        """Hang up before the event loop goes."""
+        """Hang up before the event loop ends."""
         if self._following is not None:
             self._following.cancel()
             with suppress(WorkerError):
@@ -121,7 +121,7 @@ class Studio(App[None]):
         if command is None:
             self.notify("no editor found: set $EDITOR, for example to nano", severity="error")
             return
-        # updates are held back while the editor has the terminal: queued repaints could block the way back
+        # updates are held back while the editor has the terminal: queued repaints could block the return from it
         with self.suspend(), self.batch_update():
             trouble = run_editor(command, self.corpus / path)
         self.refresh()

@@ -1,4 +1,4 @@
-"""The sample corpus: copied to a folder of the user's, faults and all."""
+"""Copies the sample corpus, with its faults, to a folder of the user's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DEFAULT_FOLDER = Path("amygdala-demo")
 
 
 def copy_sample(folder: Path) -> bool:
-    """Copy the sample corpus to `folder`, unless a corpus is there already; whether it was copied.
+    """Copy the sample corpus to `folder`, unless a corpus is there already; returns whether it did.
 
     Raises:
         UsageError: the folder holds something else.

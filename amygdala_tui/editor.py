@@ -17,14 +17,14 @@ def find_editor() -> list[str] | None:
         if words := os.environ.get(variable, "").strip():
             try:
                 return shlex.split(words)
-            except ValueError:  # an unclosed quotation mark: taken as it is, it fails by name when it is started
+            except ValueError:  # an unclosed quotation mark: starting the whole as one command fails, and names it
                 return [words]
-    found = next((name for name in FALLBACKS if shutil.which(name)), None)
-    return [found] if found else None
+    fallback = next((name for name in FALLBACKS if shutil.which(name)), None)
+    return [fallback] if fallback else None
 
 
 def run_editor(command: list[str], file: Path) -> str:
-    """Run the editor on a file and wait; words about what went wrong, '' if nothing did."""
+    """Run the editor on a file and wait for it; returns words about what went wrong, '' if nothing did."""
     try:
         code = subprocess.run([*command, str(file)], check=False).returncode
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The connection to the engine, kept alive: it starts or joins one, follows a corpus, and comes back after a loss."""
+"""The connection to the engine: starts or joins an engine, follows a corpus, and reconnects after a loss."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from engine.errors import AmygdalaError
 from engine.settings import Settings
 from engine.wire import protocol
 
-RETRY = (1.0, 2.0, 5.0, 10.0, 30.0)
-"""Seconds between tries to find or start an engine; the last one repeats."""
+RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
+"""Seconds to wait after each failure to find or start an engine; the last value repeats."""
 
 
 class Link:
@@ -28,7 +28,7 @@ class Link:
     Args:
         socket: the engine's socket.
         corpus: the corpus's folder.
-        settings: what was asked for on the command line; None takes what is in force.
+        settings: those that the command line asked for; None takes those in force.
         post: where messages go (a widget's `post_message`).
     """
 
@@ -39,13 +39,13 @@ class Link:
         self._socket = socket
         self._corpus = str(corpus.resolve())
         self._settings = settings
-        """What to ask for: the writer's flags, then what was last in force, so that a new engine has it too."""
+        """The settings to ask for: the writer's flags, later those last in force, so that a new engine has them too."""
         self._insist = False
-        self._engine: int | None = None
-        """The process id of the engine last talked to."""
+        self._engine_pid: int | None = None
+        """The process id of the engine that was connected last."""
         self._post = post
         self._connection: client.Connection | None = None
-        self._again = asyncio.Event()
+        self._resumed = asyncio.Event()
         self._shown: str | None = None
         """The story on the screen."""
 
@@ -62,18 +62,18 @@ class Link:
                 if self._shown is not None:
                     await self.request(protocol.Showing, path=self._shown)
                 failures = 0
-                ended = await self._follow(self._connection)
+                reason = await self._follow(self._connection)
             except AmygdalaError as error:
-                ended = str(error)
+                reason = str(error)
                 failures += 1
             finally:
                 if self._connection is not None:
                     await self._connection.close()
                     self._connection = None
-            await self._rest(ended, failures)
+            await self._rest(reason, failures)
 
     def seed(self, mirror: Mirror) -> bool:
-        """Start from what a scan found; whether that was news (the engine may have been faster)."""
+        """Take the stories of a scan, unless the engine was faster; returns whether they were taken."""
         if self.mirror.stories or self.mirror.revision:
             return False
         self.mirror = replace(self.mirror, stories=mirror.stories, problems=mirror.problems)
@@ -90,25 +90,25 @@ class Link:
         await self._connection.request(kind, corpus=self._corpus, **fields)
 
     async def show(self, path: str | None) -> None:
-        """Let the engine know which story is on the screen, now and whenever one is joined."""
+        """Tell the engine which story is on the screen, now and after every reconnection."""
         self._shown = path
         if self._connection is not None:
-            with contextlib.suppress(AmygdalaError):  # it will be told when it is back
+            with contextlib.suppress(AmygdalaError):  # `run` tells it again when it is back
                 await self.request(protocol.Showing, path=path)
 
     def resume(self) -> None:
         """Connect again at once, after the engine or the corpus was closed."""
-        self._again.set()
+        self._resumed.set()
 
     def resolve(self, *, take_theirs: bool) -> None:
         """Settle differing settings: take those in force, or have the engine reopen the corpus with ours."""
         if take_theirs:
             self._settings = None
         self._insist = not take_theirs
-        self._again.set()
+        self._resumed.set()
 
     async def _follow(self, connection: client.Connection) -> str | None:
-        """Pass on what the engine says; why it ended, None for a lost connection."""
+        """Pass on the engine's events until they end; returns why they did, or None for a lost connection."""
         async for event in connection.events():
             match event:
                 case protocol.Snapshot() | protocol.Changed() | protocol.Progressed():
@@ -136,30 +136,31 @@ class Link:
         return True
 
     async def _join_again(self, connection: client.Connection) -> None:
-        """Ask for a fresh snapshot of what is open already, with whatever settings are in force by now."""
+        """Ask for a fresh snapshot of the corpus, which is open already, with the settings in force."""
         await connection.request(protocol.Open, corpus=self._corpus, settings=None)
 
     async def _restore_pause(self, connection: client.Connection) -> None:
         """A new engine follows every save: where the writer had paused the last one, pause this one too."""
-        is_new, self._engine = self._engine not in (None, connection.welcome.pid), connection.welcome.pid
+        is_new = self._engine_pid not in (None, connection.welcome.pid)
+        self._engine_pid = connection.welcome.pid
         if is_new and self.mirror.doing is not None and not self.mirror.doing.live:
             await connection.request(protocol.SetLive, corpus=self._corpus, live=False)
 
-    async def _rest(self, ended: str | None, failures: int) -> None:
-        """Wait before the next try: a moment after a loss, for the writer's word after it was closed on purpose."""
-        if ended is None:
+    async def _rest(self, reason: str | None, failures: int) -> None:
+        """Wait before the next try: a moment after a loss; until the writer resumes where the corpus was closed."""
+        if reason is None:
             self._post(EngineAway("the connection to the engine was lost; reconnecting", retrying=True))
-            await asyncio.sleep(RETRY[0])
+            await asyncio.sleep(RETRY_S[0])
         elif failures:
-            delay = RETRY[min(failures, len(RETRY)) - 1]
-            self._post(EngineAway(f"{ended}\n(trying again every {delay:.0f} s)", retrying=True))
-            await self._wait(delay)
+            delay_s = RETRY_S[min(failures, len(RETRY_S)) - 1]
+            self._post(EngineAway(f"{reason}\n(trying again every {delay_s:.0f} s)", retrying=True))
+            await self._wait(delay_s)
         else:
-            self._post(EngineAway(ended, retrying=False))
+            self._post(EngineAway(reason, retrying=False))
             await self._wait(None)
 
     async def _wait(self, seconds: float | None) -> None:
-        """Wait for the writer's word, at most so long; a word given before the wait does not count."""
-        self._again.clear()
+        """Wait until the writer resumes, at most so long; resuming before the wait does not count."""
+        self._resumed.clear()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._again.wait(), seconds)
+            await asyncio.wait_for(self._resumed.wait(), seconds)

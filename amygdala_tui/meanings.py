@@ -12,7 +12,7 @@ def meanings(view: str, thresholds: Thresholds) -> Sequence[tuple[str, str]]:
 
     Args:
         view: the view's id.
-        thresholds: those that the corpus's settings have.
+        thresholds: those of the corpus's settings.
     """
     return {
         "story": [

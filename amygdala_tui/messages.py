@@ -1,4 +1,4 @@
-"""What happened: posted by the link and by widgets, handled by the screen that owns the state."""
+"""Messages about what happened: the link and the widgets post them, the app and the screen handle them."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class EngineSaid(Message):
 
 @dataclass
 class EngineAway(Message):
-    """There is no engine to talk to just now."""
+    """No engine is connected just now."""
 
     words: str
     """What happened and what is being done about it."""
     retrying: bool
-    """False when it waits for the writer to start it again."""
+    """Whether the link tries again by itself; otherwise it waits until the writer starts the engine."""
 
 
 @dataclass

@@ -15,7 +15,7 @@ KEPT_MOVES = 50
 
 @dataclass(frozen=True)
 class Mirror:
-    """What the studio knows of one corpus. Before any engine answers, the stories on disk alone (revision 0)."""
+    """The studio's copy of one corpus's state. Before any engine answers: the stories on disk alone (revision 0)."""
 
     stories: dict[str, StoryView] = field(default_factory=dict)
     concepts: dict[str, ConceptView] = field(default_factory=dict)
@@ -40,21 +40,21 @@ class Mirror:
         return sorted(ranked, key=lambda view: (view.rank or 0, view.path))
 
     def buckets(self) -> dict[str, list[str]]:
-        """Concept names by bucket and mark."""
+        """Concept names by bucket, and by mark (redundant, thin)."""
         return by_bucket((name, view.verdict) for name, view in self.concepts.items() if view.verdict is not None)
 
     def stories_of(self, concept: str) -> list[StoryView]:
         """A concept's stories: the least aligned first, those without a number last."""
-        found = [view for view in self.stories.values() if view.concept == concept]
-        return sorted(found, key=lambda view: (view.alignment is None, view.alignment or 0.0, view.path))
+        views = [view for view in self.stories.values() if view.concept == concept]
+        return sorted(views, key=lambda view: (view.alignment is None, view.alignment or 0.0, view.path))
 
 
 class OutOfStep(Exception):
-    """An event does not follow from what is known: the corpus must be opened again."""
+    """An event starts from another revision than the mirror has: the corpus must be opened again."""
 
 
 def from_disk(corpus: Corpus) -> Mirror:
-    """The stories as a scan finds them, with no numbers yet."""
+    """A mirror of a scan: its stories, with no numbers yet."""
     stories = {
         story.path: StoryView(path=story.path, concept=story.concept, scenario=story.scenario, state="stale")
         for story in corpus.stories
@@ -72,11 +72,11 @@ def follow(mirror: Mirror, event: Snapshot | Changed | Progressed) -> Mirror:
         case Progressed(doing=doing):
             return replace(mirror, doing=doing)
         case Snapshot():
-            scanned = event.doing.state != "scanning"  # before that, the engine knows less than the disk does
-            known = {view.path: view for view in event.stories} if scanned else mirror.stories
+            scanned = event.doing.state != "scanning"  # until then, the engine may lack stories that are on disk
+            stories = {view.path: view for view in event.stories} if scanned else mirror.stories
             return replace(
                 mirror,
-                stories=known,
+                stories=stories,
                 concepts={view.name: view for view in event.concepts},
                 problems=tuple(event.problems) or mirror.problems,
                 layers=tuple(event.layers),

@@ -43,7 +43,7 @@ def title(path: str) -> str:
 
 
 def fit(name: str, width: int) -> str:
-    """A name in a width, cut in its middle: scenarios that begin alike differ at the end."""
+    """A name cut in its middle to fit a width, since scenarios that begin alike differ at the end."""
     if cell_len(name) <= width or width < 2 * TAIL:
         return name
     return name[: width - TAIL - 1] + "…" + name[-TAIL:]
@@ -79,10 +79,10 @@ def engine_state(mirror: Mirror, away: str) -> Text:
         return Text("○ looking for the engine", style="yellow")
     style = {"ready": "green", "failed": "bold red"}.get(doing.state, "cyan")
     sign = {"ready": "●", "failed": "x"}.get(doing.state, "◌")
-    found = Text(f"{sign} {doing.state}", style=style)
+    text = Text(f"{sign} {doing.state}", style=style)
     if doing.total:
-        found.append(f" {progress(doing)}")
-    return found
+        text.append(f" {progress(doing)}")
+    return text
 
 
 def progress(doing: Doing) -> str:
@@ -110,7 +110,7 @@ def moved_line(moved: Moved) -> Text:
         text.append(f" · misread {moved.queue[0]} → {moved.queue[1]}", style="bold")
     for concept in sorted(moved.concepts, key=lambda move: move.bucket[0] == move.bucket[1]):
         words = concept_words(concept)
-        if words.plain != concept.concept:  # it moved, but by less than two digits show
+        if words.plain != concept.concept:  # it moved, but not in the two digits that are shown
             text.append(" · ").append_text(words)
     if not moved.concepts and moved.revision > 1:
         text.append(" · no concept moved")
@@ -119,8 +119,8 @@ def moved_line(moved: Moved) -> Text:
 
 def cause(moved: Moved) -> str:
     """What made a revision: files and how many texts the model ran."""
-    run = moved.cost.texts_run
-    texts = f"{run} text{'' if run == 1 else 's'} run"
+    n_run = moved.cost.texts_run
+    texts = f"{n_run} text{'' if n_run == 1 else 's'} run"
     if moved.cost.texts_cached:
         texts += f" ({moved.cost.texts_cached} from the cache)"
     if not moved.changes:

@@ -1,4 +1,4 @@
-"""What a screen can ask of the app that holds it: the corpus, the engine, the editor."""
+"""What a screen can ask the app for: the corpus, the engine, the editor."""
 
 from __future__ import annotations
 

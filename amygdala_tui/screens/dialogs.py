@@ -1,4 +1,4 @@
-"""Small questions over the studio: what to retrain, whose settings to use; and the help."""
+"""The dialogs over the studio: questions (what to retrain, whose settings to use), and the help."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Choice(ModalScreen[str]):
     """A question with one key per answer; dismissed with the key's answer, or '' for none.
 
     Args:
-        question: what is asked.
+        question: its text.
         answers: key -> (answer, words).
     """
 
@@ -52,7 +52,7 @@ class Help(ModalScreen[None]):
     Args:
         view: the id of the view.
         keys: the writer's own keys, by action id.
-        thresholds: those in force.
+        thresholds: the triage thresholds in force.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,enter", "dismiss", "back")]
@@ -77,8 +77,8 @@ class Help(ModalScreen[None]):
         text.append("\nKeys\n", style="bold")
         text.append("\n↑↓ or k j move · ← → or h l close and open · Enter open · Tab next pane", style="not bold")
         for action in ACTIONS:
-            own = self._keys.get(action.id, action.key)
-            key = {"slash": "/", "question_mark": "?"}.get(own, own)
+            name = self._keys.get(action.id, action.key)
+            key = {"slash": "/", "question_mark": "?"}.get(name, name)
             text.append(f"\n{key:>4}  ", style="bold").append(action.help, style="not bold")
         text.append("\n  ^p  Every action, by name.", style="not bold")
         return text.append("\n\nesc goes back", style="dim")

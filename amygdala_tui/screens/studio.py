@@ -38,7 +38,7 @@ KEYBOARD = {
     "concept": "#concept-stories",
     "engine": "#engine",
 }
-"""What takes the keyboard in each view."""
+"""The widget that takes the keyboard in each view."""
 WIDE = 100
 """Columns from which tree, view and inspector fit side by side; below, they take turns."""
 LARGE = 160
@@ -97,7 +97,7 @@ class StudioScreen(Screen[None]):
     # Drawing
 
     def draw(self, mirror: Mirror, away: str) -> None:
-        """Draw a state; `away` says why there is no engine, if there is none. Before the screen is up, remember it."""
+        """Draw a state; `away` says why no engine is connected, else is empty. Before the screen is up, keep both."""
         before, was_away = self.mirror, self.away
         self.mirror, self.away = mirror, away
         if not self._is_up:
@@ -115,7 +115,7 @@ class StudioScreen(Screen[None]):
         self._draw_view()
 
     def _draw_progress(self) -> None:
-        """Only what shows the engine's progress: it comes four times a second, and must not repaint the rest."""
+        """Draw only what shows progress, which comes four times a second and must not repaint the rest."""
         self._draw_status()
         self._draw_moved()
         if self.view == "engine":
@@ -296,7 +296,7 @@ class StudioScreen(Screen[None]):
         self._step(-1)
 
     def _step(self, step: int) -> None:
-        """Go through the queue from the selected story on; from outside it, to its start."""
+        """Go on through the queue from the selected story; if that is not in the queue, go to its start."""
         paths = [view.path for view in self.mirror.queue]
         if not paths:
             self.notify("nothing is in the queue" if self.mirror.revision else "no numbers yet", timeout=3)
@@ -308,7 +308,7 @@ class StudioScreen(Screen[None]):
         self.select_story(paths[place])
         self.show_view("queue" if self.view == "queue" else "story")
 
-    # What the app does, since it takes the terminal or the engine
+    # What the app does, since it owns the terminal and the link to the engine
 
     def action_edit(self) -> None:
         self._place.edit(self.path)

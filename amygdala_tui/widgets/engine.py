@@ -66,9 +66,9 @@ def _settings(settings: Settings, layers: tuple[int, ...]) -> Text:
     blocks = ", ".join(map(str, layers)) or "—"
     text = Text(f"\nmodel    {plain(settings.model)}\nblocks   {blocks}\nmethod   {settings.method}")
     defaults = Settings()
-    others = [
+    changes = [
         f"{name} = {getattr(settings, name)}"
         for name in Settings.__struct_fields__
         if name not in ("model", "method") and getattr(settings, name) != getattr(defaults, name)
     ]
-    return text.append(f"\nchanged  {'; '.join(others)}") if others else text
+    return text.append(f"\nchanged  {'; '.join(changes)}") if changes else text

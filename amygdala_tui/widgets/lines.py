@@ -1,4 +1,4 @@
-"""A list drawn by line: only what is on screen is rendered, so ten thousand rows cost what thirty do."""
+"""A list that renders only the rows on screen, so that ten thousand rows cost as much as thirty."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class LineList(ScrollView, can_focus=True):
 
     @dataclass
     class Highlighted(Message):
-        """The cursor came to another row, by the writer's hand."""
+        """The writer moved the cursor to another row."""
 
         list: LineList
         key: str
@@ -57,7 +57,7 @@ class LineList(ScrollView, can_focus=True):
 
     @dataclass
     class Chosen(Message):
-        """Enter, or a click on the row under the cursor."""
+        """The writer pressed Enter, or clicked on the row under the cursor."""
 
         list: LineList
         key: str
@@ -78,7 +78,7 @@ class LineList(ScrollView, can_focus=True):
         return self._lines[self.cursor].key if self._lines else None
 
     def show(self, lines: Sequence[Line], empty: str | None = None) -> None:
-        """Put these rows; the cursor stays on what it was on, or else where it was."""
+        """Show these rows. The cursor stays on its row's key, or else at its place in the list."""
         key = self.key
         self._lines = lines
         self._places = {line.key: place for place, line in enumerate(lines) if not line.is_heading}
@@ -91,7 +91,7 @@ class LineList(ScrollView, can_focus=True):
         self._redraw(self.cursor, self.cursor)
 
     def select(self, key: str) -> None:
-        """Put the cursor on a row without telling anyone; nothing if there is no such row."""
+        """Put the cursor on a row, without a message; does nothing if there is no such row."""
         place = self._places.get(key)
         if place is not None and place != self.cursor:
             old = self.cursor
@@ -151,14 +151,14 @@ class LineList(ScrollView, can_focus=True):
             self.post_message(self.Chosen(self, self._lines[self.cursor].key))
 
     def _landing(self, place: int) -> int:
-        """The row nearest to a place that can hold the cursor, looking down first."""
+        """The next row, downwards or else upwards, that can hold the cursor."""
         last = len(self._lines) - 1
         if last < 0:
             return 0
         place = min(max(place, 0), last)
         below = range(place, last + 1)
         above = range(place, -1, -1)
-        return next((p for span in (below, above) for p in span if not self._lines[p].is_heading), place)
+        return next((row for span in (below, above) for row in span if not self._lines[row].is_heading), place)
 
     def _move_to(self, place: int) -> None:
         if not self._lines or place == self.cursor:

@@ -35,19 +35,19 @@ class QueuePane(Vertical):
         self._stories = mirror.stories
         queue = mirror.queue
         misread = [view for view in queue if view.misread]
-        rest = [view for view in queue if not view.misread]
+        least_aligned = [view for view in queue if not view.misread]
         count = "1 story reads" if len(misread) == 1 else f"{len(misread) or 'no'} stories read"
         self.query_one("#queue-head", Static).update(
             Text.assemble(
                 (f"{count} as another concept", "bold yellow" if misread else "bold green"),
-                (f"; {len(rest)} more are the least aligned of their concept", "dim"),
+                (f"; {len(least_aligned)} more are the least aligned of their concept", "dim"),
             )
         )
         width = max((len(view.concept or "") for view in queue), default=0)
         lines = [_line(view, place, width) for place, view in enumerate(misread, 1)]
-        if rest:
+        if least_aligned:
             lines.append(Line("", _draw_divider, is_heading=True))
-            lines += [_line(view, place, width) for place, view in enumerate(rest, len(misread) + 1)]
+            lines += [_line(view, place, width) for place, view in enumerate(least_aligned, len(misread) + 1)]
         empty = "no numbers yet (8 shows what the engine is doing)" if mirror.revision == 0 else "nothing in the queue"
         self.query_one(StoryList).show(lines, empty=empty)
 

@@ -16,8 +16,8 @@ from amygdala_tui.words import bar, number, state_sign, title
 from engine.plain import plain
 from engine.wire.snapshot import StoryView
 
-SHOWN = 1 << 16
-"""Bytes of a story shown; a story has a page or two."""
+SHOWN_BYTES = 1 << 16
+"""How much of a story is shown at most; a story has a page or two."""
 BAR_WIDTH = 20
 
 
@@ -37,7 +37,7 @@ class StoryPane(Vertical):
             self.query_one("#story-text", Static).update("")
             return
         self.query_one("#story-head", Static).update(head(view))
-        # what the engine refuses to read (a link out of the corpus, say) is not shown either
+        # a file that the engine refuses to read (a link out of the corpus, for example) is not shown either
         text = Text("(not read)", style="dim") if view.state == "error" else read(corpus / view.path)
         self.query_one("#story-text", Static).update(text)
 
@@ -64,11 +64,11 @@ def head(view: StoryView) -> Text:
 def read(file: Path) -> Text:
     """A story's text, safe to show; or what is wrong with the file."""
     try:
-        # not blocking: a pipe or a terminal of a story's name must not hold up the studio
+        # O_NONBLOCK, since a pipe or a terminal with a story's name must not block the studio
         with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:
             if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
                 return Text("(not a regular file)", style="red")
-            data = stream.read(SHOWN)
+            data = stream.read(SHOWN_BYTES)
     except OSError as error:
         return Text(f"(cannot be read: {error.strerror})", style="red")
     text = data.decode("utf-8-sig", "replace").replace("\r\n", "\n").strip()

@@ -7,7 +7,7 @@ from amygdala_tui.widgets.lines import LineList
 
 
 class StoryList(LineList):
-    """Rows' keys are the stories' paths."""
+    """A list whose rows' keys are the paths of stories."""
 
     def on_line_list_highlighted(self, event: LineList.Highlighted) -> None:
         event.stop()

@@ -17,7 +17,7 @@ from engine.plain import plain
 from engine.wire.snapshot import StoryView
 
 BRANCH = "branch:"
-"""Prefix of a branch's key; what follows is its path, `stories` or `paired/<scenario>` or `concept/<name>`."""
+"""The prefix of a branch's key; the branch's path follows: `stories`, `paired/<scenario>` or `concept/<name>`."""
 TROUBLED = ("error", "empty", "duplicate", "outlier")
 
 
@@ -48,7 +48,7 @@ class CorpusTree(LineList):
         self._rebuild()
 
     def group_by_concept(self) -> bool:
-        """Switch between files and concepts; whether it is by concept now."""
+        """Switch between files and concepts; returns whether the tree is by concept now."""
         self._by_concept = not self._by_concept
         self._rebuild()
         return self._by_concept
@@ -121,8 +121,8 @@ def _by_file(views: Iterable[StoryView], is_open: Callable[[str], bool]) -> list
         if is_open("stories"):
             lines += [_leaf(view, 1, view.concept or "baseline") for view in unpaired]
     if scenarios:
-        every = [view for group in scenarios.values() for view in group]
-        lines.append(_branch("paired", "paired", 0, every, len(scenarios), is_open))
+        paired = [view for group in scenarios.values() for view in group]
+        lines.append(_branch("paired", "paired", 0, paired, len(scenarios), is_open))
         if is_open("paired"):
             for name, group in sorted(scenarios.items()):
                 branch = f"paired/{name}"
@@ -169,7 +169,7 @@ def _draw_leaf(view: StoryView, depth: int, name: str, width: int) -> Text:
 
 
 def _justify(indent: str, name: Text, right: Text, width: int) -> Text:
-    """Name and state on one line; where there is no room, the name gives way."""
+    """A name and what stands right of it on one line; if there is no room for both, the name is cut."""
     room = max(1, width - len(indent) - right.cell_len - 1)
     left = Text(fit(name.plain, room), style=name.style)
     left.truncate(room, overflow="ellipsis", pad=True)

@@ -88,13 +88,17 @@ def _lines(mirror: Mirror, sort: str) -> list[Line]:
     lines = [heading] if views else []
     previous = None
     for view in views:
-        name = view.verdict.bucket.value if view.verdict else "no vector"
+        name = _bucket_name(view)
         if name != previous:
-            count = sum((other.verdict.bucket.value if other.verdict else "no vector") == name for other in views)
+            count = sum(_bucket_name(candidate) == name for candidate in views)
             lines.append(Line("", partial(_draw_bucket, name, count), is_heading=True))
             previous = name
         lines.append(_line(view, mirror.middle))
     return lines
+
+
+def _bucket_name(view: ConceptView) -> str:
+    return view.verdict.bucket.value if view.verdict else "no vector"
 
 
 def _order(view: ConceptView, middle: int | None, sort: str) -> tuple[float, str]:
