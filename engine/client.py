@@ -141,7 +141,7 @@ async def connect(socket: Path) -> Connection:
 
 
 async def connect_or_start(socket: Path) -> Connection:
-    """Connect to the engine, starting one if there is none; of many clients who start one, one wins and serves all.
+    """Connect to the engine, starting one if there is none; if several clients start one, one of these serves all.
 
     Raises:
         AmygdalaError: none could be started (the message has the end of its log), or as `connect`.

@@ -36,12 +36,12 @@ class Index:
 
     def put(self, path: str, item: Story | Problem | None) -> None:
         """Set what is at a path from now on; None for nothing."""
-        old = self._items.get(path)
-        if old == item:
+        previous = self._items.get(path)
+        if previous == item:
             return
         self._corpus = None
-        if isinstance(old, Story):
-            self._remove(old)
+        if isinstance(previous, Story):
+            self._remove(previous)
         if item is None:
             del self._items[path]
         else:
@@ -106,8 +106,8 @@ def duplicates(copies: list[Story]) -> list[Problem]:
     messages = {}
     for concept, n_own in count.items():
         names = ", ".join(islice((story.path for story in copies if story.concept != concept), NAMED))
-        more = len(copies) - n_own - NAMED
-        names += f" and {more} more" if more > 0 else ""
+        n_unnamed = len(copies) - n_own - NAMED
+        names += f" and {n_unnamed} more" if n_unnamed > 0 else ""
         messages[concept] = f"the same text is also {names}; each copy pulls the two vectors together"
     return [
         Problem(path=story.path, severity="error", code="duplicate", message=messages[story.concept])
@@ -126,8 +126,8 @@ def case_clashes(stories: list[Story]) -> list[Problem]:
             path=path,
             severity="warning",
             code="case",
-            message=f"'{name}' and '{other}' count as two concepts; rename one if they are meant to be the same",
+            message=f"'{name}' and '{twin}' count as two concepts; rename one if they are meant to be the same",
         )
         for name, path in first.items()
-        for other in sorted(first.keys() - {name})
+        for twin in sorted(first.keys() - {name})
     ]

@@ -222,14 +222,14 @@ class _Pending:
 
 
 class _Either(asyncio.Event):
-    """An event that also counts as set while another one is set."""
+    """An event that also counts as set while `outer` is set."""
 
-    def __init__(self, other: asyncio.Event) -> None:
+    def __init__(self, outer: asyncio.Event) -> None:
         super().__init__()
-        self._other = other
+        self._outer = outer
 
     def is_set(self) -> bool:
-        return super().is_set() or self._other.is_set()
+        return super().is_set() or self._outer.is_set()
 
 
 def _is_text(path: str) -> bool:
