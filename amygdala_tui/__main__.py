@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from amygdala_tui.demo import DEFAULT_FOLDER, copy_sample
 from engine import __version__, paths, settings
 from engine.corpus import Layout
 from engine.errors import AmygdalaError, UsageError
@@ -29,7 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
 
 
-def _studio(argv: Sequence[str]) -> int:
+def studio_parser() -> argparse.ArgumentParser:
+    """The parser of `amygdala CORPUS`; `docs/reference.md` is made from it and from `demo_parser`."""
     parser = argparse.ArgumentParser(
         prog="amygdala",
         description="See what spoils a corpus's readout vectors, and fix it, live.",
@@ -40,7 +42,26 @@ def _studio(argv: Sequence[str]) -> int:
     parser.add_argument("corpus", type=Path, metavar="CORPUS", help="the folder with stories/ and paired/")
     parser.add_argument("--socket", type=Path, metavar="PATH", help="the engine's socket (AMYGDALA_SOCKET)")
     settings.add_flags(parser)
-    arguments = parser.parse_args(argv)
+    return parser
+
+
+def demo_parser() -> argparse.ArgumentParser:
+    """The parser of `amygdala demo`."""
+    parser = argparse.ArgumentParser(prog="amygdala demo", description="Open a sample corpus with planted faults.")
+    parser.add_argument(
+        "folder",
+        nargs="?",
+        type=Path,
+        default=DEFAULT_FOLDER,
+        metavar="DIR",
+        help="where the sample is copied to, unless it is there already (./%(default)s)",
+    )
+    parser.add_argument("--socket", type=Path, metavar="PATH", help="the engine's socket (AMYGDALA_SOCKET)")
+    return parser
+
+
+def _studio(argv: Sequence[str]) -> int:
+    arguments = studio_parser().parse_args(argv)
     Layout.of(arguments.corpus)
     flag_values = settings.from_flags(arguments)
     # without a flag, the writer joins with the settings in force; the engine reads amygdala.toml itself
@@ -49,12 +70,7 @@ def _studio(argv: Sequence[str]) -> int:
 
 
 def _demo(argv: Sequence[str]) -> int:
-    from amygdala_tui.demo import DEFAULT_FOLDER, copy_sample
-
-    parser = argparse.ArgumentParser(prog="amygdala demo", description="Open a sample corpus with planted faults.")
-    parser.add_argument("folder", nargs="?", type=Path, default=DEFAULT_FOLDER, metavar="DIR")
-    parser.add_argument("--socket", type=Path, metavar="PATH", help="the engine's socket (AMYGDALA_SOCKET)")
-    arguments = parser.parse_args(argv)
+    arguments = demo_parser().parse_args(argv)
     copied = copy_sample(arguments.folder)
     words = "copied the sample corpus to" if copied else "opening the corpus that is already in"
     print(f"{words} {arguments.folder}; what to do there: {arguments.folder / 'TUTORIAL.md'}", file=sys.stderr)

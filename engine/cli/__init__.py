@@ -19,7 +19,7 @@ DESCRIPTION = "Readout vectors from stories: computes them, keeps them current, 
 
 def run(argv: Sequence[str]) -> int:
     """Parse, run the command, and turn errors meant for people into their words and exit code."""
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     try:
         code: int = arguments.command(arguments)
     except AmygdalaError as error:
@@ -31,7 +31,8 @@ def run(argv: Sequence[str]) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The parser of every command; `docs/reference.md` is made from it."""
     parser = argparse.ArgumentParser(prog="python -m engine", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"amygdala-studio {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
