@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.places import GOLDEN, ROOT
+
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models; many processes
 
 if TYPE_CHECKING:
     from engine.compute.model.checkpoint import LoadedModel
-
-ROOT = Path(__file__).resolve().parent.parent
-GOLDEN = Path(__file__).parent / "golden"
-MODELS = ("llama", "qwen3", "qwen3_5_hybrid", "gpt2")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from engine import client
 from engine.settings import Settings
 from engine.wire import protocol
-from tests.conftest import GOLDEN
+from tests.places import GOLDEN
 from tests.waiting import eventually
 
 WITHIN = 60.0

@@ -13,8 +13,8 @@ from engine.errors import AmygdalaError
 from engine.settings import Settings
 from engine.wire import protocol
 from engine.wire.protocol import Changed, Progressed, Retrain, SetLive
-from tests.conftest import GOLDEN
 from tests.engine.service.running import SETTINGS, Engine, Talk, alive, write
+from tests.places import GOLDEN
 from tests.waiting import eventually
 
 

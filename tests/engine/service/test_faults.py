@@ -18,9 +18,9 @@ from engine import client, paths
 from engine.errors import AmygdalaError
 from engine.wire import protocol
 from engine.wire.protocol import Changed, Progressed
-from tests.conftest import GOLDEN
 from tests.engine.service.running import SETTINGS, Engine, Talk, alive, write
 from tests.engine.service.test_live_work import BULK, ONE_BY_ONE, held, revisions, scenes, states, worker_of
+from tests.places import GOLDEN
 from tests.waiting import eventually, eventually_async
 
 GPT2 = msgspec.structs.replace(SETTINGS, model=str(GOLDEN / "models" / "gpt2"), target_layers="1")

