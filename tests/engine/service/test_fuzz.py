@@ -20,7 +20,7 @@ from engine.service.lifecycle import Ownership
 from engine.service.server import Server
 from engine.wire import protocol
 from engine.wire.protocol import MAX_MESSAGE, PROTOCOL
-from tests.engine.service.test_server import WITHIN, FakePool, Wire
+from tests.engine.service.serving import WITHIN, FakePool, Wire
 from tests.waiting import eventually_async
 
 MESSAGES = 100_000

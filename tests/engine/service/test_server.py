@@ -3,175 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 
 from engine import __version__
-from engine.corpus import Story
-from engine.errors import AmygdalaError
-from engine.results import Results, Work
 from engine.service import server
 from engine.service.history.recorder import Chronicle
 from engine.service.hosting import hosted as hosting
 from engine.service.hosting import progress
 from engine.service.hosting.progress import Announcer
-from engine.service.lifecycle import Ownership
 from engine.service.server import Client, Server
 from engine.settings import Settings
 from engine.wire import protocol, snapshot
-from engine.wire.jobs import Advanced, Prepared
+from engine.wire.jobs import Advanced
 from engine.wire.protocol import PROTOCOL
+from tests.engine.service.serving import WITHIN, Connect, FakeWorker
 from tests.waiting import eventually_async
-
-WITHIN = 30.0
-
-
-class FakeWorker:
-    """Answers every job with no numbers at all."""
-
-    is_loaded, is_busy, device, last_used = True, False, "cpu", 0.0
-
-    def __init__(self) -> None:
-        self.forgotten: list[str] = []
-        self.jobs: list[tuple[set[str], set[str]]] = []
-        """Per job, the paths computed and the ids run afresh."""
-        self.fail = ""
-
-    async def prepare(self, *_arguments: object) -> Prepared:
-        return Prepared(job=1, seconds=0.0)
-
-    async def settle(self, _corpus: str) -> None: ...
-
-    async def score(self, *_arguments: object) -> None:
-        raise AmygdalaError("nothing here reads drafts")
-
-    def supersede(self, _corpus: str) -> None: ...
-
-    def has_state(self, _corpus: str) -> bool:
-        return bool(self.jobs)
-
-    async def apply(
-        self,
-        _corpus: str,
-        _settings: Settings,
-        stories: Collection[Story],
-        fresh: Collection[str],
-        _advance: object,
-        **_more: object,
-    ) -> Results:
-        await asyncio.sleep(0)
-        if self.fail:
-            raise AmygdalaError(self.fail)
-        self.jobs.append(({story.path for story in stories}, set(fresh)))
-        cost = Work(texts_run=len(fresh), texts_cached=0, seconds_forward=0.0, seconds_statistics=0.0)
-        return Results(
-            layers=[1], hidden_size=1, concepts=[], fits=[], without_vector={}, truncated=[], max_tokens=512, work=cost
-        )  # fmt: skip
-
-    def forget(self, corpus: str) -> None:
-        self.forgotten.append(corpus)
-
-    async def close(self) -> None: ...
-
-
-class FakePool:
-    """One fake worker for everything."""
-
-    def __init__(self) -> None:
-        self.worker = FakeWorker()
-
-    def get(self, _settings: Settings) -> FakeWorker:
-        return self.worker
-
-    def status(self) -> list[protocol.ModelStatus]:
-        return []
-
-    async def rest(self, *_: object) -> None: ...
-
-    async def close(self) -> None: ...
-
-
-class Wire:
-    """A client that sends raw lines."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer = reader, writer
-
-    async def send(self, line: bytes | dict[str, Any]) -> None:
-        self.writer.write((line if isinstance(line, bytes) else json.dumps(line).encode()) + b"\n")
-        await self.writer.drain()
-
-    async def read(self) -> dict[str, Any]:
-        line = await asyncio.wait_for(self.reader.readline(), WITHIN)
-        assert line, "the server hung up"
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    async def reply(self, line: bytes | dict[str, Any]) -> dict[str, Any]:
-        """Send, and the next line that is no event."""
-        await self.send(line)
-        while (answer := await self.read())["type"] in ("Snapshot", "Changed", "Progressed"):
-            pass
-        return answer
-
-    async def has_ended(self) -> bool:
-        return await asyncio.wait_for(self.reader.readline(), WITHIN) == b""
-
-    async def close(self) -> None:
-        self.writer.close()
-        with contextlib.suppress(ConnectionError):
-            await self.writer.wait_closed()
-
-
-@pytest.fixture
-async def running(short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
-    """A server with fake workers."""
-    monkeypatch.setattr(server, "WorkerPool", FakePool)
-    with Ownership(short_dir / "s") as owner:
-        running = Server(owner)
-        task = asyncio.create_task(running.serve())
-        yield running
-        running.stop()
-        await asyncio.wait_for(task, WITHIN)
-        await eventually_async(lambda: not any("_converse" in repr(task) for task in asyncio.all_tasks()))
-
-
-Connect = Callable[..., Any]
-
-
-@pytest.fixture
-async def connect(running: Server, short_dir: Path) -> AsyncIterator[Connect]:
-    """Connects a wire; it has shaken hands unless told otherwise."""
-    assert not running._clients
-    wires: list[Wire] = []
-
-    async def connect(*, greet: bool = True) -> Wire:
-        wire = Wire(*await asyncio.open_unix_connection(short_dir / "s", limit=protocol.MAX_MESSAGE))
-        wires.append(wire)
-        if greet:
-            answer = await wire.reply({"type": "Hello", "protocol": PROTOCOL, "version": "test"})
-            assert answer["type"] == "Welcome"
-        return wire
-
-    yield connect
-    for wire in wires:
-        await wire.close()
-
-
-@pytest.fixture
-def small(tmp_path: Path) -> Path:
-    """A corpus of two stories."""
-    (tmp_path / "small" / "stories").mkdir(parents=True)
-    for name in ("calm", "eager"):
-        (tmp_path / "small" / "stories" / f"{name}.txt").write_text(f"A {name} story.")
-    return tmp_path / "small"
-
 
 # The handshake
 
@@ -356,6 +207,13 @@ async def test_reopening_while_another_client_opens_leaves_one_state(
     assert not orphans
 
 
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server that starts next keeps house all the time."""
+    monkeypatch.setattr(server, "HOUSEKEEPING_EVERY", 0.01)
+
+
+@pytest.mark.usefixtures("often")
 async def test_unwatched_corpus_is_closed(
     running: Server, connect: Connect, small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

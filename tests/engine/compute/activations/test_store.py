@@ -6,8 +6,6 @@ import errno
 import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -23,27 +21,22 @@ from hypothesis import strategies as st
 from engine.compute.activations import index
 from engine.compute.activations import store as store_module
 from engine.compute.activations.index import Held
-from engine.compute.activations.store import ABANDONED, SAME_USE, Entry, Store, Verified
+from engine.compute.activations.store import ABANDONED, SAME_USE, Entry, Store
+from tests.engine.compute.activations.entries import (
+    KEYS,
+    counted,
+    entry,
+    file_size,
+    lose_index,
+    only_file,
+    run,
+    same,
+    there,
+    unheard,
+    verified,
+)
 
-KEYS = [f"{i:02x}" + "0" * 62 for i in range(10)]
 NOBODY = 65534
-
-
-def entry(seed: int = 0, *, truncated: bool = False, size: int = 8) -> Entry:
-    generator = torch.Generator().manual_seed(seed)
-    tensors = {
-        "x": torch.randn(3, size, generator=generator),
-        "tokens": torch.randn(2, 5, size, generator=generator).bfloat16(),
-    }
-    return Entry(tensors, {"truncated": str(int(truncated))})
-
-
-def same(one: Entry, other: Entry) -> bool:
-    alike = [
-        one.tensors[name].dtype == other.tensors[name].dtype and torch.equal(one.tensors[name], other.tensors[name])
-        for name in one.tensors.keys() | other.tensors.keys()
-    ]
-    return all(alike) and one.notes == other.notes
 
 
 @pytest.fixture
@@ -56,51 +49,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every look at the time is so much later that a use counts as another one."""
     ticks = iter(range(1_000_000))
     monkeypatch.setattr(store_module.time, "time", lambda: next(ticks) * 2 * SAME_USE)
-
-
-def file_size() -> int:
-    """What an entry takes on disk."""
-    with tempfile.TemporaryDirectory() as folder:
-        store = Store(Path(folder))
-        store.put({KEYS[0]: entry()})
-        return only_file(store).stat().st_size
-
-
-def unheard(_done: int, _total: int) -> None:
-    """Progress that is not looked at."""
-
-
-def verified(**counts: int) -> Verified:
-    return Verified(**({"sound": 0, "damaged": 0, "stuck": 0, "adopted": 0, "lost": 0} | counts))
-
-
-def lose_index(store: Store) -> None:
-    for file in store.root.glob("index.sqlite*"):
-        file.unlink()
-
-
-def counted(store: Store) -> Held:
-    """What the index believes to be there, in all."""
-    held = store.info().held.values()
-    return Held(sum(one.entries for one in held), sum(one.bytes for one in held))
-
-
-def there(store: Store) -> Held:
-    """What is there."""
-    files = list(store.root.rglob("*.safetensors"))
-    return Held(len(files), sum(file.stat().st_size for file in files))
-
-
-def run(program: str, *words: object) -> subprocess.Popen[str]:
-    """A process of its own, with the names that these tests have."""
-    code = f"from tests.engine.compute.activations.test_store import *\n{program}"
-    command = [sys.executable, "-c", code, *map(str, words)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def only_file(store: Store) -> Path:
-    (file,) = store.root.rglob("*.safetensors")
-    return file
 
 
 def test_what_was_put_is_got(store: Store) -> None:
