@@ -9,12 +9,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from tests.places import GOLDEN, ROOT, STARTUP
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models; many processes
+
+hypothesis.settings.register_profile("tests", deadline=None)  # how long an example takes is up to the machine
+hypothesis.settings.load_profile("tests")
 
 if TYPE_CHECKING:
     from engine.compute.model.checkpoint import LoadedModel

@@ -102,7 +102,6 @@ async def carry_out(house: House, steps: list[tuple[Any, ...]]) -> None:
 @pytest.mark.timeout(180 + 30 * LONG)
 @settings(
     max_examples=EXAMPLES,
-    deadline=None,
     derandomize=not LONG,
     database=None,
     phases=[Phase.explicit, Phase.generate],  # an example takes seconds, so that a smaller one is not looked for

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -75,3 +77,12 @@ def run(program: str, *words: object) -> subprocess.Popen[str]:
 def only_file(store: Store) -> Path:
     (file,) = store.root.rglob("*.safetensors")
     return file
+
+
+def failing(code: int) -> Any:
+    """A function that the system refuses."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    return fail
