@@ -20,6 +20,7 @@ import site
 import socket
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -79,26 +80,34 @@ def install() -> None:
     asyncio.create_subprocess_exec = fork_or_spawn  # type: ignore[assignment]
 
 
+@dataclass
 class Forked:
     """What an engine uses of an `asyncio.subprocess.Process`."""
+
+    pid: int
+    stdin: asyncio.StreamWriter
+    stdout: asyncio.StreamReader
+    stderr: asyncio.StreamReader
+    _code: asyncio.Task[int]
+    _writers: list[asyncio.StreamWriter]
+    """Kept: a connection ends with its writer."""
 
     @classmethod
     async def start(cls, command: tuple[str, ...], limit: int) -> Forked:
         """Ask the server for a worker; it answers once it has torch."""
-        process = cls()
-        ours, theirs = zip(*(socket.socketpair() for _ in range(3)), strict=True)
-        process._server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        process._server.connect(os.environ[ADDRESS])
+        server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        server.connect(os.environ[ADDRESS])
         request = {"command": command, "environment": dict(os.environ), "folder": str(Path.cwd())}
-        socket.send_fds(process._server, [json.dumps(request).encode()], [end.fileno() for end in theirs])
+        ours, theirs = zip(*(socket.socketpair() for _ in range(3)), strict=True)
+        socket.send_fds(server, [json.dumps(request).encode()], [end.fileno() for end in theirs])
         for end in theirs:
             end.close()
-        process._server.setblocking(False)
-        process.pid = await process._told()
-        process._ends = [await asyncio.open_unix_connection(sock=end, limit=limit) for end in ours]
-        process.stdin, process.stdout, process.stderr = process._ends[0][1], process._ends[1][0], process._ends[2][0]
-        process._code = asyncio.create_task(process._told())
-        return process
+        server.setblocking(False)
+        pid = await told(server)
+        readers, writers = zip(
+            *[await asyncio.open_unix_connection(sock=end, limit=limit) for end in ours], strict=True
+        )
+        return cls(pid, writers[0], readers[1], readers[2], asyncio.create_task(told(server)), list(writers))
 
     async def wait(self) -> int:
         """The exit code, once it has ended."""
@@ -110,9 +119,10 @@ class Forked:
     def kill(self) -> None:
         os.kill(self.pid, signal.SIGKILL)
 
-    async def _told(self) -> int:
-        """The server's next number: first the pid, then the exit code."""
-        return int(await asyncio.get_running_loop().sock_recv(self._server, 64))
+
+async def told(server: socket.socket) -> int:
+    """The server's next number: first the pid, then the exit code."""
+    return int(await asyncio.get_running_loop().sock_recv(server, 64))
 
 
 # The server

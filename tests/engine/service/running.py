@@ -118,9 +118,9 @@ class Talk:
         return await self.event(protocol.Snapshot, lambda event: event.revision > 0)
 
     async def status(self) -> protocol.Status:
-        found = await self.ask(protocol.GetStatus)
-        assert isinstance(found, protocol.Status)
-        return found
+        status = await self.ask(protocol.GetStatus)
+        assert isinstance(status, protocol.Status)
+        return status
 
     async def close(self) -> None:
         await self.connection.close()
@@ -166,7 +166,7 @@ def states(changed: Changed | protocol.Snapshot) -> dict[str, str]:
 
 async def worker_of(talk: Talk, model: str = SETTINGS.model) -> int:
     """The pid of a model's process."""
-    (pid,) = [found.pid for found in (await talk.status()).models if found.model == model]
+    (pid,) = [process.pid for process in (await talk.status()).models if process.model == model]
     assert pid is not None
     return pid
 

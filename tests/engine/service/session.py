@@ -109,8 +109,8 @@ class House:
         """How often each of these texts (by id) has `begun` to be stored, or is `kept`."""
         file = self.folder / "journal"
         lines = file.read_text("utf-8").splitlines() if file.exists() else []
-        found = (line.split() for line in lines)
-        return Counter(i for said, i in found if said == what and i in texts)
+        entries = (line.split() for line in lines)
+        return Counter(i for said, i in entries if said == what and i in texts)
 
 
 class Watcher(Talk):
@@ -193,10 +193,10 @@ class Session:
             temporary.write_text(text, "utf-8")
             temporary.replace(file)
 
-    def note(self, path: str, found: str) -> None:
-        self.ever.setdefault(path, set()).add(found)
+    def note(self, path: str, written: str) -> None:
+        self.ever.setdefault(path, set()).add(written)
         self.n_pending += 1
-        self.in_window.add(found)
+        self.in_window.add(written)
 
     def scan(self) -> Corpus:
         """From nothing."""
@@ -477,8 +477,8 @@ def same_stories(shown: list[StoryView], corpus: Corpus, exact: Results) -> None
     assert [view.path for view in shown] == sorted(expected)
     for view in shown:
         wanted = expected[view.path]
-        found, due = ([v.alignment, v.own, v.rival_score] for v in (view, wanted))
-        assert found == pytest.approx(due, abs=NOISE), view.path
+        shown_numbers, due = ([v.alignment, v.own, v.rival_score] for v in (view, wanted))
+        assert shown_numbers == pytest.approx(due, abs=NOISE), view.path
         if wanted.own is None or abs(wanted.own - (wanted.rival_score or 0.0)) > 2 * NOISE:
             assert (view.state, view.misread) == (wanted.state, wanted.misread), view.path
 

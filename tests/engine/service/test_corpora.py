@@ -13,8 +13,6 @@ from engine.service.server import Server
 from tests.engine.service.serving import WITHIN, Connect
 from tests.waiting import eventually_async
 
-# Opening
-
 
 async def test_open_is_answered_and_followed_by_a_snapshot(connect: Connect, small: Path) -> None:
     wire = await connect()

@@ -18,8 +18,6 @@ from tests.engine.compute.activations.entries import (
     unheard,
 )
 
-# Many at once
-
 
 def test_stores_in_several_threads_share_a_cache(store: Store) -> None:
     failures: list[Exception] = []

@@ -24,8 +24,6 @@ from tests.engine.compute.activations.entries import (
     verified,
 )
 
-# What the cache command asks for
-
 
 def test_info_of_no_cache_makes_none(store: Store) -> None:
     info = store.info()

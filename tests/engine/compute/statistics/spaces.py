@@ -18,20 +18,17 @@ def tokens(count: int, hidden: int, seed: int) -> Tensor:
     return torch.randn(count, hidden, generator=generator) * scale + torch.randn(hidden, generator=generator)
 
 
-def projector(found: Tensor | None) -> np.ndarray:
-    assert found is not None
-    assert found.dtype == torch.float32
-    exact = found.double()
+def projector(basis: Tensor | None) -> np.ndarray:
+    assert basis is not None
+    assert basis.dtype == torch.float32
+    exact = basis.double()
     np.testing.assert_allclose(exact.T @ exact, np.eye(exact.shape[1]), atol=1e-6)
     return (exact @ exact.T).numpy()
 
 
 def unit(vectors: Tensor | np.ndarray) -> np.ndarray:
-    found = np.asarray(vectors)
-    return found / np.linalg.norm(found, axis=-1, keepdims=True)
-
-
-# Lanczos
+    rows = np.asarray(vectors)
+    return rows / np.linalg.norm(rows, axis=-1, keepdims=True)
 
 
 def symmetric(values: Sequence[float], seed: int = 0) -> Tensor:

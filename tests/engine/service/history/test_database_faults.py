@@ -18,8 +18,6 @@ from engine.service.history.database import History
 from tests.engine.service.history.recording import CORPUS, record, texts_at
 from tests.places import ROOT
 
-# Whatever happens to the disk, the engine goes on
-
 
 def test_refusing_disk_is_said_once_and_made_up_for(history: History, caplog: pytest.LogCaptureFixture) -> None:
     record(history, 1, a="x", b="y")

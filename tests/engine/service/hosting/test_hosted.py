@@ -18,8 +18,6 @@ from engine.wire.jobs import Advanced
 from tests.engine.service.serving import FakeWorker
 from tests.waiting import eventually_async
 
-# One hosted corpus
-
 
 class Hosted:
     """A hosted corpus with a fake worker, whose changes are announced by hand."""
