@@ -9,17 +9,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
+
+from tests.places import GOLDEN, ROOT, STARTUP
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models; many processes
 
+hypothesis.settings.register_profile("tests", deadline=None)  # how long an example takes is up to the machine
+hypothesis.settings.load_profile("tests")
+
 if TYPE_CHECKING:
     from engine.compute.model.loaded import LoadedModel
-
-ROOT = Path(__file__).resolve().parent.parent
-GOLDEN = Path(__file__).parent / "golden"
-MODELS = ("llama", "qwen3", "qwen3_5_hybrid", "gpt2")
+    from tests.engine.service.running import Engine
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -30,14 +33,16 @@ def _own_places() -> Iterator[None]:
         patch.setenv("AMYGDALA_CACHE", str(home / "cache"))
         patch.setenv("XDG_STATE_HOME", str(home / "state"))
         patch.setenv("XDG_RUNTIME_DIR", str(home))
-        patch.setenv("PYTHONPATH", str(ROOT))
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(STARTUP), str(ROOT)]))
         patch.delenv("AMYGDALA_SOCKET", raising=False)
         yield
     from engine import client
+    from tests.engine.service import forkserver
 
     for process in client._started:
         process.terminate()
         process.wait(30)
+    forkserver.end()
     shutil.rmtree(home, ignore_errors=True)
 
 
@@ -66,6 +71,21 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty activation cache for this test alone."""
     monkeypatch.setenv("AMYGDALA_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
+
+
+@pytest.fixture(scope="module")
+def module_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cache of the module's engine."""
+    return tmp_path_factory.mktemp("module") / "cache"
+
+
+@pytest.fixture(scope="module")
+def engine(module_cache: Path) -> Iterator[Engine]:
+    """One engine process for the module: its worker loads the model once, and each test opens a corpus of its own."""
+    from tests.engine.service.running import serving
+
+    with serving(module_cache) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

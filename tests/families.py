@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-GOLDEN = Path(__file__).parent / "golden" / "models"
+from tests.places import GOLDEN
 
 HIDDEN = 48
 N_BLOCKS = 4
@@ -271,7 +271,7 @@ def _add_what_real_ones_have(family: str, folder: Path) -> None:
 
 def _write_tokenizer(family: str, folder: Path) -> None:
     """A golden tokenizer; BERT's closes its texts, as it does."""
-    source = GOLDEN / ("qwen3" if "qwen" in family else "llama")
+    source = GOLDEN / "models" / ("qwen3" if "qwen" in family else "llama")
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copyfile(source / name, folder / name)
     if family not in BERTS:

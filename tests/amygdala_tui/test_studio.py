@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,25 +16,13 @@ from amygdala_tui.screens.dialogs import Choice, Help
 from amygdala_tui.screens.studio import StudioScreen
 from amygdala_tui.widgets.lines import LineList
 from amygdala_tui.widgets.story import read
+from engine import client
 from engine.settings import Settings
 from engine.wire import protocol
 from tests.engine.service.running import SETTINGS, WITHIN, Engine
 from tests.waiting import eventually_async
 
 MISREAD = "paired/t08-an-employee-discovers-the-company-is-being-sold-s1/furious.txt"
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    """One engine for this module; each test opens its own copy of the corpus."""
-    import shutil
-    import tempfile
-
-    folder = Path(tempfile.mkdtemp(prefix="am", dir="/tmp"))
-    running = Engine(folder)
-    yield running
-    running.end()
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @asynccontextmanager
@@ -81,7 +69,10 @@ async def shows(app: Studio, selector: str, words: str | Callable[[str], bool]) 
     await eventually_async(lambda: check(text(app, selector)))
 
 
-async def test_the_tree_is_there_before_any_engine_answers(corpus: Path, short_dir: Path) -> None:
+async def test_the_tree_is_there_before_any_engine_answers(
+    corpus: Path, short_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "RACE_WITHIN", 1.0)
     (short_dir / "e.sock").mkdir()  # a socket that can be neither joined nor served at
     async with studio(corpus, short_dir / "e.sock", until="") as (app, _):
         await shows(app, "#tree", "▾ stories")
@@ -224,9 +215,6 @@ async def test_an_engine_stopped_on_purpose_is_left_alone_until_asked_for(corpus
 
 async def stop(folder: Path) -> None:
     """Stop the engine that a studio started."""
-    from engine import client
-    from engine.wire import protocol
-
     connection = await client.connect(folder / "e.sock")
     await connection.request(protocol.Stop)
     await connection.close()

@@ -1,19 +1,8 @@
 """Torch stays in its room: what a process imports is looked at in a fresh one."""
 
-import subprocess
-import sys
-
 import pytest
 
-HEAVY = ("torch", "transformers")
-
-
-def loaded_after(code: str, *names: str) -> list[str]:
-    """Those of `names` that are in `sys.modules` once `code` has run in a new process."""
-    check = f"import sys\n{code}\nprint([name for name in {names!r} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, timeout=120, check=True)
-    found: list[str] = eval(done.stdout.splitlines()[-1])
-    return found
+from tests.engine.imports import HEAVY, loaded_after
 
 
 @pytest.mark.parametrize(

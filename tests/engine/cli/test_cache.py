@@ -14,7 +14,7 @@ from engine.cli import cache as cache_module
 from engine.cli.cache import parse_size, size_words
 from engine.compute.activations.store import Entry, Store
 from engine.errors import UsageError
-from tests.engine.test_walls import HEAVY, loaded_after
+from tests.engine.imports import HEAVY, loaded_after
 
 Cache = Callable[..., tuple[int, str, str]]
 KEYS = [f"{i:02x}" + "0" * 62 for i in range(4)]

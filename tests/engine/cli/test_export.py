@@ -14,7 +14,7 @@ import pytest
 import safetensors.numpy
 
 from engine import cli
-from tests.conftest import GOLDEN
+from tests.places import GOLDEN
 
 Run = Callable[..., tuple[int, str, str]]
 MODEL = str(GOLDEN / "models" / "llama")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,28 +21,13 @@ NEAR = 1e-6
 """How much numbers that are computed change by change may differ from those computed at once."""
 
 
-@pytest.fixture(scope="module")
-def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The user's cache: activations of a text differ in their last bits with the texts beside it in its batch."""
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="module")
-def engine(shared_cache: Path) -> Iterator[Engine]:
-    """One engine for the module."""
-    folder = Path(tempfile.mkdtemp(prefix="am", dir="/tmp"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AMYGDALA_CACHE", str(shared_cache))
-        running = Engine(folder)
-    yield running
-    assert running.end() == 0
-    shutil.rmtree(folder)
-
-
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], shared_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run the command line in this process: exit code, output, diagnostics."""
-    monkeypatch.setenv("AMYGDALA_CACHE", str(shared_cache))
+def run(capsys: pytest.CaptureFixture[str], module_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run the command line in this process: exit code, output, diagnostics.
+
+    It has the engine's cache: activations of a text differ in their last bits with the texts beside it in its batch.
+    """
+    monkeypatch.setenv("AMYGDALA_CACHE", str(module_cache))
 
     def run(*words: str | Path) -> tuple[int, str, str]:
         code = cli.run([str(word) for word in words])

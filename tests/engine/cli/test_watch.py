@@ -18,6 +18,7 @@ import pytest
 
 from engine import cli, client
 from engine.export.verify import verify
+from tests.engine.service import forkserver
 from tests.engine.service.running import SETTINGS, Engine, alive, heed_interrupts, write
 from tests.waiting import eventually
 
@@ -91,6 +92,7 @@ class Reader(threading.Thread):
 def socket(short_dir: Path, cache: Path) -> Iterator[Path]:
     """Where an engine may come to be, which then ends with the test."""
     assert not cache.exists()
+    forkserver.start()
     yield short_dir / "e.sock"
     cli.run(["stop", "--socket", str(short_dir / "e.sock")])
 

@@ -103,7 +103,7 @@ def do(root: Path, outside: Path, act: str, path: str, other: object) -> set[str
     return told
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.lists(st.lists(ACTS, min_size=1, max_size=4), max_size=12))
 def test_told_what_changed_it_finds_what_a_scan_from_nothing_finds(rounds: list[list[tuple[str, str, object]]]) -> None:
     with folder() as top:

@@ -15,9 +15,9 @@ from engine.errors import UsageError
 from engine.export.files import MANIFEST, QUALITY, RUN, VECTORS
 from engine.export.readout import write
 from engine.export.verify import Provenance, verify
-from tests.conftest import GOLDEN
 from tests.engine.export.making import RUN_DOCUMENT, readout
-from tests.engine.test_walls import HEAVY, loaded_after
+from tests.engine.imports import HEAVY, loaded_after
+from tests.places import GOLDEN
 
 QUALITIES: dict[str, Any] = {"calm": {}, "sad": {}}
 

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
+
+import pytest
 
 from engine import client
 from engine.settings import Settings
 from engine.wire import protocol
-from tests.conftest import GOLDEN
+from engine.wire.protocol import Changed
+from engine.wire.revisions import Revision
+from tests.engine.service import forkserver
+from tests.places import GOLDEN
 from tests.waiting import eventually
 
 WITHIN = 60.0
@@ -28,6 +36,7 @@ class Engine:
     def __init__(self, folder: Path, *arguments: str) -> None:
         self.socket = folder / "e.sock"
         self.log = folder / "log"
+        forkserver.start()
         with self.log.open("ab") as log:
             command = [sys.executable, "-m", "engine", "serve", "--socket", str(self.socket), *arguments]
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -44,6 +53,20 @@ class Engine:
             self.process.kill()
             self.process.wait()
             raise
+
+
+@contextlib.contextmanager
+def serving(cache: Path) -> Iterator[Engine]:
+    """An engine with a cache of its own, which must end as it was told to and take its socket away."""
+    folder = Path(tempfile.mkdtemp(prefix="am", dir="/tmp"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AMYGDALA_CACHE", str(cache))
+        running = Engine(folder)
+    yield running
+    code = running.end()
+    socket_left = running.socket.exists()
+    shutil.rmtree(folder)
+    assert (code, socket_left) == (0, False)
 
 
 class Talk:
@@ -95,9 +118,9 @@ class Talk:
         return await self.event(protocol.Snapshot, lambda event: event.revision > 0)
 
     async def status(self) -> protocol.Status:
-        found = await self.ask(protocol.GetStatus)
-        assert isinstance(found, protocol.Status)
-        return found
+        status = await self.ask(protocol.GetStatus)
+        assert isinstance(status, protocol.Status)
+        return status
 
     async def close(self) -> None:
         await self.connection.close()
@@ -124,3 +147,32 @@ def alive(pid: int) -> bool:
         return False
     stat = Path(f"/proc/{pid}/stat")
     return not (stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z")
+
+
+@contextlib.contextmanager
+def held(pid: int) -> Iterator[None]:
+    """A process that does nothing meanwhile."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+def states(changed: Changed | protocol.Snapshot) -> dict[str, str]:
+    return {view.path: view.state for view in changed.stories}
+
+
+async def worker_of(talk: Talk, model: str = SETTINGS.model) -> int:
+    """The pid of a model's process."""
+    (pid,) = [process.pid for process in (await talk.status()).models if process.model == model]
+    assert pid is not None
+    return pid
+
+
+async def revisions(talk: Talk) -> list[Revision]:
+    """The newest first."""
+    told = await talk.ask(protocol.GetRevisions)
+    assert isinstance(told, protocol.Revisions)
+    return told.revisions

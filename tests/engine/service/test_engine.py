@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -13,26 +13,9 @@ from engine.errors import AmygdalaError
 from engine.settings import Settings
 from engine.wire import protocol
 from engine.wire.protocol import Changed, Progressed, Retrain, SetLive
-from tests.conftest import GOLDEN
 from tests.engine.service.running import SETTINGS, Engine, Talk, alive, write
+from tests.places import GOLDEN
 from tests.waiting import eventually
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """One engine for the module: its worker loads the model once, each test opens a corpus of its own."""
-    import shutil
-    import tempfile
-
-    folder = Path(tempfile.mkdtemp(prefix="am", dir="/tmp"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AMYGDALA_CACHE", str(tmp_path_factory.mktemp("cache")))
-        running = Engine(folder)
-    yield running
-    code = running.end()
-    socket_left = running.socket.exists()
-    shutil.rmtree(folder)
-    assert (code, socket_left) == (0, False)
 
 
 @pytest.fixture

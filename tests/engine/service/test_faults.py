@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
-import shutil
 import signal
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
@@ -18,9 +16,9 @@ from engine import client, paths
 from engine.errors import AmygdalaError
 from engine.wire import protocol
 from engine.wire.protocol import Changed, Progressed
-from tests.conftest import GOLDEN
-from tests.engine.service.running import SETTINGS, Engine, Talk, alive, write
-from tests.engine.service.test_live_work import BULK, ONE_BY_ONE, held, revisions, scenes, states, worker_of
+from tests.engine.service.running import SETTINGS, Engine, Talk, alive, held, revisions, states, worker_of, write
+from tests.engine.service.scenes import BULK, ONE_BY_ONE, scenes
+from tests.places import GOLDEN
 from tests.waiting import eventually, eventually_async
 
 GPT2 = msgspec.structs.replace(SETTINGS, model=str(GOLDEN / "models" / "gpt2"), target_layers="1")
@@ -29,23 +27,6 @@ GPT2 = msgspec.structs.replace(SETTINGS, model=str(GOLDEN / "models" / "gpt2"), 
 def entries(cache: Path) -> int:
     """Texts whose activations are kept."""
     return sum(not file.name.startswith(".") for file in (cache / "activations").glob("*/*.safetensors"))
-
-
-@pytest.fixture(scope="module")
-def module_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("faults") / "cache"
-
-
-@pytest.fixture(scope="module")
-def engine(module_cache: Path) -> Iterator[Engine]:
-    """One engine for the module, which goes on through all of these faults."""
-    folder = Path(tempfile.mkdtemp(prefix="am", dir="/tmp"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AMYGDALA_CACHE", str(module_cache))
-        running = Engine(folder)
-    yield running
-    assert running.end() == 0
-    shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -16,11 +16,12 @@ import msgspec
 import pytest
 
 from engine.service import server
+from engine.service.clients import MAX_CLIENTS
 from engine.service.lifecycle import Ownership
 from engine.service.server import Server
 from engine.wire import protocol
 from engine.wire.protocol import MAX_MESSAGE, PROTOCOL
-from tests.engine.service.test_server import WITHIN, FakePool, Wire
+from tests.engine.service.serving import WITHIN, FakePool, Wire
 from tests.waiting import eventually_async
 
 MESSAGES = 100_000
@@ -208,14 +209,14 @@ async def test_path_outside_the_corpus_is_refused(opened: Path, short_dir: Path,
 
 
 async def test_crowd_is_refused_with_words(running: Server, short_dir: Path) -> None:
-    wires = [await connect(short_dir) for _ in range(server.MAX_CLIENTS)]
+    wires = [await connect(short_dir) for _ in range(MAX_CLIENTS)]
     for wire in wires:
         assert (await wire.reply({"type": "Hello", "protocol": PROTOCOL, "version": "test"}))["type"] == "Welcome"
     late = await connect(short_dir)
     refused = await late.reply({"type": "Hello", "protocol": PROTOCOL, "version": "test"})
     assert "clients already" in refused["message"]
     await wires[0].close()
-    await eventually_async(lambda: len(running._clients) < server.MAX_CLIENTS)
+    await eventually_async(lambda: len(running._clients) < MAX_CLIENTS)
     again = await connect(short_dir)
     assert (await again.reply({"type": "Hello", "protocol": PROTOCOL, "version": "test"}))["type"] == "Welcome"
     for wire in (*wires[1:], late, again):

@@ -238,7 +238,7 @@ async def test_connecting_to_something_else_is_told(short_dir: Path) -> None:
 async def test_an_engine_that_cannot_start_shows_the_end_of_its_log(
     short_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "START_WITHIN", 5.0)
+    monkeypatch.setattr(client, "RACE_WITHIN", 1.0)
     monkeypatch.setenv("XDG_STATE_HOME", str(short_dir))
     with pytest.raises(AmygdalaError, match="cannot lock"):
         await client.connect_or_start(short_dir / "nosuch" / "s")

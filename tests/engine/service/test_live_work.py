@@ -6,12 +6,9 @@ Where something must happen while a bulk is under way, the worker is stopped in 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import shutil
 import signal
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
@@ -22,61 +19,11 @@ from engine.errors import AmygdalaError
 from engine.service.hosting.progress import EVERY_S
 from engine.wire import codec, protocol
 from engine.wire.protocol import Cancel, Changed, Progressed, Retrain, Score, Showing
-from engine.wire.revisions import Revision
-from tests.engine.service.running import SETTINGS, Engine, Talk, write
+from tests.engine.service.running import Engine, Talk, held, revisions, states, worker_of, write
+from tests.engine.service.scenes import BULK, CONCEPTS, ONE_BY_ONE, SCENES, scenes, story
 
-ONE_BY_ONE = msgspec.structs.replace(SETTINGS, batch_size=1)
-CONCEPTS = ("calm", "sad", "wild")
-SCENES = 20
 SOON = 5.0
 """Seconds; for what hangs where it fails."""
-BULK = len(CONCEPTS) * SCENES
-
-
-def scenes(corpus: Path, name: str = "one") -> Path:
-    """A corpus of `BULK` texts, each of which takes the tiny model some milliseconds."""
-    for scene in range(SCENES):
-        for concept in CONCEPTS:
-            write(corpus / "paired" / f"s{scene}" / f"{concept}.txt", story(f"{name}, scene {scene}", concept))
-    return corpus
-
-
-def story(title: str, concept: str) -> str:
-    return f"{title}. " + " ".join(f"The {concept} word {number} went on." for number in range(20))
-
-
-@contextlib.contextmanager
-def held(pid: int) -> Iterator[None]:
-    """A process that does nothing meanwhile."""
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
-
-
-def states(changed: Changed | protocol.Snapshot) -> dict[str, str]:
-    return {view.path: view.state for view in changed.stories}
-
-
-async def worker_of(talk: Talk, model: str = SETTINGS.model) -> int:
-    """The pid of a model's process."""
-    (pid,) = [found.pid for found in (await talk.status()).models if found.model == model]
-    assert pid is not None
-    return pid
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """One engine for the module."""
-    folder = Path(tempfile.mkdtemp(prefix="am", dir="/tmp"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AMYGDALA_CACHE", str(tmp_path_factory.mktemp("cache")))
-        running = Engine(folder)
-    yield running
-    assert running.end() == 0
-    shutil.rmtree(folder)
 
 
 @pytest.fixture
@@ -99,13 +46,6 @@ async def ready(talk: Talk) -> protocol.Snapshot:
     await talk.event(Progressed, lambda event: event.doing.state == "ready")
     await talk.ask(protocol.Open)
     return await talk.event(protocol.Snapshot)
-
-
-async def revisions(talk: Talk) -> list[Revision]:
-    """The newest first."""
-    told = await talk.ask(protocol.GetRevisions)
-    assert isinstance(told, protocol.Revisions)
-    return told.revisions
 
 
 async def test_an_edit_goes_before_the_bulk_and_the_bulk_comes_whole(talk: Talk) -> None:

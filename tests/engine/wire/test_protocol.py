@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import get_args
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -276,3 +277,8 @@ def test_kinds_of_message_are_not_mixed_up() -> None:
         codec.decode_request(codec.encode(protocol.Done(id=1)))
     with pytest.raises(ProtocolError):
         codec.decode_from_server(codec.encode(protocol.Stop(id=1)))
+
+
+def test_settings_travel_whole() -> None:
+    request = protocol.Open(id=1, corpus="/c", settings=Settings(model="m", pooling="mean", redundant_r2=0.5))
+    assert msgspec.structs.asdict(codec.decode_request(codec.encode(request))) == msgspec.structs.asdict(request)

@@ -15,7 +15,6 @@ from engine.compute.model.loaded import LoadedModel
 from engine.corpus import text_id
 from engine.errors import AmygdalaError
 from engine.settings import Settings
-from tests.conftest import GOLDEN
 from tests.engine.compute.live.comparing import assert_same
 from tests.engine.compute.live.lookup import lookup_model
 from tests.engine.compute.live.trees import (
@@ -29,6 +28,7 @@ from tests.engine.compute.live.trees import (
     table,
     texts,
 )
+from tests.places import GOLDEN
 
 
 @NO_FUNCTION_SCOPE

@@ -22,10 +22,10 @@ from engine.errors import AmygdalaError
 from engine.results import ConceptQuality, Null, Results
 from engine.settings import Settings
 from engine.wire.jobs import Placement
-from tests.conftest import GOLDEN
 from tests.engine.compute.live.comparing import assert_same
 from tests.engine.compute.live.lookup import lookup_model
 from tests.engine.compute.live.trees import NO_FUNCTION_SCOPE, TREES, Tree, counted, fresh_corpus, placed, table, texts
+from tests.places import GOLDEN
 
 MANY: Tree = {
     f"{concept}{number}": (concept, str(3 * place + number))

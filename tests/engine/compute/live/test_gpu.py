@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from engine import cli
-from tests.engine.compute.live.test_parity import Export
+from tests.engine.compute.live.exported import Export
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
 
 from engine import cli
 from engine.corpus import Layout, scan
 from tests import oracle
+from tests.engine.compute.live.exported import Export
 
 LAYERS = [1, 2, 4]
 TOLERANCE = 1e-3
@@ -20,15 +19,6 @@ NUMBERS = (
     "first_pc_variance_ratio", "story_projection_mean", "story_projection_std", "story_projection_min",
     "story_projection_max", "story_alignment_mean", "story_alignment_std",
 )  # fmt: skip
-
-
-class Export:
-    """The files of one export."""
-
-    def __init__(self, folder: Path) -> None:
-        self.manifest = json.loads((folder / "readout.json").read_text())
-        self.quality = json.loads((folder / "quality.json").read_text())
-        self.vectors = load_file(folder / "readout.safetensors")
 
 
 METHODS = {

@@ -26,7 +26,7 @@ TEXTS = [str(i) for i in range(12)]
 TREES: st.SearchStrategy[Tree] = st.dictionaries(
     st.sampled_from("abcdefghij"), st.tuples(st.sampled_from([None, *CONCEPTS]), st.sampled_from(TEXTS)), min_size=1
 )
-NO_FUNCTION_SCOPE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+NO_FUNCTION_SCOPE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def table(hidden: int = 5, seed: int = 0) -> torch.Tensor:

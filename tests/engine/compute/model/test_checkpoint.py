@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ from engine.compute.model.forward import Extractor
 from engine.compute.model.loaded import LoadedModel
 from engine.errors import AmygdalaError, UsageError
 from engine.settings import Settings
+from tests.engine.compute.model.altered import change, gpus
 
 
 @pytest.fixture
@@ -28,10 +28,6 @@ def folder(golden: Path, tmp_path: Path) -> Path:
 
 def load(folder: Path | str, **chosen: object) -> LoadedModel:
     return checkpoint.load(Settings(model=str(folder), **({"device": "cpu"} | chosen)))  # type: ignore[arg-type]
-
-
-def change(file: Path, **values: object) -> None:
-    file.write_text(json.dumps(json.loads(file.read_text()) | values))
 
 
 def test_model_comes_ready_to_run_and_without_a_head(llama: LoadedModel) -> None:
@@ -183,13 +179,6 @@ def test_model_that_lies_elsewhere_and_is_brought_in_block_by_block_reads_the_sa
         torch.testing.assert_close(ours[i].x, expected[i].x)
         torch.testing.assert_close(ours[i].heads, expected[i].heads)
     torch.testing.assert_close(moved.anatomy.down_projections(3)[0], llama.anatomy.down_projections(3)[0])
-
-
-def gpus(monkeypatch: pytest.MonkeyPatch, count: int, free: int) -> None:
-    """As if there were GPUs, each with so many bytes free."""
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _device: (free, free))
 
 
 @pytest.mark.parametrize(

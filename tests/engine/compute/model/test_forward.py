@@ -19,7 +19,7 @@ from engine.compute.model.loaded import LoadedModel
 from engine.errors import AmygdalaError
 from engine.settings import Settings
 from tests import oracle
-from tests.conftest import MODELS
+from tests.places import MODELS
 
 TEXTS = [
     "Rain.",

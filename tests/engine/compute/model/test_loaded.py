@@ -27,8 +27,8 @@ from engine.errors import AmygdalaError
 from engine.settings import Settings
 from engine.wire.jobs import Placement
 from tests import families
-from tests.conftest import MODELS
-from tests.engine.compute.model.test_checkpoint import change, gpus
+from tests.engine.compute.model.altered import change, gpus
+from tests.places import MODELS
 
 TEXTS = ["Rain.", "She waited at the door until the light went out.", "He swore at the lid, and went in.", "A dog."]
 STORIES = {text_id(text): text for text in TEXTS}

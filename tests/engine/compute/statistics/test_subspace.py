@@ -12,133 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from engine.compute.statistics import krylov, subspace
+from engine.compute.statistics import subspace
 from engine.compute.statistics.subspace import Projectors, Solved, Subspaces, basis, filtered, top_k
 from tests import oracle_subspace as oracle
+from tests.engine.compute.statistics.spaces import CPU, tokens, unit
 
-CPU = torch.device("cpu")
 Solver = Callable[[Subspaces, Tensor, subspace._Filter], Solved]
-
-
-def tokens(count: int, hidden: int, seed: int) -> Tensor:
-    """Anisotropic as residuals are: long along some dimensions, and off centre."""
-    generator = torch.Generator().manual_seed(seed)
-    scale = torch.arange(1, hidden + 1) ** -0.5
-    return torch.randn(count, hidden, generator=generator) * scale + torch.randn(hidden, generator=generator)
-
-
-def projector(found: Tensor | None) -> np.ndarray:
-    assert found is not None
-    assert found.dtype == torch.float32
-    exact = found.double()
-    np.testing.assert_allclose(exact.T @ exact, np.eye(exact.shape[1]), atol=1e-6)
-    return (exact @ exact.T).numpy()
-
-
-# Bases
-
-
-@settings(deadline=None)
-@given(st.integers(1, 12), st.integers(1, 10), st.none() | st.integers(1, 12), st.integers(0, 1000))
-def test_basis_spans_what_the_oracle_says(count: int, hidden: int, k: int | None, seed: int) -> None:
-    x = tokens(count, hidden, seed)
-    rank = min(count - 1, hidden, count if k is None else k)
-    found = basis(x, k)
-    if rank == hidden:
-        assert found is None
-        return
-    assert found is not None
-    assert found.shape == (hidden, rank)
-    np.testing.assert_allclose(projector(found), oracle.projector(x.numpy(), k), atol=1e-5)
-
-
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
-def test_basis_takes_tokens_of_any_dtype(dtype: torch.dtype) -> None:
-    x = tokens(9, 40, 0).to(dtype)
-    np.testing.assert_allclose(projector(basis(x, None)), oracle.projector(x.double().numpy()), atol=1e-6)
-
-
-@pytest.mark.parametrize(("k", "rank"), [(1, 1), (5, 5), (8, 8), (9, 8), (300, 8), (None, 8)])
-def test_k_keeps_the_top_singular_vectors_up_to_the_rank(k: int | None, rank: int) -> None:
-    x = tokens(9, 40, 1)
-    found = projector(basis(x, k))
-    assert round(found.trace()) == rank
-    np.testing.assert_allclose(found, oracle.projector(x.numpy(), k), atol=1e-6)
-
-
-def test_one_token_and_copies_of_one_span_nothing() -> None:
-    x = tokens(1, 12, 0)
-    for found in (basis(x, None), basis(x.expand(5, -1), None), basis(x.expand(5, -1), 2)):
-        assert found is not None
-        assert found.shape == (12, 0)
-
-
-@pytest.mark.parametrize("k", [None, 3, 20])
-def test_a_token_that_comes_again_adds_nothing(k: int | None) -> None:
-    x = tokens(8, 30, 2)
-    twice = torch.cat([x, x[2:5]])
-    found = projector(basis(twice, k))
-    assert round(found.trace()) == min(7, k or 7)
-    np.testing.assert_allclose(found, oracle.projector(twice.numpy(), k), atol=1e-6)
-
-
-@pytest.mark.parametrize("k", [None, 3])
-@pytest.mark.parametrize("place", [0, 7])
-@pytest.mark.parametrize("times", [1000, 1e9])
-def test_a_sink_token_hides_others_only_where_they_are_its_rounding(k: int | None, place: int, times: float) -> None:
-    x = tokens(20, 64, 3)
-    x[place] *= times
-    np.testing.assert_allclose(projector(basis(x, k)), oracle.projector(x.numpy(), k), atol=1e-6)
-
-
-def test_a_sink_token_needs_no_svd(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subspace, "_by_gram", None)
-    monkeypatch.setattr(subspace, "_by_svd", None)
-    x = tokens(100, 256, 3)
-    x[0] *= 1000
-    assert round(projector(basis(x, None)).trace()) == 99
-
-
-@pytest.mark.parametrize("k", [None, 10])
-@pytest.mark.parametrize(("share", "rank"), [(1e-5, 11), (1e-8, 6)])
-def test_hardly_independent_tokens_are_judged_by_singular_values(k: int | None, share: float, rank: int) -> None:
-    x = tokens(7, 40, 4).double()
-    near = x[:5] + share * tokens(5, 40, 5).double()
-    together = torch.cat([x, near])
-    found = projector(basis(together, k))
-    assert round(found.trace()) == min(rank, k or rank)
-    np.testing.assert_allclose(found, oracle.projector(together.numpy(), k), atol=1e-4)
-
-
-def test_more_tokens_than_dimensions_span_everything_unless_they_do_not() -> None:
-    x = tokens(20, 8, 6)
-    assert basis(x, None) is None
-    assert basis(x, 8) is None
-    np.testing.assert_allclose(projector(basis(x, 7)), oracle.projector(x.numpy(), 7), atol=1e-6)
-    flat = torch.cat([x[:, :5], torch.ones(20, 3)], 1)
-    np.testing.assert_allclose(projector(basis(flat, None)), np.diag([1.0] * 5 + [0.0] * 3), atol=1e-6)
-
-
-# Sums of projectors
-
-
-def orthonormal(hidden: int, rank: int, seed: int) -> Tensor:
-    return torch.linalg.qr(torch.randn(hidden, rank, generator=torch.Generator().manual_seed(seed)))[0]
-
-
-@pytest.mark.parametrize("ranks", [[], [3], [3, 0, 5], [9, 2], [9, 9, 4]])
-def test_projectors_add_up_in_either_form(ranks: list[int]) -> None:
-    hidden = 24
-    bases = [orthonormal(hidden, rank, seed) for seed, rank in enumerate(ranks)]
-    expected = sum((v.double() @ v.double().T for v in bases), torch.zeros(hidden, hidden, dtype=torch.float64))
-    v = torch.randn(hidden, 3)
-    one_by_one = Projectors.of([], hidden, CPU)
-    for found in bases:
-        one_by_one = one_by_one.plus(found)
-    for summed in (Projectors.of(bases, hidden, CPU), one_by_one):
-        torch.testing.assert_close(summed.dense().double(), expected, atol=1e-6, rtol=0)
-        torch.testing.assert_close(summed.times(v).double(), expected @ v.double(), atol=1e-5, rtol=0)
-        assert summed.factor.shape[1] == (sum(ranks) if 2 * sum(ranks) < hidden else hidden)
 
 
 # Directions
@@ -215,11 +94,6 @@ CORPORA = pytest.mark.parametrize(
     ],
     ids=["flat", "uneven", "low rank", "top 20", "one concept"],
 )
-
-
-def unit(vectors: Tensor | np.ndarray) -> np.ndarray:
-    found = np.asarray(vectors)
-    return found / np.linalg.norm(found, axis=-1, keepdims=True)
 
 
 @SOLVERS
@@ -393,7 +267,7 @@ def test_the_length_of_the_difference_goes_through(solver: Solver) -> None:
 
 
 @SOLVERS
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     st.lists(st.integers(0, 3), min_size=1, max_size=3),
     st.integers(0, 2),
@@ -414,66 +288,3 @@ def test_any_corpus(
         np.testing.assert_allclose(unit(solved.directions[c]), unit(expected), atol=1e-5)
         np.testing.assert_allclose(solved.eigenvalues[c], values, atol=1e-5)
         assert (solved.eigenvalues[c].diff() <= 0).all()
-
-
-# Lanczos
-
-
-def symmetric(values: Sequence[float], seed: int = 0) -> Tensor:
-    """With this spectrum, `[H, H]` fp64."""
-    generator = torch.Generator().manual_seed(seed)
-    axes, _ = torch.linalg.qr(torch.randn(len(values), len(values), dtype=torch.float64, generator=generator))
-    return axes @ torch.diag(torch.tensor(values, dtype=torch.float64)) @ axes.T
-
-
-def test_the_basis_stays_orthonormal_and_its_ritz_pairs_true() -> None:
-    matrix = symmetric(np.linspace(-0.5, 0.7, 300).tolist())
-    starts = torch.randn(2, 300, generator=torch.Generator().manual_seed(1))
-    ritz = krylov.block_lanczos(lambda v: v @ matrix.float(), starts, krylov.Wanted(20, 1e-4, zeros=False))
-    assert ritz.converged.all()
-    assert ritz.basis.shape[1] < 300
-    gram = ritz.basis.double() @ ritz.basis.double().mT
-    np.testing.assert_allclose(gram, np.broadcast_to(np.eye(gram.shape[1]), gram.shape), atol=2e-6)
-    np.testing.assert_allclose(unit(ritz.basis[:, 0]), unit(starts), atol=1e-6)
-    vectors = ritz.weights[:, :20] @ ritz.basis.double()
-    np.testing.assert_allclose(vectors @ matrix, ritz.values[:, :20, None] * vectors, atol=1e-4)
-
-
-def test_a_space_that_closes_goes_on_elsewhere() -> None:
-    matrix = symmetric([0.9, 0.8, 0.7, 0.6, 0.5] * 3 + np.linspace(-0.5, 0.4, 225).tolist())
-    start = torch.linalg.eigh(matrix)[1][:, -1:].T  # an eigenvector: its own Krylov space has one dimension
-    ritz = krylov.block_lanczos(lambda v: v @ matrix.float(), start, krylov.Wanted(15, 1e-4, zeros=False))
-    np.testing.assert_allclose(ritz.values[0, :15], np.repeat([0.9, 0.8, 0.7, 0.6, 0.5], 3), atol=1e-6)
-
-
-def test_a_space_filled_up_with_noise_stays_orthonormal() -> None:
-    matrix = symmetric([0.9, 0.6] + [0.0] * 94)
-    ritz = krylov.block_lanczos(lambda v: v @ matrix.float(), torch.ones(1, 96), krylov.Wanted(20, 1e-4, zeros=False))
-    exact = ritz.basis[0].double()
-    np.testing.assert_allclose(exact @ exact.T, np.eye(len(exact)), atol=1e-6)
-
-
-def test_an_eigenvalue_found_as_often_as_it_could_be_is_not_taken_for_all_of_it() -> None:
-    matrix = symmetric([0.9] * 10 + np.linspace(-0.5, 0.4, 290).tolist())
-    starts = torch.ones(1, 300)
-    ritz = krylov.block_lanczos(lambda v: v @ matrix.float(), starts, krylov.Wanted(20, 1e-4, zeros=False))
-    assert not ritz.converged
-
-
-def test_zeros_known_to_be_there_are_not_counted() -> None:
-    matrix = symmetric([0.5, 0.3] + [0.0] * 200 + np.linspace(-0.5, -0.1, 98).tolist())
-    wanted = krylov.Wanted(20, 1e-6, zeros=True)
-    ritz = krylov.block_lanczos(lambda v: v @ matrix.float(), torch.ones(1, 300), wanted)
-    assert ritz.converged
-    np.testing.assert_allclose(ritz.values[0, :20].clamp_min(0), [0.5, 0.3] + [0] * 18, atol=1e-6)
-
-
-def test_negative_eigenvalues_have_no_part_in_top_k() -> None:
-    matrix = symmetric([0.4, 0.2, *np.linspace(-0.9, -0.1, 298).tolist()])
-    start = torch.randn(1, 300, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    expected = oracle.top_k(matrix.numpy(), start[0].numpy(), 2)
-    method = subspace._TopEigenvectors(5)
-    np.testing.assert_allclose(method.exact(matrix, start[0])[0], expected, atol=1e-9)
-    ritz = krylov.block_lanczos(lambda v: v @ matrix.float(), start, krylov.Wanted(20, 1e-6, zeros=False))
-    found = method.sketched(ritz, ritz.values[:, :20], start.norm(dim=1))
-    np.testing.assert_allclose(found[0], expected, atol=1e-5)

@@ -1,0 +1,22 @@
+"""An empty store, and a clock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.compute.activations import store as store_module
+from engine.compute.activations.store import SAME_USE, Store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "cache")
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every look at the time is so much later that a use counts as another one."""
+    ticks = iter(range(1_000_000))
+    monkeypatch.setattr(store_module.time, "time", lambda: next(ticks) * 2 * SAME_USE)
