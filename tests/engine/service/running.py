@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from engine import client
 from engine.settings import Settings
@@ -55,7 +55,7 @@ class Talk:
         self._events = connection.events()
 
     @classmethod
-    async def to(cls, socket: Path, corpus: Path, settings: Settings | None = SETTINGS) -> Talk:
+    async def to(cls, socket: Path, corpus: Path, settings: Settings | None = SETTINGS) -> Self:
         """Connect and open the corpus."""
         talk = cls(await client.connect(socket), corpus)
         opened = await talk.ask(protocol.Open, settings=settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,6 @@ from engine.results import Results, Work
 from engine.service import server
 from engine.service.history.recorder import Chronicle
 from engine.service.hosting import hosted as hosting
-from engine.service.hosting import progress
 from engine.service.hosting.progress import Announcer
 from engine.service.lifecycle import Ownership
 from engine.service.server import Client, Server
@@ -244,7 +244,7 @@ async def test_oversized_message_is_told_and_other_clients_go_on(
     line = server._line
 
     async def small_limit(reader: asyncio.StreamReader, client: Client) -> bytes:
-        reader._limit = 4096
+        reader._limit = 4096  # type: ignore[attr-defined]
         readers.append(reader)
         return await line(reader, client)
 
@@ -552,7 +552,7 @@ async def test_problem_that_is_no_storys_is_told_too(hosted: Hosted, small: Path
 
 async def test_progress_is_told_at_most_four_times_a_second(hosted: Hosted, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [100.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     hosted.events.clear()
     for done in range(101):
         hosted.corpus._advance(Advanced(job=1, done=done, total=100, ids=[]))

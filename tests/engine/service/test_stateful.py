@@ -178,6 +178,7 @@ class Session:
         self.ever: dict[str, set[str]] = {}
         """Ids of the texts that a path has had."""
         self.live = True
+        self.was_live = True
         self.n_pending = 0
         self.kills = {"worker": 0, "engine": 0}
         self.begin_window()

@@ -55,7 +55,7 @@ def store(tmp_path: Path) -> Store:
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every look at the time is so much later that a use counts as another one."""
     ticks = iter(range(1_000_000))
-    monkeypatch.setattr(store_module.time, "time", lambda: next(ticks) * 2 * SAME_USE)
+    monkeypatch.setattr(time, "time", lambda: next(ticks) * 2 * SAME_USE)
 
 
 def file_size() -> int:
@@ -242,11 +242,11 @@ def test_full_disk_is_no_failure(
     store.put({KEYS[0]: entry()})
     with monkeypatch.context() as patch:
         if step == "mkstemp":
-            patch.setattr(store_module.tempfile, "mkstemp", failing(errno.ENOSPC))
+            patch.setattr(tempfile, "mkstemp", failing(errno.ENOSPC))
         elif step == "replace":
             patch.setattr(Path, "replace", failing(errno.ENOSPC))
         else:
-            patch.setattr(store_module.os, "fdopen", lambda handle, _mode: Full(handle))
+            patch.setattr(os, "fdopen", lambda handle, _mode: Full(handle))
         for _ in range(3):
             store.put({KEYS[1]: entry(1)})
     assert store.get(KEYS).keys() == {KEYS[0]}
@@ -301,10 +301,10 @@ def read_only() -> Iterator[Store]:
     store = Store(root)
     store.put({KEYS[0]: entry()})
     store.close()
-    for folder, _, names in os.walk(root, topdown=False):
+    for walked, _, names in os.walk(root, topdown=False):
         for name in names:
-            Path(folder, name).chmod(0o444)
-        Path(folder).chmod(0o555)
+            Path(walked, name).chmod(0o444)
+        Path(walked).chmod(0o555)
     am_root = os.geteuid() == 0
     if am_root:
         os.seteuid(NOBODY)
@@ -356,15 +356,15 @@ def test_full_store_drops_the_least_recently_used(tmp_path: Path) -> None:
 
 def test_second_use_within_the_hour_is_not_noted(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     now = time.time()
-    monkeypatch.setattr(store_module.time, "time", lambda: now)
+    monkeypatch.setattr(time, "time", lambda: now)
     store.put({KEYS[0]: entry()})
-    monkeypatch.setattr(store_module.time, "time", lambda: now + SAME_USE - 1)
+    monkeypatch.setattr(time, "time", lambda: now + SAME_USE - 1)
     store.get(KEYS)
     assert store.info().oldest_use == now
-    monkeypatch.setattr(store_module.time, "time", lambda: now + SAME_USE + 1)
+    monkeypatch.setattr(time, "time", lambda: now + SAME_USE + 1)
     store.get(KEYS)
     assert store.info().oldest_use == now + SAME_USE + 1
-    monkeypatch.setattr(store_module.time, "time", lambda: now)  # the clock was set back
+    monkeypatch.setattr(time, "time", lambda: now)  # the clock was set back
     store.get(KEYS)
     assert store.info().oldest_use == now
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pytest
@@ -123,7 +124,8 @@ def test_more_tokens_than_dimensions_span_everything_unless_they_do_not() -> Non
 
 
 def orthonormal(hidden: int, rank: int, seed: int) -> Tensor:
-    return torch.linalg.qr(torch.randn(hidden, rank, generator=torch.Generator().manual_seed(seed)))[0]
+    axes: Tensor = torch.linalg.qr(torch.randn(hidden, rank, generator=torch.Generator().manual_seed(seed)))[0]
+    return axes
 
 
 @pytest.mark.parametrize("ranks", [[], [3], [3, 0, 5], [9, 2], [9, 9, 4]])
@@ -218,8 +220,9 @@ CORPORA = pytest.mark.parametrize(
 
 
 def unit(vectors: Tensor | np.ndarray) -> np.ndarray:
-    found = np.asarray(vectors)
-    return found / np.linalg.norm(found, axis=-1, keepdims=True)
+    rows = np.asarray(vectors)
+    of_length_1: np.ndarray = rows / np.linalg.norm(rows, axis=-1, keepdims=True)
+    return of_length_1
 
 
 @SOLVERS
@@ -230,7 +233,7 @@ def test_filtered_is_the_resolvent_at_the_difference(solver: Solver, corpus: Cor
     for c in range(len(corpus.concepts)):
         matrix = corpus.matrix(c)
         expected = oracle.filtered(matrix, differences[c].numpy())
-        np.testing.assert_allclose(solved.directions[c], expected, atol=5e-6 * np.linalg.norm(expected))
+        np.testing.assert_allclose(solved.directions[c], expected, atol=5e-6 * float(np.linalg.norm(expected)))
         np.testing.assert_allclose(solved.eigenvalues[c], oracle.eigenvalues(matrix), atol=1e-6)
 
 
@@ -257,7 +260,7 @@ def test_both_ways_to_multiply_are_the_oracles_matrix(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("stacked_up_to", [0, 1024])
-@pytest.mark.parametrize("method", [filtered, lambda *of: top_k(*of, 5)], ids=["filter", "top-k"])
+@pytest.mark.parametrize("method", [filtered, partial(top_k, eigen_k=5)], ids=["filter", "top-k"])
 def test_beyond_the_threshold_the_answer_is_the_dense_one(
     monkeypatch: pytest.MonkeyPatch, stacked_up_to: int, method: Callable[[Subspaces, Tensor], Solved]
 ) -> None:
@@ -423,7 +426,8 @@ def symmetric(values: Sequence[float], seed: int = 0) -> Tensor:
     """With this spectrum, `[H, H]` fp64."""
     generator = torch.Generator().manual_seed(seed)
     axes, _ = torch.linalg.qr(torch.randn(len(values), len(values), dtype=torch.float64, generator=generator))
-    return axes @ torch.diag(torch.tensor(values, dtype=torch.float64)) @ axes.T
+    matrix: Tensor = axes @ torch.diag(torch.tensor(values, dtype=torch.float64)) @ axes.T
+    return matrix
 
 
 def test_the_basis_stays_orthonormal_and_its_ritz_pairs_true() -> None:
