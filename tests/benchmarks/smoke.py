@@ -11,7 +11,7 @@ from tests.conftest import GOLDEN
 
 CORPUS = str(GOLDEN / "corpus")
 LLAMA = str(GOLDEN / "models" / "llama")
-TINY = ("--size", "tiny", "--blocks", "3", "--corpus", CORPUS, "--stories", "8")
+TINY = ("--size", "tiny", "--blocks", "3", "--corpus", CORPUS, "--stories", "5")
 Main = Callable[[Sequence[str]], int]
 
 

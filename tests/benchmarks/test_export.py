@@ -17,7 +17,7 @@ WIDE = ("--width", "96", "--wide-concepts", "3", "--wide-stories", "9", "--wide-
 
 def test_an_export_agrees_with_the_textbook_and_is_timed_stage_by_stage() -> None:
     text = printed(export.main, *TINY, "--layers", "1", "--repeat", "1", "--part", "runs")
-    assert figures(r"(\d+) texts, \d+ concepts; blocks \[1\] of 3", text) == [8]
+    assert figures(r"(\d+) texts, \d+ concepts; blocks \[1\] of 3", text) == [5]
     assert text.count("agreement: lowest cosine 1.000000") == 2
     pooled, subspace = text.split("subspace, with quality")
     for part, passes in ((pooled, ["residual", "heads"]), (subspace, ["residual", "tokens", "heads"])):
