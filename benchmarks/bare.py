@@ -1,4 +1,4 @@
-"""The floor: one forward pass over the texts that reads nothing, below which no extraction can go."""
+"""The floor: one forward pass over the texts that reads nothing. No extraction can take less."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class _Enough(Exception):
 
 
 @torch.inference_mode()
-def floor(body: Any, tokenizer: Any, texts: Sequence[str], last_layer: int, max_length: int = 512) -> None:
-    """Run texts through a model without a head, longest first, padded on the right, no further than `last_layer`.
+def floor(body: Any, tokenizer: Any, texts: Sequence[str], last_block: nn.Module, max_length: int = 512) -> None:
+    """Run texts through a model without a head, longest first, padded on the right, no further than `last_block`.
 
-    Batches hold as many padded tokens as ours do. There is no attention mask: with padding on the right, a causal
-    model's tokens never see what stands behind them.
+    Batches hold as many padded tokens as the engine's do. There is no attention mask: with padding on the right, a
+    causal model's tokens never see what stands behind them.
     """
     sequences = tokenizer(list(texts), truncation=True, max_length=max_length)["input_ids"]
     waiting = sorted(map(torch.tensor, sequences), key=len, reverse=True)
@@ -31,13 +31,10 @@ def floor(body: Any, tokenizer: Any, texts: Sequence[str], last_layer: int, max_
     def stop(*_: object) -> None:
         raise _Enough
 
-    hook = body.layers[last_layer].register_forward_hook(stop)
-    while waiting:
-        count = max(1, budget // len(waiting[0]))
-        batch, waiting = waiting[:count], waiting[count:]
-        padded = nn.utils.rnn.pad_sequence(batch, batch_first=True)  # (B, T)
-        with suppress(_Enough):
-            body(input_ids=padded.to(device), use_cache=False)
-    hook.remove()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
+    with last_block.register_forward_hook(stop):
+        while waiting:
+            count = max(1, budget // len(waiting[0]))
+            batch, waiting = waiting[:count], waiting[count:]
+            padded = nn.utils.rnn.pad_sequence(batch, batch_first=True)  # (B, T)
+            with suppress(_Enough):
+                body(input_ids=padded.to(device), use_cache=False)

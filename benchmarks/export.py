@@ -1,6 +1,6 @@
 """A whole export against the plain implementation (`textbook.py`) and against the floor (`bare.py`).
 
-    python benchmarks/export.py [--corpus C] [--stories 64] [--repeat 3] [--part runs wide start truncated]
+    python -m benchmarks.export [--corpus C] [--stories 64] [--repeat 3] [--part runs wide start truncated]
 
 The parts:
 - `runs`: the methods pooled and subspace, both with the quality report, in the same process and in turn, loading apart.
@@ -13,22 +13,17 @@ Run it on an idle machine. Seconds are the best of the repetitions unless `--of 
 
 from __future__ import annotations
 
-import argparse
 import sys
-import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import bare
-import loading
 import msgspec
-import ours
-import random_model
-import textbook
 import torch
-import wide
 
+from benchmarks import bare, flags, loading, ours, random_model, wide
+from benchmarks.textbook.extraction import Extracted, Method, extract, load
+from benchmarks.textbook.stories import Stories
+from benchmarks.timing import timed
 from engine.compute.model.depth import load_for
 from engine.compute.model.layers import target_layers
 from engine.corpus import Corpus
@@ -51,12 +46,11 @@ Seconds = dict[str, float]
 """By stage."""
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print, part by part."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", type=Path, help="a real corpus (else the stories that ship)")
-    parser.add_argument("--stories", type=int, default=64, help="how many of them (64)")
-    parser.add_argument("--model", type=Path, help="a checkpoint laid out as Qwen3 or Llama (else random weights)")
+    parser = flags.parser(__doc__)
+    flags.add_drawn_stories(parser)
+    random_model.add_checkpoint_flag(parser)
     parser.add_argument("--layers", help="target blocks (the default, which ends at two thirds of the depth)")
     parser.add_argument("--part", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--method", nargs="+", choices=FASTER, default=list(FASTER))
@@ -65,18 +59,16 @@ def main() -> int:
     parser.add_argument("--of", choices=["best", "median"], default="best", help="what is made of the repetitions")
     random_model.add_flags(parser)
     wide.add_flags(parser)
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as made:
-        dtype = random_model.DTYPES[arguments.dtype]
-        folder = arguments.model or random_model.write(Path(made), random_model.from_flags(arguments), dtype=dtype)
+    arguments = parser.parse_args(argv)
+    with random_model.checkpoint(arguments) as folder:
         settings = Settings(
-            model=str(folder.resolve()),
+            model=str(folder),
             target_layers=arguments.layers,
             dtype=arguments.dtype,
             subspace_direction=arguments.direction,
         )
         if "runs" in arguments.part:
-            corpus = random_model.stories(arguments.corpus, arguments.stories)
+            corpus = flags.drawn_stories(arguments)
             runs(settings, corpus, arguments.method, arguments.repeat, of_median=arguments.of == "median")
         if "wide" in arguments.part:
             wide.compare(wide.from_flags(arguments))
@@ -87,37 +79,33 @@ def main() -> int:
     return 0
 
 
-def runs(
-    settings: Settings, corpus: Corpus, methods: Sequence[textbook.Method], repeat: int, *, of_median: bool
-) -> None:
+def runs(settings: Settings, corpus: Corpus, methods: Sequence[Method], repeat: int, *, of_median: bool) -> None:
     """Floor, ours and textbook in turn, `repeat` times."""
     model = load_for(settings, lambda _file: "")
-    whole, tokenizer = textbook.load(Path(settings.model), model.dtype, model.device)
-    stories = textbook.Stories.of(corpus)
+    whole, tokenizer = load(Path(settings.model), model.dtype, model.device)
+    stories = Stories.of(corpus)
     layers = target_layers(settings, model.anatomy.n_blocks)
     assert layers is not None
     print(
         f"{len(stories.texts)} texts, {len(stories.positives)} concepts; blocks {layers} of {model.anatomy.n_blocks}; "
         f"{model.dtype} on {model.device}, {torch.get_num_threads()} threads"
     )
-    bare.floor(whole.model, tokenizer, stories.texts[:4], max(layers))  # to warm up
+    last_block = whole.model.layers[max(layers)]
+    bare.floor(whole.model, tokenizer, stories.texts[:4], last_block)  # to warm up
     floors: list[Seconds] = []
     plain: dict[str, list[Seconds]] = {method: [] for method in methods}
     own: dict[str, list[Seconds]] = {method: [] for method in methods}
     for _ in range(repeat):
-        started = time.perf_counter()
-        bare.floor(whole.model, tokenizer, stories.texts, max(layers))
-        floors.append({"floor": time.perf_counter() - started})
+        seconds, _ = timed(bare.floor, whole.model, tokenizer, stories.texts, last_block)
+        floors.append({"floor": seconds})
         for method in methods:
             exported = ours.export(model, msgspec.structs.replace(settings, method=method), corpus)
             own[method].append(exported.seconds)
-            result = textbook.run(
-                whole, tokenizer, stories, layers, method=method, direction=settings.subspace_direction
-            )
-            plain[method].append(result.seconds)
-            agree(result, exported)
+            extracted = extract(whole, tokenizer, stories, layers, method=method, direction=settings.subspace_direction)
+            plain[method].append(extracted.seconds)
+            agree(extracted, exported)
     for method in methods:
-        report(method, *(typical(found, of_median) for found in (plain[method], own[method], floors)))
+        report(method, *(typical(repetitions, of_median) for repetitions in (plain[method], own[method], floors)))
 
 
 def typical(repetitions: list[Seconds], of_median: bool) -> Seconds:
@@ -126,8 +114,8 @@ def typical(repetitions: list[Seconds], of_median: bool) -> Seconds:
     return ranked[len(ranked) // 2 if of_median else 0]
 
 
-def agree(plain: textbook.Result, own: ours.Exported) -> None:
-    """Make sure that both found the same.
+def agree(plain: Extracted, own: ours.Exported) -> None:
+    """Make sure that both came to the same.
 
     Raises:
         AssertionError: they did not.
@@ -137,9 +125,9 @@ def agree(plain: textbook.Result, own: ours.Exported) -> None:
         for layer, vectors in own.readout.vectors.items()
     ]
     apart = [
-        abs(plain.quality[found.concept]["linear_combination"][layer]["r_squared"] - fit.r_squared)
-        for found in own.results.concepts
-        for layer, fit in found.linear_combination.items()
+        abs(plain.quality[quality.concept]["linear_combination"][layer]["r_squared"] - fit.r_squared)
+        for quality in own.results.concepts
+        for layer, fit in quality.linear_combination.items()
     ]
     print(f"agreement: lowest cosine {float(min(cosines)):.6f}, R² within {max(apart):.1e}", flush=True)
     assert min(cosines) > LEAST_COSINE

@@ -1,25 +1,25 @@
 """What it takes to have a model ready: against a bare script, and cut off above the last target block or whole.
 
-    python benchmarks/loading.py MODEL [--layers 50%,67%] [--repeat 5]
+    python -m benchmarks.loading MODEL [--layers 50%,67%] [--repeat 5]
 
 Everything runs in a process of its own.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import random_model
 import torch
 
+from benchmarks import flags, random_model
+from benchmarks.timing import timed
 from engine.compute.model.layers import target_layers
 from engine.settings import Settings
 
@@ -88,10 +88,10 @@ def truncated(settings: Settings) -> None:
     kinds = {"whole, with its head": WHOLE, "without the head": HEADLESS, "ours, cut off": CUT}
     print("\nloading")
     for name, load in kinds.items():
-        found = json.loads(output(HELD.format(load=load.format(**words), **words)))
+        held = json.loads(output(HELD.format(load=load.format(**words), **words)))
         print(
-            f"{name:22}{found['weights'] / 1e6:9.0f} MB of weights, {found['memory'] / 1e6:7.0f} MB more in memory, "
-            f"{found['seconds']:6.2f} s, {found['read']:6.2f} s until all is read"
+            f"{name:22}{held['weights'] / 1e6:9.0f} MB of weights, {held['memory'] / 1e6:7.0f} MB more in memory, "
+            f"{held['seconds']:6.2f} s, {held['read']:6.2f} s until all is read"
         )
 
 
@@ -113,9 +113,7 @@ def save_cut(settings: Settings, folder: Path) -> Path:
 
 def run(script: str) -> float:
     """Seconds of a process of its own."""
-    started = time.perf_counter()
-    output(script)
-    return time.perf_counter() - started
+    return timed(output, script)[0]
 
 
 def output(script: str) -> str:
@@ -135,14 +133,14 @@ def _words(settings: Settings) -> dict[str, Any]:
     }
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = flags.parser(__doc__)
     parser.add_argument("model", type=Path)
     parser.add_argument("--layers", help="target blocks")
     parser.add_argument("--dtype", choices=["fp32", "bf16"], default="fp32")
     parser.add_argument("--repeat", type=int, default=5)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     settings = Settings(model=str(arguments.model.resolve()), target_layers=arguments.layers, dtype=arguments.dtype)
     start(settings, arguments.repeat)
     truncated(settings)

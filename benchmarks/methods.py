@@ -1,6 +1,6 @@
 """How well vectors made by each method read stories they were not made of: held-out AUROC.
 
-    python benchmarks/methods.py CORPUS [--block 2] [--seeds 8] [--per-concept 5 20] [--methods pooled whitened ...]
+    python -m benchmarks.methods CORPUS [--block 2] [--seeds 8] [--per-concept 5 20] [--methods pooled whitened ...]
 
 A quarter of the scenarios is held out whole; vectors are made of so many stories per concept from the others, by the
 engine itself, and score the held-out stories. A concept's AUROC is the chance that one of its stories scores higher on
@@ -9,16 +9,18 @@ it than another concept's does; 0.5 is chance. Reads with the embedded model and
 
 from __future__ import annotations
 
-import argparse
 import random
 import statistics
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 from torch import Tensor
 
+from benchmarks import flags
 from engine import paths
 from engine.compute.activations.source import Source, Tally, silent
 from engine.compute.activations.store import Store
@@ -44,15 +46,15 @@ METHODS: dict[str, dict[str, Any]] = {
 """`relu` is the filter that was not chosen, the positive part of `M_c` applied to the difference: only here."""
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print, method by method."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = flags.parser(__doc__)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--block", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--per-concept", type=int, nargs="+", default=[5, 20])
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     stories = [
         story for story in scan(Layout.of(arguments.corpus)).stories if story.scenario and story.concept is not None
     ]
@@ -60,13 +62,13 @@ def main() -> int:
     model = load(Settings(), store.digest, last_layer=arguments.block)
     for count in arguments.per_concept:
         for name in arguments.methods:
-            methods.filtered = positive_part if name == "relu" else filtered
-            found = [
-                held_out(model, store, stories, METHODS[name], arguments.block, count, seed)
-                for seed in range(arguments.seeds)
-            ]
-            spread = statistics.stdev(found) if len(found) > 1 else 0.0
-            print(f"{count:>3} stories per concept  {name:<14} {statistics.mean(found):.3f} ± {spread:.3f}", flush=True)
+            with mock.patch.object(methods, "filtered", positive_part if name == "relu" else filtered):
+                means = [
+                    held_out(model, store, stories, METHODS[name], arguments.block, count, seed)
+                    for seed in range(arguments.seeds)
+                ]
+            spread = statistics.stdev(means) if len(means) > 1 else 0.0
+            print(f"{count:>3} stories per concept  {name:<14} {statistics.mean(means):.3f} ± {spread:.3f}", flush=True)
     return 0
 
 
@@ -78,14 +80,14 @@ def held_out(
     live = LiveCorpus(model, Settings(target_layers=str(block), **method), store)
     live.apply([Placement(story.text_id, story.concept) for story in made_of], texts(made_of))
     readout = live.readout()
-    found = dict(Source(live.extractor, store).fetch(texts(kept), (), silent, Tally()))
-    x = torch.stack([found[story.text_id].x[0] for story in kept]).double()  # (stories, H)
+    activations = dict(Source(live.extractor, store).fetch(texts(kept), (), silent, Tally()))
+    x = torch.stack([activations[story.text_id].x[0] for story in kept]).double()  # (stories, H)
     scores = x @ readout.vectors[block].double().T
-    values = [
+    aurocs = [
         auroc(scores[:, c], torch.tensor([story.concept == concept for story in kept]))
         for c, concept in enumerate(readout.concepts)
     ]
-    return statistics.mean(value for value in values if value is not None)
+    return statistics.mean(value for value in aurocs if value is not None)
 
 
 def positive_part(spaces: Subspaces, differences: Tensor) -> Solved:

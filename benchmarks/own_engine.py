@@ -8,20 +8,21 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest import mock
 
-from engine import client
+from engine import client, paths
 from engine.settings import Settings
 from engine.wire import protocol
 
 
 @contextmanager
 def own_places() -> Iterator[Path]:
-    """A folder with a short path, which this process and its children take for their cache and state."""
+    """A folder with a short path, in which this process and its children keep their cache, state and socket."""
     folder = Path(tempfile.mkdtemp(prefix="am", dir="/tmp"))
-    os.environ.update(AMYGDALA_CACHE=str(folder / "cache"), XDG_STATE_HOME=str(folder / "state"))
-    os.environ["AMYGDALA_SOCKET"] = str(folder / "e.sock")
+    places = {"AMYGDALA_CACHE": "cache", "XDG_STATE_HOME": "state", "AMYGDALA_SOCKET": "e.sock"}
     try:
-        yield folder
+        with mock.patch.dict(os.environ, {variable: str(folder / name) for variable, name in places.items()}):
+            yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -35,9 +36,9 @@ class Follower:
         self._events: AsyncIterator[protocol.Event] = connection.events()
 
     @classmethod
-    async def of(cls, socket: Path, corpus: Path, settings: Settings) -> Follower:
+    async def of(cls, corpus: Path, settings: Settings) -> Follower:
         """Connect, starting an engine if there is none, and open the corpus."""
-        follower = cls(await client.connect_or_start(socket), corpus)
+        follower = cls(await client.connect_or_start(paths.socket_path()), corpus)
         reply = await follower.connection.request(protocol.Open, corpus=follower.corpus, settings=settings)
         assert isinstance(reply, protocol.Opened), reply
         return follower
@@ -58,6 +59,10 @@ class Follower:
         reply = await self.connection.request(protocol.GetStatus)
         assert isinstance(reply, protocol.Status)
         return reply
+
+    async def close(self) -> None:
+        """Leave; the engine goes on."""
+        await self.connection.close()
 
     async def stop(self) -> None:
         """End the engine."""

@@ -1,6 +1,6 @@
 """Other packages on the same model and texts: seconds per text of their own extraction, beside ours and the floor.
 
-    python benchmarks/peers.py FOLDER [--corpus C] [--stories 64] [--repeat 2] [--family qwen3] [--size 100m]
+    python -m benchmarks.peers FOLDER [--corpus C] [--stories 64] [--repeat 2] [--family qwen3] [--size 100m]
 
 Each package gets a virtual environment in FOLDER (1.4 GB each; kept for the next time), with the versions that it asks
 for itself. What is timed is the documented call with its defaults, loading apart, on pairs of texts that hold every
@@ -10,22 +10,18 @@ report, and the files.
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
-import tempfile
-import time
 import venv
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import bare
-import ours
-import random_model
-import textbook
-
+from benchmarks import bare, flags, ours, random_model
+from benchmarks.textbook.stories import Stories
+from benchmarks.timing import timed
 from engine.compute.model.depth import load_for
 from engine.compute.model.layers import target_layers
 from engine.corpus import Corpus
@@ -37,23 +33,20 @@ TORCH = "2.13.0"
 WORKER = Path(__file__).with_name("peer_worker.py")
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = flags.parser(__doc__)
     parser.add_argument("folder", type=Path, help="where the virtual environments are kept")
-    parser.add_argument("--corpus", type=Path, help="a real corpus (else the stories that ship)")
-    parser.add_argument("--stories", type=int, default=64, help="how many of them (64)")
+    flags.add_drawn_stories(parser)
     parser.add_argument("--layers", help="target blocks (the default, which ends at two thirds of the depth)")
-    parser.add_argument("--family", choices=random_model.FAMILIES, default="qwen3")
+    parser.add_argument("--packages", nargs="+", choices=PACKAGES, default=list(PACKAGES))
     parser.add_argument("--repeat", type=int, default=2)
     random_model.add_flags(parser)
-    arguments = parser.parse_args()
-    pythons = {name: environment(arguments.folder / name, name) for name in PACKAGES}
-    with tempfile.TemporaryDirectory() as made:
-        dtype = random_model.DTYPES[arguments.dtype]
-        model = random_model.write(Path(made), random_model.from_flags(arguments), arguments.family, dtype)
-        settings = Settings(model=str(model), target_layers=arguments.layers, dtype=arguments.dtype)
-        compare(settings, random_model.stories(arguments.corpus, arguments.stories), pythons, arguments.repeat)
+    arguments = parser.parse_args(argv)
+    pythons = {name: environment(arguments.folder / name, name) for name in arguments.packages}
+    with random_model.checkpoint(arguments) as folder:
+        settings = Settings(model=str(folder), target_layers=arguments.layers, dtype=arguments.dtype)
+        compare(settings, flags.drawn_stories(arguments), pythons, arguments.repeat)
     return 0
 
 
@@ -75,20 +68,20 @@ def compare(settings: Settings, corpus: Corpus, pythons: dict[str, Path], repeat
     model = load_for(settings, lambda _file: "")
     layers = target_layers(settings, model.anatomy.n_blocks)
     assert layers is not None
-    texts = textbook.Stories.of(corpus).texts
+    texts = Stories.of(corpus).texts
     job = {"model": settings.model, "texts": texts, "layers": layers, "dtype": str(model.dtype).split(".")[1]}
     seconds: dict[str, list[float]] = {name: [] for name in ("floor", "ours", *pythons)}
     versions: dict[str, dict[str, str]] = {}
-    bare.floor(model.module, model.tokenizer, texts[:4], max(layers))  # to warm up
+    last_block = model.anatomy.blocks[max(layers)]
+    bare.floor(model.module, model.tokenizer, texts[:4], last_block)  # to warm up
     for _ in range(repeat):
-        started = time.perf_counter()
-        bare.floor(model.module, model.tokenizer, texts, max(layers))
-        seconds["floor"].append((time.perf_counter() - started) / len(texts))
+        floor_seconds, _ = timed(bare.floor, model.module, model.tokenizer, texts, last_block)
+        seconds["floor"].append(floor_seconds / len(texts))
         seconds["ours"].append(sum(ours.export(model, settings, corpus).seconds.values()) / len(texts))
         for name, python in pythons.items():
-            found = extraction(python, name, job)
-            seconds[name].append(found["seconds"] / found["texts"])
-            versions[name] = found["versions"]
+            report = extraction(python, name, job)
+            seconds[name].append(report["seconds"] / report["texts"])
+            versions[name] = report["versions"]
     print(f"{len(texts)} texts, blocks {layers} of {model.anatomy.n_blocks}, {model.dtype} on {model.device}")
     floor, own = median(seconds["floor"]), median(seconds["ours"])
     for name, times in seconds.items():
@@ -98,14 +91,18 @@ def compare(settings: Settings, corpus: Corpus, pythons: dict[str, Path], repeat
 
 
 def extraction(python: Path, package: str, job: dict[str, Any]) -> dict[str, Any]:
-    """What one package took, in a process of its own."""
+    """What `peer_worker.py` prints of one package, in a process of its own.
+
+    Raises:
+        RuntimeError: it failed; with what it wrote.
+    """
     done = subprocess.run(
         [python, "-I", str(WORKER), package], input=json.dumps(job), capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise RuntimeError(f"{package} failed:\n{done.stderr}")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return report
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""A checkpoint of random weights in a size of one's choice, and stories to run through it: for timings alone.
+"""A checkpoint of random weights in a size of one's choice: for timings alone.
 
-    python benchmarks/random_model.py FOLDER [--size 100m] [--family qwen3] [--blocks 12] [--hidden 768] ...
+    python -m benchmarks.random_model FOLDER [--size 100m] [--family qwen3] [--blocks 12] [--hidden 768] ...
 
 The tokenizer is the golden models' (512 pieces, about 2.4 tokens a word); the vocabulary is larger than that, so that
 the language-model head costs what it does in a large model: 6% of the blocks' work, in either size.
@@ -10,21 +10,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import shutil
 import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from engine.corpus import Corpus, Layout, Story, scan
+from benchmarks import flags
+from benchmarks.corpora import GOLDEN
 
-ROOT = Path(__file__).parents[1]
-GOLDEN = ROOT / "tests" / "golden"
-CORPORA = (ROOT / "amygdala_tui" / "sample", GOLDEN / "corpus")
-"""What there is without a corpus of one's own: together about a hundred texts."""
 FAMILIES = ("qwen3", "llama")
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
@@ -91,40 +90,45 @@ def quiet() -> None:
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
-def stories(folder: Path | None, count: int) -> Corpus:
-    """`count` stories, drawn evenly from a corpus (all, if it has fewer); without one, from those that ship."""
-    found: list[Story] = []
-    for place in CORPORA if folder is None else (folder,):
-        found += scan(Layout.of(place)).stories
-    drawn = random.Random(0).sample(range(len(found)), min(count, len(found)))
-    return Corpus(stories=tuple(found[i] for i in sorted(drawn)), problems=())
-
-
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """A size, and a flag for each of its numbers."""
+    """A family, a size, and a flag for each of its numbers."""
+    parser.add_argument("--family", choices=FAMILIES, default=FAMILIES[0], help="how it is laid out (qwen3)")
     parser.add_argument("--size", choices=SIZES, default="100m", help="100m unless told")
     parser.add_argument("--dtype", choices=DTYPES, default="fp32", help="of weights and activations (fp32)")
     for field in fields(Shape):
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=int, help="instead of the size's")
 
 
-def from_flags(arguments: argparse.Namespace) -> Shape:
+def add_checkpoint_flag(parser: argparse.ArgumentParser) -> None:
+    """A checkpoint of one's own."""
+    parser.add_argument("--model", type=Path, help="a checkpoint laid out as Qwen3 or Llama (else random weights)")
+
+
+def shape_of(arguments: argparse.Namespace) -> Shape:
     """The size that was asked for."""
-    given = {field.name: getattr(arguments, field.name) for field in fields(Shape)}
-    return replace(SIZES[arguments.size], **{name: value for name, value in given.items() if value is not None})
+    numbers = {field.name: getattr(arguments, field.name) for field in fields(Shape)}
+    return replace(SIZES[arguments.size], **{name: number for name, number in numbers.items() if number is not None})
 
 
-def main() -> int:
+@contextmanager
+def checkpoint(arguments: argparse.Namespace) -> Iterator[Path]:
+    """The folder of the checkpoint that `--model` names, else of a random one, which goes at the end."""
+    if (own := getattr(arguments, "model", None)) is not None:
+        yield own.resolve()
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield write(Path(folder), shape_of(arguments), arguments.family, DTYPES[arguments.dtype])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
     """Write one and say what it is."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = flags.parser(__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--family", choices=FAMILIES, default="qwen3")
     add_flags(parser)
-    arguments = parser.parse_args()
-    shape = from_flags(arguments)
-    write(arguments.folder, shape, arguments.family, DTYPES[arguments.dtype])
+    arguments = parser.parse_args(argv)
+    write(arguments.folder, shape_of(arguments), arguments.family, DTYPES[arguments.dtype])
     size = sum(file.stat().st_size for file in arguments.folder.glob("*.safetensors"))
-    print(f"{arguments.folder}: {asdict(shape)}, {size / 1e6:.0f} MB")
+    print(f"{arguments.folder}: {asdict(shape_of(arguments))}, {size / 1e6:.0f} MB")
     return 0
 
 

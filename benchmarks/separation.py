@@ -1,6 +1,6 @@
 """How well each block separates a corpus's concepts: the mean over concepts of the leave-one-out AUROC.
 
-    python benchmarks/separation.py CORPUS [--all] [engine settings, such as --model or --pooling]
+    python -m benchmarks.separation CORPUS [--all] [engine settings, such as --model or --pooling]
 
 Every story is scored by pooled directions made without it; a concept's AUROC is the chance that one of its stories
 scores higher on it than a story of another concept does. 0.5 is chance. `--all` looks at every block, not only at the
@@ -9,13 +9,14 @@ target layers. (`--target-layers auto` makes the same measurement, on a sample o
 
 from __future__ import annotations
 
-import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
-from engine import paths, settings
+from benchmarks import flags
+from engine import paths
 from engine.compute.activations.source import Source, Tally, silent
 from engine.compute.activations.store import Store
 from engine.compute.model.checkpoint import load
@@ -26,22 +27,22 @@ from engine.compute.statistics.separation import separation
 from engine.corpus import Layout, scan
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print, block by block."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = flags.parser(__doc__)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--all", action="store_true", help="every block")
-    settings.add_flags(parser)
-    arguments = parser.parse_args()
-    chosen = settings.load(arguments.corpus, settings.from_flags(arguments))
+    flags.add_engine_settings(parser)
+    arguments = parser.parse_args(argv)
+    settings = flags.engine_settings(arguments, arguments.corpus)
     corpus = scan(Layout.of(arguments.corpus))
     store = Store(paths.cache_dir())
-    model = load(chosen, store.digest)
+    model = load(settings, store.digest)
     every = list(range(model.anatomy.n_blocks))
-    layers = every if arguments.all else target_layers(chosen, model.anatomy.n_blocks) or every
+    layers = every if arguments.all else target_layers(settings, model.anatomy.n_blocks) or every
     texts = {story.text_id: story.text for story in corpus.stories}
-    found = dict(Source(extractor_for(model, layers, chosen), store).fetch(texts, (), silent, Tally()))
-    rows = torch.stack([found[text_id].x for text_id in texts], 1)
+    activations = dict(Source(extractor_for(model, layers, settings), store).fetch(texts, (), silent, Tally()))
+    rows = torch.stack([activations[text_id].x for text_id in texts], 1)
     own = {
         concept: sorted({story.text_id for story in corpus.stories if story.concept == concept})
         for concept in corpus.concepts

@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import mmap
 import random
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.edit_latency import make
+from benchmarks import corpora, flags
 from benchmarks.own_engine import Follower, own_places
-from engine import paths, settings
 from engine.corpus import Layout, Story, scan, text_id
 from engine.settings import Settings
 from engine.wire import protocol
 
-GOLDEN = Path(__file__).parent.parent / "tests" / "golden"
 CONCEPTS = 20
 SAMPLES = 20
 """Looks at the memory."""
@@ -30,23 +30,23 @@ SLACK = 1.15
 """How much more than in the first quarter the memory may be in the last."""
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run, print, and fail if something was lost or memory grew."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = flags.parser(__doc__)
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--clients", type=int, default=3)
     parser.add_argument("--edits", type=int, default=10_000)
     parser.add_argument("--stories", type=int, default=1000)
-    settings.add_flags(parser)
-    arguments = parser.parse_args()
-    given = {"model": str(GOLDEN / "models" / "llama"), "target_layers": "1,2,4"} | settings.from_flags(arguments)
+    flags.add_engine_settings(parser)
+    parser.set_defaults(model=str(corpora.GOLDEN / "models" / "llama"), target_layers="1,2,4")
+    arguments = parser.parse_args(argv)
     with own_places() as folder:
-        corpus = make(folder / "corpus", invented(), arguments.stories)
-        return asyncio.run(soak(corpus, settings.validate(given), arguments))
+        corpus = corpora.write(folder / "corpus", invented(), arguments.stories)
+        return asyncio.run(soak(corpus, flags.engine_settings(arguments, corpus), arguments))
 
 
 def invented() -> list[Story]:
-    """Stories that give `make` its concepts."""
+    """One story for each concept."""
     return [
         Story(path=f"stories/mood{c}.txt", concept=f"mood{c}", scenario=None, text=text, text_id=text_id(text))
         for c in range(CONCEPTS)
@@ -54,9 +54,9 @@ def invented() -> list[Story]:
     ]
 
 
-async def soak(corpus: Path, chosen: Settings, arguments: argparse.Namespace) -> int:
+async def soak(corpus: Path, settings: Settings, arguments: argparse.Namespace) -> int:
     """All of it; the exit code."""
-    followers = [await Follower.of(paths.socket_path(), corpus, chosen) for _ in range(arguments.clients)]
+    followers = [await Follower.of(corpus, settings) for _ in range(arguments.clients)]
     await anext(followers[0].changes())
     files = sorted(corpus.rglob("*.txt"))
     latencies: list[float] = []
@@ -70,8 +70,10 @@ async def soak(corpus: Path, chosen: Settings, arguments: argparse.Namespace) ->
         )
     )
     watching.cancel()
-    current = await is_current(followers[0], corpus, chosen)
+    current = await is_current(followers[0], corpus, settings)
     status = await followers[0].status()
+    for follower in followers[1:]:
+        await follower.close()
     await followers[0].stop()
     return report(latencies, memory, status, current=current)
 
@@ -94,11 +96,8 @@ async def write(
     started = time.monotonic()
     for edit in range(count):
         file = rng.choice(files)
-        path = file.relative_to(corpus).as_posix()
-        beside = file.with_name(f".{file.name}.new")
-        beside.write_text(f"Writer {number} was here for the {edit}. time. {rng.random()}", "utf-8")
-        waiting.setdefault(path, time.perf_counter())
-        beside.replace(file)
+        saved = corpora.save(file, f"Writer {number} was here for the {edit}. time. {rng.random()}")
+        waiting.setdefault(file.relative_to(corpus).as_posix(), saved)
         await asyncio.sleep(max(0.0, started + (edit + 1) * pause - time.monotonic()))
     deadline = time.monotonic() + 60
     while waiting and time.monotonic() < deadline and not arrived.done():
@@ -109,6 +108,7 @@ async def write(
 
 
 async def receive(follower: Follower, waiting: dict[str, float], latencies: list[float]) -> None:
+    """Strike off each waiting save when a revision has it, and note how long that took."""
     async for changed in follower.changes():
         now = time.perf_counter()
         for change in changed.moved.changes if changed.moved is not None else ():
@@ -128,13 +128,13 @@ async def sample(follower: Follower, memory: list[int], every: float) -> None:
 
 def resident(pid: int) -> int:
     """Bytes of memory that a process holds."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * mmap.PAGESIZE
 
 
-async def is_current(follower: Follower, corpus: Path, chosen: Settings) -> bool:
+async def is_current(follower: Follower, corpus: Path, settings: Settings) -> bool:
     """Whether the engine's numbers are of what is on disk."""
     reply = await follower.connection.request(
-        protocol.Export, settings=chosen, stories=None, paired=None, root=str(corpus)
+        protocol.Export, settings=settings, stories=None, paired=None, root=str(corpus)
     )
     assert isinstance(reply, protocol.Exported)
     Path(reply.vectors).unlink()
@@ -142,7 +142,7 @@ async def is_current(follower: Follower, corpus: Path, chosen: Settings) -> bool
 
 
 def report(latencies: list[float], memory: list[int], status: protocol.Status, *, current: bool) -> int:
-    """Print what was found; 1 if it is not as it should be."""
+    """Print the figures; 1 if they are not as they should be."""
     ordered = sorted(latencies)
     p50, p99 = (1e3 * ordered[int(share * (len(ordered) - 1))] for share in (0.5, 0.99))
     (corpus,) = status.corpora

@@ -1,6 +1,6 @@
 """The subspace directions alone, in the width of a large model, with simulated stories.
 
-    python benchmarks/wide.py [--width 5120] [--wide-concepts 80] [--wide-stories 160] [--wide-tokens 400]
+    python -m benchmarks.wide [--width 5120] [--wide-concepts 80] [--wide-stories 160] [--wide-tokens 400]
 
 The textbook forms and decomposes one dense matrix per concept. That takes many seconds each, so it does some concepts
 only, and their mean time counts for all. Making the stories' bases is timed apart: both need them.
@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import ParamSpec, TypeVar
 
-import textbook
 import torch
 from torch import Tensor
 
+from benchmarks import flags
+from benchmarks.textbook import directions as textbook
+from benchmarks.timing import timed
 from engine.compute.statistics.directions import normalise
 from engine.compute.statistics.subspace import Projectors, Subspaces, basis, filtered
 
@@ -30,9 +30,6 @@ SHARED = 200
 OWN = 20
 """Dimensions in which the stories of one concept vary."""
 LEAST_COSINE = 0.9999
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -73,14 +70,14 @@ def compare(size: Wide) -> None:
     labels = [i % size.concepts for i in range(size.stories)]
     differences = torch.randn(size.concepts, size.hidden, dtype=torch.float64, device=DEVICE)
     summing, spaces = timed(gather, bases, labels, size)
-    solving, found = timed(filtered, spaces, differences)
+    solving, solved = timed(filtered, spaces, differences)
     forming, decomposing, cosines = [], [], []
     for c in range(size.dense):
         seconds, matrix = timed(plain_matrix, bases, labels, c)
         forming.append(seconds)
         seconds, direction = timed(plain_direction, matrix, differences[c].float())
         decomposing.append(seconds)
-        cosines.append(float(normalise(found.directions[c]) @ direction.double()))
+        cosines.append(float(normalise(solved.directions[c]) @ direction.double()))
     plain = (fmean(forming) * size.concepts, fmean(decomposing) * size.concepts)
     print(f"\nsubspace directions, simulated: {size}, on {DEVICE}; making the bases {made:.1f} s")
     print(f"{'':28}{'textbook':>10}{'ours':>10}")
@@ -104,15 +101,6 @@ def plain_direction(matrix: Tensor, difference: Tensor) -> Tensor:
     return textbook.filtered(matrix, torch.linalg.eigh(matrix)[0], difference)
 
 
-def timed(work: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> tuple[float, T]:
-    """Seconds, and what came of them."""
-    started = time.perf_counter()
-    result = work(*arguments, **keywords)
-    if DEVICE.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - started, result
-
-
 def simulate(size: Wide) -> list[Tensor]:
     """What each story spans, `[H, T - 1]`, from tokens that vary in shared, in own and in arbitrary dimensions."""
     generator = torch.Generator().manual_seed(0)
@@ -124,9 +112,9 @@ def simulate(size: Wide) -> list[Tensor]:
     bases = []
     for i in range(size.stories):
         tokens = noise(size.tokens, SHARED) @ shared + noise(size.tokens, OWN) @ own[i % size.concepts]
-        found = basis((tokens + 2.0 * noise(size.tokens, size.hidden)).to(DEVICE), None)
-        assert found is not None
-        bases.append(found)
+        spanned = basis((tokens + 2.0 * noise(size.tokens, size.hidden)).to(DEVICE), None)
+        assert spanned is not None
+        bases.append(spanned)
     return bases
 
 
@@ -147,11 +135,11 @@ def gather(bases: list[Tensor], labels: list[int], size: Wide) -> Subspaces:
     )
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = flags.parser(__doc__)
     add_flags(parser)
-    compare(from_flags(parser.parse_args()))
+    compare(from_flags(parser.parse_args(argv)))
     return 0
 
 

@@ -176,7 +176,7 @@ def make(family: str, folder: Path) -> Path:
     """Write a checkpoint of a family with its tokenizer; returns the folder."""
     from transformers.utils import logging
 
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     torch.manual_seed(zlib.crc32(family.encode()))
     model = MODELS[family]()
     with torch.no_grad():

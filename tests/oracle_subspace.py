@@ -18,8 +18,9 @@ def basis(tokens: np.ndarray, k: int | None = None) -> np.ndarray:
 
 
 def projector(tokens: np.ndarray, k: int | None = None) -> np.ndarray:
-    found = basis(tokens, k)
-    return found @ found.T
+    axes = basis(tokens, k)
+    projection: np.ndarray = axes @ axes.T
+    return projection
 
 
 def difference_of_projectors(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amygdala_tui.mirror import Mirror
 from engine.settings import Settings
 from engine.triage import Thresholds, judge
@@ -10,7 +12,7 @@ from engine.wire.snapshot import ConceptView, Doing, StoryView
 from tests.numbers import concept_quality
 
 
-def story(path: str, **fields: object) -> StoryView:
+def story(path: str, **fields: Any) -> StoryView:
     """A story's view; concept and scenario follow from the path."""
     parts = path.removesuffix(".txt").split("/")
     concept = None if parts[-1] == "baseline" else parts[-1]

@@ -27,7 +27,7 @@ def test_bad_usage_exits_with_2(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     try:
-        code = __main__.main(arguments)
+        code: object = __main__.main(arguments)
     except SystemExit as exit_:  # argparse's way
         code = exit_.code
     assert code == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -25,8 +27,15 @@ def moved(revision: int) -> Moved:
     )  # fmt: skip
 
 
-def changed(base: int, revision: int, **fields: object) -> Changed:
-    empty = {"layers": [2], "stories": [], "removed": [], "concepts": None, "problems": [], "moved": None}
+def changed(base: int, revision: int, **fields: Any) -> Changed:
+    empty: dict[str, Any] = {
+        "layers": [2],
+        "stories": [],
+        "removed": [],
+        "concepts": None,
+        "problems": [],
+        "moved": None,
+    }
     return Changed(corpus="/c", base=base, revision=revision, **(empty | fields))
 
 

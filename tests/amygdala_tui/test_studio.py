@@ -160,7 +160,7 @@ async def test_retrain_asks_for_the_scope_and_runs_it(corpus: Path, engine: Engi
         await eventually_async(lambda: screen(app).mirror.revision == 4)
         assert screen(app).mirror.moves[0].cost.texts_run == 46
         await pilot.press("r", "escape")
-        assert app.screen is screen(app)
+        assert app.screen_stack == [screen(app)]
 
 
 async def test_paused_changes_are_stale_until_retrained(corpus: Path, engine: Engine) -> None:

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from tests.conftest import ROOT
-from tests.engine.test_walls import HEAVY, loaded_after
+from tests.engine.imports import HEAVY, loaded_after
+from tests.places import ROOT
 
 SCRIPT = ROOT / "docs" / "reference.py"
 

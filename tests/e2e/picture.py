@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from amygdala_tui.app import Studio
@@ -28,7 +29,7 @@ async def take(folder: Path, sizes: list[tuple[int, int]]) -> None:
         async with app.run_test(size=(width, height)) as pilot:
             studio = app.screen
             assert isinstance(studio, StudioScreen)
-            await eventually_async(lambda shown=studio: shown.mirror.doing and shown.mirror.doing.state == "ready")
+            await eventually_async(partial(is_ready, studio))
             for key, view in (("n", "story"), ("2", "triage"), ("3", "queue"), ("4", "concept"), ("8", "engine")):
                 await pilot.press(key)
                 await pilot.pause()
@@ -37,6 +38,11 @@ async def take(folder: Path, sizes: list[tuple[int, int]]) -> None:
     await connection.request(protocol.Stop)
     await connection.close()
     shutil.rmtree(home, ignore_errors=True)
+
+
+def is_ready(studio: StudioScreen) -> bool:
+    """Whether all numbers are there."""
+    return studio.mirror.doing is not None and studio.mirror.doing.state == "ready"
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ async def test_mending_the_misfiled_story_takes_its_concept_out_of_its_bucket(tm
     assert first.moved is not None
     assert first.moved.cost.texts_run == 58  # 60 files: one is empty, and one text stands in two
 
+    assert first.concepts is not None
     concepts = {view.name: view for view in first.concepts}
     stories = {view.path: view for view in (await snapshot(talk)).stories}
     assert bucket(concepts[CONCEPT]) is Bucket.FRAGMENTED
@@ -39,6 +40,7 @@ async def test_mending_the_misfiled_story_takes_its_concept_out_of_its_bucket(tm
     second = await talk.event(protocol.Changed, lambda event: event.revision == 2 and event.base == 1)
     moved = second.moved
     assert moved is not None
+    assert second.concepts is not None
     assert moved.changes == [Change(path=MISFILED, kind="edited")]
     assert moved.cost.texts_run == 1
     assert moved.cost.texts_cached == 0
@@ -46,7 +48,10 @@ async def test_mending_the_misfiled_story_takes_its_concept_out_of_its_bucket(tm
     move = next(move for move in moved.concepts if move.concept == CONCEPT)
     assert move.affected
     assert move.bucket == ("fragmented", "mixed")
-    assert move.first_pc[1] > move.first_pc[0]
+    before, after = move.first_pc
+    assert before is not None
+    assert after is not None
+    assert after > before
     assert moved.queue == (5, 4)
 
     await talk.ask(protocol.Stop)

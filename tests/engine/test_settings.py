@@ -177,9 +177,14 @@ def test_fresh_template_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_template_sets_what_was_given(tmp_path: Path) -> None:
-    given = {"model": 'a "quoted" \\ päth\n', "redundant_r2": 0.25, "max_length": 9, "pooling": "mean"}
-    toml(tmp_path, settings.template(given))
-    assert settings.load(tmp_path, {}) == Settings(**given)
+    overrides: dict[str, Any] = {
+        "model": 'a "quoted" \\ päth\n',
+        "redundant_r2": 0.25,
+        "max_length": 9,
+        "pooling": "mean",
+    }
+    toml(tmp_path, settings.template(overrides))
+    assert settings.load(tmp_path, {}) == Settings(**overrides)
 
 
 def test_template_names_every_setting_but_the_one_no_file_decides() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from engine.results import ConceptQuality, Null, Results, StoryFit
@@ -9,12 +11,12 @@ from engine.triage import Bucket, Thresholds, Verdict, by_bucket, judge, outlier
 from tests.numbers import LAYER, concept_quality
 
 
-def verdict(thresholds: Thresholds | None = None, **numbers: float | None) -> Verdict:
+def verdict(thresholds: Thresholds | None = None, **numbers: Any) -> Verdict:
     return judge(
         concept_quality(**({"neuron": 0.0, "nearest": 0.0, "r_squared": 0.0} | numbers)),
         LAYER,
         thresholds or Thresholds(),
-    )  # type: ignore[arg-type]
+    )
 
 
 @pytest.mark.parametrize(
@@ -37,12 +39,12 @@ def verdict(thresholds: Thresholds | None = None, **numbers: float | None) -> Ve
         ({"first_pc": 0.39}, Bucket.FRAGMENTED),
     ],
 )
-def test_bucket_is_the_first_that_matches(numbers: dict[str, float | None], bucket: Bucket) -> None:
+def test_bucket_is_the_first_that_matches(numbers: dict[str, Any], bucket: Bucket) -> None:
     assert verdict(**numbers).bucket is bucket
 
 
 @pytest.mark.parametrize("bucket_numbers", [{"nearest": 0.9}, {"first_pc": 0.9}, {"first_pc": 0.1}, {}])
-def test_redundant_stands_beside_any_bucket(bucket_numbers: dict[str, float]) -> None:
+def test_redundant_stands_beside_any_bucket(bucket_numbers: dict[str, Any]) -> None:
     plain, marked = verdict(**bucket_numbers, r_squared=0.9), verdict(**bucket_numbers, r_squared=0.91)
     assert (plain.redundant, marked.redundant) == (False, True)
     assert marked.bucket is plain.bucket
@@ -74,7 +76,7 @@ def test_every_mark_shows_in_the_label() -> None:
         ({"stories": 2}, ["only 2 stories look"]),
     ],
 )
-def test_reasons_name_the_numbers_and_thresholds_that_decided(numbers: dict[str, float], words: list[str]) -> None:
+def test_reasons_name_the_numbers_and_thresholds_that_decided(numbers: dict[str, Any], words: list[str]) -> None:
     said = "; ".join(verdict(**numbers).reasons)
     assert [word for word in words if word not in said] == []
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from rich.text import Text
 from textual.app import App, ComposeResult
 
@@ -31,7 +34,11 @@ class Host(App[None]):
 
 
 def lines(*keys: str) -> list[Line]:
-    return [Line(key.lstrip("#"), lambda _, key=key: Text(key), is_heading=key.startswith("#")) for key in keys]
+    return [Line(key.lstrip("#"), drawing(key), is_heading=key.startswith("#")) for key in keys]
+
+
+def drawing(key: str) -> Callable[[int], Text]:
+    return lambda _width: Text(key)
 
 
 def shown(widget: LineList) -> list[str]:
@@ -67,13 +74,13 @@ async def test_the_cursor_stays_on_its_row_when_rows_come_and_go() -> None:
 async def test_ten_thousand_rows_draw_only_what_is_on_screen() -> None:
     drawn: list[int] = []
 
-    def draw(number: int) -> Text:
+    def draw(number: int, _width: int) -> Text:
         drawn.append(number)
         return Text(str(number))
 
     app = Host(LineList())
     async with app.run_test(size=(40, 20)) as pilot:
-        app.widget.show([Line(str(i), lambda _, i=i: draw(i)) for i in range(10_000)])
+        app.widget.show([Line(str(i), partial(draw, i)) for i in range(10_000)])
         await pilot.pause()
         await pilot.press("end")
         await pilot.pause()

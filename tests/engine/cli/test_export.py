@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -342,12 +343,11 @@ def test_broken_model_exits_1(run: Run, corpus: Path, tmp_path: Path) -> None:
 def test_full_disk_exits_1_and_leaves_the_old_set(export: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     export("--quality-report")
     before = {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()}
-    from engine.export import files
 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     code, _, err = export("--quality-report", "--target-layers", "0")
     assert code == 1
     assert f"cannot write to {tmp_path / 'out'}: No space left on device" in err

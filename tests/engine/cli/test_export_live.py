@@ -174,12 +174,13 @@ async def test_story_that_changes_during_the_export_is_exported_as_it_is_in_the_
     live: Engine, run: Run, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from engine.cli import computing
+    from engine.compute.live.corpus import Readout
 
     talk = await opened(live, corpus)
     fetch = computing._fetch
     edits = iter(["They changed it at the last moment.", "And again."])
 
-    def overtaken(reply: protocol.Exported) -> computing.Readout:
+    def overtaken(reply: protocol.Exported) -> Readout:
         if (text := next(edits, None)) is not None:
             write(corpus / "stories" / "joyful.txt", text)
         return fetch(reply)

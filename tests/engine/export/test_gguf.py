@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from engine.errors import AmygdalaError, UsageError
-from engine.export import files, gguf
+from engine.export import gguf
 from engine.export.files import QUALITY, VECTORS
 from engine.export.readout import write
 from engine.export.verify import verify
@@ -246,7 +246,7 @@ def test_one_file_under_two_spellings_is_one(folder: Path) -> None:
 @pytest.mark.parametrize("nth", [1, 3, 4, 5])
 def test_disk_that_fills_up_changes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch, nth: int) -> None:
     before = contents(folder)
-    monkeypatch.setattr(files.os, "fsync", Refusal(os.fsync, nth))
+    monkeypatch.setattr(os, "fsync", Refusal(os.fsync, nth))
     with pytest.raises(AmygdalaError, match="No space left"):
         write(folder, readout(1), RUN_DOCUMENT | {"model": "other"}, control_vectors="llama")
     assert contents(folder) == before

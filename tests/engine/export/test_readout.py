@@ -14,7 +14,6 @@ from safetensors.torch import load_file
 
 from engine.compute.live.corpus import Readout
 from engine.errors import AmygdalaError
-from engine.export import files
 from engine.export.files import MANIFEST, QUALITY, RUN, VECTORS
 from engine.export.readout import write
 from engine.export.verify import verify
@@ -105,7 +104,7 @@ def test_nothing_but_the_set_is_touched(tmp_path: Path) -> None:
 def test_disk_that_fills_up_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nth: int) -> None:
     write(tmp_path, readout(), RUN_DOCUMENT, {"calm": {"n": 1}})
     before = contents(tmp_path)
-    monkeypatch.setattr(files.os, "fsync", Refusal(os.fsync, nth))
+    monkeypatch.setattr(os, "fsync", Refusal(os.fsync, nth))
     with pytest.raises(AmygdalaError, match="No space left"):
         write(tmp_path, readout(1), RUN_DOCUMENT | {"model": "other"}, {"calm": {"n": 2}})
     assert contents(tmp_path) == before

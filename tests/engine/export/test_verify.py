@@ -146,7 +146,7 @@ def test_unreadable_vectors_are_noticed(folder: Path, content: bytes | None) -> 
     assert problem.startswith(f"{folder / VECTORS}: cannot be read: ")
 
 
-MANIFESTS = {
+MANIFESTS: dict[str, tuple[dict[str, Any], str]] = {
     "key too many": ({"model": "m"}, "unknown field `model`"),
     "other dtype": ({"dtype": "float32"}, "`$.dtype`"),
     "number as text": ({"hidden_size": "4"}, "`$.hidden_size`"),
@@ -201,7 +201,7 @@ def rows(*replaced: tuple[int, Any]) -> dict[str, Any]:
     return {"layer_1.vectors": made.numpy()}
 
 
-TENSORS = {
+TENSORS: dict[str, tuple[dict[str, Any], str]] = {
     "extra": ({"layer_2.vectors": np.zeros((2, 4), np.float16)}, "tensors that readout.json does not list: layer_2"),
     "other width": ({"layer_1.vectors": np.zeros((2, 5), np.float16)}, "layer_1.vectors has the shape [2, 5]"),
     "other height": ({"layer_1.vectors": np.zeros((3, 4), np.float16)}, "it is [2, 4] (concepts, hidden size)"),

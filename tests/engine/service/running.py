@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import pytest
 
@@ -78,7 +78,7 @@ class Talk:
         self._events = connection.events()
 
     @classmethod
-    async def to(cls, socket: Path, corpus: Path, settings: Settings | None = SETTINGS) -> Talk:
+    async def to(cls, socket: Path, corpus: Path, settings: Settings | None = SETTINGS) -> Self:
         """Connect and open the corpus."""
         talk = cls(await client.connect(socket), corpus)
         opened = await talk.ask(protocol.Open, settings=settings)

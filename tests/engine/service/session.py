@@ -140,6 +140,8 @@ class Session:
         self.ever: dict[str, set[str]] = {}
         """Ids of the texts that a path has had."""
         self.live = True
+        self.was_live: bool
+        """Whether changes were followed at any time since all was done."""
         self.n_pending = 0
         self.kills = {"worker": 0, "engine": 0}
         self.begin_window()
@@ -308,7 +310,8 @@ class Session:
         self.house.engine.process.kill()
         self.house.engine.process.wait()
         await eventually_async(lambda: pid is None or not alive(pid))  # what it was at would be run by both
-        self.live = self.was_live = True
+        self.live = True
+        self.was_live = True
         self.house.revive()
         await self.connect()
 

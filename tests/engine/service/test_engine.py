@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from engine import client
 from engine.errors import AmygdalaError
 from engine.settings import Settings
 from engine.wire import protocol
@@ -29,6 +31,10 @@ async def talk(engine: Engine, corpus: Path) -> AsyncIterator[Talk]:
 
 def state_of(changed: Changed, path: str) -> str | None:
     return next((view.state for view in changed.stories if view.path == path), None)
+
+
+def is_stale(path: str, changed: Changed) -> bool:
+    return state_of(changed, path) == "stale"
 
 
 async def test_opening_gives_numbers_for_every_story_and_concept(talk: Talk) -> None:
@@ -167,7 +173,7 @@ async def test_paused_changes_go_stale_until_they_are_retrained(talk: Talk, corp
     await talk.ask(SetLive, live=False)
     for concept in ("joyful", "lonely"):
         write(corpus / "stories" / f"{concept}.txt", f"A {concept} thing happened.")
-        changed = await talk.event(Changed, lambda event, c=concept: state_of(event, f"stories/{c}.txt") == "stale")
+        changed = await talk.event(Changed, partial(is_stale, f"stories/{concept}.txt"))
         assert changed.base == changed.revision == 1
     await talk.ask(Retrain, paths=["stories/joyful.txt"])
     changed = await talk.revision(2)
@@ -248,9 +254,7 @@ async def test_other_settings_are_a_conflict_unless_insisted_on(engine: Engine, 
     await other.close()
 
 
-async def _connection(engine: Engine):
-    from engine import client
-
+async def _connection(engine: Engine) -> client.Connection:
     return await client.connect(engine.socket)
 
 
@@ -270,10 +274,11 @@ async def test_a_killed_worker_is_replaced_at_the_next_edit(talk: Talk, corpus: 
     await talk.ready()
     (model,) = [model for model in (await talk.status()).models if model.model == SETTINGS.model]
     assert model.state == "idle"
-    assert model.pid is not None
+    pid = model.pid
+    assert pid is not None
     assert model.bytes > 0
-    os.kill(model.pid, signal.SIGKILL)
-    eventually(lambda: not alive(model.pid))
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: not alive(pid))
     write(corpus / "stories" / "joyful.txt", "It went on as if nothing had happened.")
     moved = (await talk.revision(2)).moved
     assert moved is not None

@@ -183,11 +183,12 @@ async def test_line_over_the_limit_ends_its_connection_with_words(opened: Path, 
 async def test_too_many_names_or_too_long_a_draft_are_refused(opened: Path, short_dir: Path) -> None:
     wire = await connect(short_dir)
     assert (await wire.reply({"type": "Hello", "protocol": PROTOCOL, "version": "test"}))["type"] == "Welcome"
-    for request in (
+    requests: list[dict[str, Any]] = [
         {"type": "Retrain", "paths": ["stories/a.txt"] * (protocol.MAX_NAMES + 1)},
         {"type": "Score", "path": "stories/a.txt", "text": "x" * (protocol.MAX_DRAFT + 1)},
         {"type": "GetRevisions", "limit": 10**6},
-    ):
+    ]
+    for request in requests:
         answer = await wire.reply({"id": 5, "corpus": str(opened)} | request)
         assert (answer["type"], answer["id"]) == ("Failure", 5)
     await wire.close()
@@ -196,14 +197,14 @@ async def test_too_many_names_or_too_long_a_draft_are_refused(opened: Path, shor
 @pytest.mark.parametrize("path", ["../secret.txt", "/etc/passwd", "stories/../../x.txt", "paired/x/../../../y.txt"])
 @pytest.mark.parametrize("kind", ["Retrain", "Score", "GetText"])
 async def test_path_outside_the_corpus_is_refused(opened: Path, short_dir: Path, path: str, kind: str) -> None:
-    fields: dict[str, Any] = {
+    fields: dict[str, dict[str, Any]] = {
         "Retrain": {"paths": [path]},
         "Score": {"path": path, "text": "x"},
         "GetText": {"path": path, "revision": 1},
-    }[kind]
+    }
     wire = await connect(short_dir)
     assert (await wire.reply({"type": "Hello", "protocol": PROTOCOL, "version": "test"}))["type"] == "Welcome"
-    answer = await wire.reply({"type": kind, "id": 5, "corpus": str(opened)} | fields)
+    answer = await wire.reply({"type": kind, "id": 5, "corpus": str(opened)} | fields[kind])
     assert answer["type"] == "Failure" or answer["text"] is None
     await wire.close()
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from engine.compute.activations import store as store_module
 from engine.compute.activations.store import SAME_USE, Store
 
 
@@ -19,4 +18,4 @@ def store(tmp_path: Path) -> Store:
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every look at the time is so much later that a use counts as another one."""
     ticks = iter(range(1_000_000))
-    monkeypatch.setattr(store_module.time, "time", lambda: next(ticks) * 2 * SAME_USE)
+    monkeypatch.setattr("engine.compute.activations.store.time.time", lambda: next(ticks) * 2 * SAME_USE)

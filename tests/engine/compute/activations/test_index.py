@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from engine.compute.activations import index
-from engine.compute.activations import store as store_module
 from engine.compute.activations.index import Held
 from engine.compute.activations.store import SAME_USE, Store
 from tests.engine.compute.activations.entries import (
@@ -52,15 +51,15 @@ def test_full_store_drops_the_least_recently_used(tmp_path: Path) -> None:
 
 def test_second_use_within_the_hour_is_not_noted(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     now = time.time()
-    monkeypatch.setattr(store_module.time, "time", lambda: now)
+    monkeypatch.setattr("engine.compute.activations.store.time.time", lambda: now)
     store.put({KEYS[0]: entry()})
-    monkeypatch.setattr(store_module.time, "time", lambda: now + SAME_USE - 1)
+    monkeypatch.setattr("engine.compute.activations.store.time.time", lambda: now + SAME_USE - 1)
     store.get(KEYS)
     assert store.info().oldest_use == now
-    monkeypatch.setattr(store_module.time, "time", lambda: now + SAME_USE + 1)
+    monkeypatch.setattr("engine.compute.activations.store.time.time", lambda: now + SAME_USE + 1)
     store.get(KEYS)
     assert store.info().oldest_use == now + SAME_USE + 1
-    monkeypatch.setattr(store_module.time, "time", lambda: now)  # the clock was set back
+    monkeypatch.setattr("engine.compute.activations.store.time.time", lambda: now)  # the clock was set back
     store.get(KEYS)
     assert store.info().oldest_use == now
 

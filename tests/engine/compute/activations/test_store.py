@@ -151,11 +151,11 @@ def test_full_disk_is_no_failure(
     store.put({KEYS[0]: entry()})
     with monkeypatch.context() as patch:
         if step == "mkstemp":
-            patch.setattr(store_module.tempfile, "mkstemp", failing(errno.ENOSPC))
+            patch.setattr(tempfile, "mkstemp", failing(errno.ENOSPC))
         elif step == "replace":
             patch.setattr(Path, "replace", failing(errno.ENOSPC))
         else:
-            patch.setattr(store_module.os, "fdopen", lambda handle, _mode: Full(handle))
+            patch.setattr(os, "fdopen", lambda handle, _mode: Full(handle))
         for _ in range(3):
             store.put({KEYS[1]: entry(1)})
     assert store.get(KEYS).keys() == {KEYS[0]}
@@ -210,10 +210,10 @@ def read_only() -> Iterator[Store]:
     store = Store(root)
     store.put({KEYS[0]: entry()})
     store.close()
-    for folder, _, names in os.walk(root, topdown=False):
+    for walked, _, names in os.walk(root, topdown=False):
         for name in names:
-            Path(folder, name).chmod(0o444)
-        Path(folder).chmod(0o555)
+            Path(walked, name).chmod(0o444)
+        Path(walked).chmod(0o555)
     am_root = os.geteuid() == 0
     if am_root:
         os.seteuid(NOBODY)

@@ -59,7 +59,7 @@ def _same_fit(one: dict[str, Any], other: dict[str, Any], tolerance: float, wher
 
 def _same_ranking(one: list[Any], other: list[Any], tolerance: float, where: str) -> None:
     sizes = [sorted((abs(value) for _, value in ranking), reverse=True) for ranking in (one, other)]
-    assert all(_near(*pair, tolerance) for pair in zip(*sizes, strict=True)), f"{where}: {sizes}"
+    assert all(_near(one, other, tolerance) for one, other in zip(*sizes, strict=True)), f"{where}: {sizes}"
     theirs = dict(map(tuple, other))
     for name, value in one:
         if name in theirs:

@@ -40,7 +40,7 @@ class Lookup(nn.Module):
         self.config: Any = SimpleNamespace(
             num_hidden_layers=3, hidden_size=hidden, max_position_embeddings=8, get_text_config=lambda: self.config
         )
-        self.table = nn.Embedding.from_pretrained(table)
+        self.table = nn.Embedding.from_pretrained(table)  # type: ignore[no-untyped-call]
         self.layers = nn.ModuleList(Block(hidden, neurons) for _ in range(3))
 
     def forward(self, input_ids: Tensor, **_: Tensor) -> Tensor:
@@ -65,7 +65,8 @@ def lookup_model(table: Tensor, name: str = "lookup") -> LoadedModel:
 def rows_of(model: LoadedModel, layer: int) -> dict[str, np.ndarray]:
     """Every text's activation after a block, by text, in fp64 of the fp32 that the engine sees."""
     module = model.module
-    x = module.table.weight
+    assert isinstance(module, Lookup)
+    x: Tensor = module.table.weight
     for block in module.layers[: layer + 1]:
         x = block(x)
     return {str(i): row for i, row in enumerate(x.double().numpy())}

@@ -178,7 +178,7 @@ def test_retrained_text_replaces_what_was_known_of_it_everywhere(tmp_path: Path)
     live = fresh_corpus(model, tmp_path)
     tree: Tree = {"a": ("calm", "0"), "b": ("calm", "1"), "c": ("sad", "2"), "d": ("sad", "3")}
     apply(live, tree)
-    model.module.table.weight[1] *= -2
+    model.module.get_parameter("table.weight")[1] *= -2
     results, n_run = counted(live, tree, ["1"])
     assert n_run == 1
     assert_same(results, apply(fresh_corpus(model, tmp_path / "other"), tree))

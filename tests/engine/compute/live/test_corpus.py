@@ -15,7 +15,7 @@ from engine.compute.live.corpus import LiveCorpus
 from engine.compute.model.loaded import LoadedModel
 from engine.corpus import text_id
 from engine.errors import AmygdalaError
-from engine.results import Results
+from engine.results import LayerQuality, Results
 from tests import oracle
 from tests.engine.compute.live.lookup import SETTINGS, lookup_model, rows_of
 from tests.engine.compute.live.trees import (
@@ -61,7 +61,9 @@ def assert_is_the_oracles(model: LoadedModel, live: LiveCorpus, results: Results
     assert_middle_is_the_oracles(model, live, results, placements, by_id)
 
 
-def assert_layer_is_the_oracles(model: LoadedModel, ours, rows: np.ndarray, d: np.ndarray, layer: int) -> None:
+def assert_layer_is_the_oracles(
+    model: LoadedModel, ours: LayerQuality, rows: np.ndarray, d: np.ndarray, layer: int
+) -> None:
     projections, aligned = rows @ d, oracle.alignments(rows, d)
     single = len(rows) == 1
     ratios = [*oracle.variance_ratios(rows), 0.0, 0.0][: min(*rows.shape, 3)]
@@ -74,7 +76,7 @@ def assert_layer_is_the_oracles(model: LoadedModel, ours, rows: np.ndarray, d: n
     )
     assert ours.story_alignment_mean == pytest.approx(np.mean(aligned), abs=1e-9)
     assert ours.story_alignment_std == pytest.approx(0 if single else np.std(aligned, ddof=1), abs=1e-9)
-    weight = model.module.layers[layer].mlp["down_proj"].weight.double().numpy()
+    weight = model.anatomy.blocks[layer].get_parameter("mlp.down_proj.weight").double().numpy()
     cosines = oracle.neuron_cosines(d, weight)
     best = sorted(range(len(cosines)), key=lambda i: -abs(cosines[i]))[:5]
     assert [abs(value) for _, value in ours.top5_neurons] == pytest.approx([abs(cosines[i]) for i in best], abs=1e-5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -202,9 +203,9 @@ def exact_solved(directions: torch.Tensor, d0: torch.Tensor, keeper: DirectionKe
 
 
 def golden_corpus(
-    model: LoadedModel, folder: Path, **given: object
+    model: LoadedModel, folder: Path, **overrides: Any
 ) -> tuple[LiveCorpus, list[Placement], dict[str, str]]:
-    settings = Settings(model=str(GOLDEN / "models" / "llama"), device="cpu", target_layers="1,2,4", **given)
+    settings = Settings(model=str(GOLDEN / "models" / "llama"), device="cpu", target_layers="1,2,4", **overrides)
     stories = scan(Layout.of(GOLDEN / "corpus")).stories
     live = LiveCorpus(model, settings, Store(folder))
     return live, [Placement(s.text_id, s.concept) for s in stories], {s.text_id: s.text for s in stories}
@@ -230,7 +231,8 @@ def test_a_draft_is_told_what_saving_it_would_come_to(
     fit = next(fit for fit in after.fits if fit.text_id == text_id(DRAFT))
     assert draft.alignment == pytest.approx(fit.alignment, abs=1e-5)
     assert draft.own == pytest.approx(fit.own, abs=1e-5)
-    assert (draft.rival, draft.rival_score) == (fit.rival, pytest.approx(fit.rival_score, abs=1e-5))
+    assert draft.rival == fit.rival
+    assert draft.rival_score == pytest.approx(fit.rival_score, abs=1e-5)
     assert draft.margin == pytest.approx((fit.own or 0) - fit.rival_score, abs=1e-5)
     found = next(quality for quality in after.concepts if quality.concept == "joyful")
     assert draft.after is not None

@@ -100,10 +100,10 @@ def expected(method: str, read: Read, tree: Tree, layer: int) -> dict[str, tuple
             difference = oracle.whitened([np.array([x[text] for text in own[n]]) for n in names], difference, 0.5)
         elif chosen.get("method") == "subspace":
             hidden = len(difference)
-            spanned = [
+            spanned, spanned_by_others = (
                 [tokens[text] for text in group if not spans_all(tokens[text], k)] for group in (own[name], others)
-            ]
-            matrix = oracle_subspace.difference_of_projectors(*spanned, hidden, k)
+            )
+            matrix = oracle_subspace.difference_of_projectors(spanned, spanned_by_others, hidden, k)
             top = chosen.get("subspace_direction") == "top-k"
             difference = (
                 oracle_subspace.top_k(matrix, difference, 2) if top else oracle_subspace.filtered(matrix, difference)
@@ -113,7 +113,7 @@ def expected(method: str, read: Read, tree: Tree, layer: int) -> dict[str, tuple
 
 
 def spans_all(tokens: np.ndarray, k: int | None) -> bool:
-    return oracle_subspace.basis(tokens, k).shape[1] == tokens.shape[1]
+    return bool(oracle_subspace.basis(tokens, k).shape[1] == tokens.shape[1])
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -13,7 +13,7 @@ from transformers import AutoModel, BertConfig, GPT2Config, LlamaConfig, Qwen3Co
 from engine.compute.model.anatomy import UNNAMED, Anatomy, Parts, dissect, unread
 from engine.errors import AmygdalaError
 
-SMALL = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "vocab_size": 32}
+SMALL: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "vocab_size": 32}
 CONFIGS: dict[str, Any] = {
     "llama": LlamaConfig(**SMALL, intermediate_size=40, num_key_value_heads=2),
     "llama, square": LlamaConfig(**SMALL, intermediate_size=16, num_key_value_heads=2),
@@ -32,7 +32,7 @@ DOWN = {
 
 @pytest.mark.parametrize("kind", CONFIGS)
 def test_blocks_and_down_projection_are_found(kind: str) -> None:
-    anatomy = dissect(AutoModel.from_config(CONFIGS[kind]))
+    anatomy = dissect(AutoModel.from_config(CONFIGS[kind]))  # type: ignore[no-untyped-call]
     assert len(anatomy.blocks) == 3
     assert anatomy.hidden_size == 16
     for layer, block in enumerate(anatomy.blocks):
@@ -43,7 +43,7 @@ def test_blocks_and_down_projection_are_found(kind: str) -> None:
 
 
 def test_text_blocks_are_told_from_an_image_towers() -> None:
-    model = nn.Module()
+    model: Any = nn.Module()
     model.config = SimpleNamespace(num_hidden_layers=2, hidden_size=4)
     model.config.get_text_config = lambda: model.config
     model.vision = nn.ModuleDict({"layers": nn.ModuleList([nn.Identity(), nn.Identity()])})
@@ -52,7 +52,7 @@ def test_text_blocks_are_told_from_an_image_towers() -> None:
 
 
 def test_model_without_recognisable_blocks_says_what_was_looked_for() -> None:
-    model = nn.Module()
+    model: Any = nn.Module()
     model.config = SimpleNamespace(num_hidden_layers=5, hidden_size=4)
     model.config.get_text_config = lambda: model.config
     model.stages = nn.ModuleList([nn.Identity(), nn.Identity()])
@@ -65,7 +65,7 @@ def test_model_without_recognisable_blocks_says_what_was_looked_for() -> None:
 def test_model_that_does_not_read_text_is_refused_with_words() -> None:
     from transformers import ResNetConfig
 
-    model = AutoModel.from_config(ResNetConfig(embedding_size=8, hidden_sizes=[8], depths=[1]))
+    model = AutoModel.from_config(ResNetConfig(embedding_size=8, hidden_sizes=[8], depths=[1]))  # type: ignore[no-untyped-call]
     with pytest.raises(AmygdalaError, match="ResNetModel"):
         dissect(model)
 
@@ -90,13 +90,13 @@ def test_experts_come_in_order_and_the_shared_one_last() -> None:
     shared = nn.ModuleDict({"down_proj": nn.Linear(6, 4)})
     mlp = nn.ModuleDict({"gate": nn.Linear(4, 3), "experts": experts, "shared_expert": shared})
     found = one_block(nn.ModuleDict({"self_attn": nn.Linear(4, 4), "mlp": mlp})).down_projections(0)
-    expected = [expert.down_proj.weight for expert in experts] + [shared.down_proj.weight]
+    expected = [part.get_parameter("down_proj.weight") for part in (*experts, shared)]
     assert [matrix is weight for matrix, weight in zip(found, expected, strict=True)] == [True] * 4
 
 
 @pytest.mark.parametrize("inner", [6, 4])
 def test_fused_experts_kept_transposed_are_turned(inner: int) -> None:
-    experts = nn.Module()
+    experts: Any = nn.Module()
     experts.down_proj = nn.Parameter(torch.randn(3, inner, 4))
     experts.is_transposed = True
     found = one_block(nn.ModuleDict({"mlp": nn.ModuleDict({"experts": experts})})).down_projections(0)
@@ -111,10 +111,11 @@ def test_side_streams_and_mixers_are_not_taken_for_the_mlp() -> None:
 
 
 def test_parts_can_be_named_by_hand() -> None:
-    block = nn.ModuleDict({"look": nn.ModuleDict({"back": nn.Linear(6, 4)}), "think": nn.Linear(8, 4)})
+    back = nn.Linear(6, 4)
+    block = nn.ModuleDict({"look": nn.ModuleDict({"back": back}), "think": nn.Linear(8, 4)})
     assert one_block(block).attention_output(0) is None
     named = one_block(block, Parts(attention_output="look.back", down_projection="think"))
-    assert named.attention_output(0) is block["look"]["back"]
+    assert named.attention_output(0) is back
     assert (named.head_width(0), named.head_dim(0)) == (6, 3)
     assert named.down_projections(0)[0] is block["think"].weight
 
@@ -126,7 +127,7 @@ def test_part_named_wrongly_is_told_with_what_there_is() -> None:
 
 
 def test_blocks_can_be_named_by_hand() -> None:
-    model = nn.Module()
+    model: Any = nn.Module()
     model.config = SimpleNamespace(hidden_size=4)
     model.config.get_text_config = lambda: model.config
     model.stages = nn.ModuleList([nn.Identity(), nn.Identity()])

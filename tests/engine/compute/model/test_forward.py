@@ -187,6 +187,7 @@ def test_token_that_is_not_finite_is_refused_though_it_is_not_the_last(
 
     def infinite(sequences: list[list[int]], place: int) -> Any:
         taken = forward(sequences)
+        assert taken.tokens is not None
         tokens = taken.tokens[0].clone()
         tokens[-1, place] = torch.inf
         return dataclasses.replace(taken, tokens=[tokens])
@@ -199,7 +200,9 @@ def test_token_that_is_not_finite_is_refused_though_it_is_not_the_last(
 
 
 @pytest.mark.parametrize(("pooling", "expected"), [("mean", [2.0, 3.0]), ("last", [3.0, 4.0])])
-def test_nan_at_a_padded_position_stays_there(llama: LoadedModel, pooling: str, expected: list[float]) -> None:
+def test_nan_at_a_padded_position_stays_there(
+    llama: LoadedModel, pooling: Literal["mean", "last"], expected: list[float]
+) -> None:
     residual = torch.tensor([[[1.0, 2.0], [3.0, 4.0], [torch.nan, torch.inf]]])
     pooled = Extractor(llama, [0], pooling=pooling)._pool(residual, torch.tensor([2]))
     assert pooled.tolist() == [expected]

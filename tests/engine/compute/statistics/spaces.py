@@ -23,16 +23,19 @@ def projector(basis: Tensor | None) -> np.ndarray:
     assert basis.dtype == torch.float32
     exact = basis.double()
     np.testing.assert_allclose(exact.T @ exact, np.eye(exact.shape[1]), atol=1e-6)
-    return (exact @ exact.T).numpy()
+    projector: np.ndarray = (exact @ exact.T).numpy()
+    return projector
 
 
 def unit(vectors: Tensor | np.ndarray) -> np.ndarray:
     rows = np.asarray(vectors)
-    return rows / np.linalg.norm(rows, axis=-1, keepdims=True)
+    units: np.ndarray = rows / np.linalg.norm(rows, axis=-1, keepdims=True)
+    return units
 
 
 def symmetric(values: Sequence[float], seed: int = 0) -> Tensor:
     """With this spectrum, `[H, H]` fp64."""
     generator = torch.Generator().manual_seed(seed)
     axes, _ = torch.linalg.qr(torch.randn(len(values), len(values), dtype=torch.float64, generator=generator))
-    return axes @ torch.diag(torch.tensor(values, dtype=torch.float64)) @ axes.T
+    matrix: Tensor = axes @ torch.diag(torch.tensor(values, dtype=torch.float64)) @ axes.T
+    return matrix

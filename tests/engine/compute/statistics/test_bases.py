@@ -101,7 +101,8 @@ def test_more_tokens_than_dimensions_span_everything_unless_they_do_not() -> Non
 
 
 def orthonormal(hidden: int, rank: int, seed: int) -> Tensor:
-    return torch.linalg.qr(torch.randn(hidden, rank, generator=torch.Generator().manual_seed(seed)))[0]
+    axes: Tensor = torch.linalg.qr(torch.randn(hidden, rank, generator=torch.Generator().manual_seed(seed)))[0]
+    return axes
 
 
 @pytest.mark.parametrize("ranks", [[], [3], [3, 0, 5], [9, 2], [9, 9, 4]])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.service.history.recorder import Recorder
-from engine.service.hosting import disk, progress
+from engine.service.hosting import disk
 from engine.service.hosting import hosted as hosting
 from engine.service.hosting.progress import Announcer
 from engine.settings import Settings
@@ -119,7 +119,7 @@ async def test_problem_that_is_no_storys_is_told_too(hosted: Hosted, small: Path
 
 async def test_progress_is_told_at_most_four_times_a_second(hosted: Hosted, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [100.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr("engine.service.hosting.progress.time.monotonic", lambda: clock[0])
     hosted.events.clear()
     for done in range(101):
         hosted.corpus._advance(Advanced(job=1, done=done, total=100, ids=[]))

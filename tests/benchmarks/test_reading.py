@@ -1,0 +1,25 @@
+"""`benchmarks.separation` and `benchmarks.methods`: how well vectors read."""
+
+from __future__ import annotations
+
+import re
+
+from benchmarks import methods, separation
+from tests.benchmarks.smoke import CORPUS, LLAMA, figures, printed
+
+
+def test_separation_scores_every_block() -> None:
+    text = printed(separation.main, CORPUS, "--model", LLAMA, "--all")
+    aurocs = {int(block): float(score) for block, score in re.findall(r"block (\d+): .* (\S+)\n", text)}
+    assert list(aurocs) == list(range(len(aurocs)))
+    assert len(aurocs) > 2
+    assert all(0.5 < score < 1 for score in aurocs.values())
+
+
+def test_methods_are_scored_on_stories_that_they_were_not_made_of() -> None:
+    chosen = ("pooled", "whitened", "relu")
+    text = printed(methods.main, CORPUS, "--seeds", "2", "--per-concept", "2", "--methods", *chosen)
+    for name in chosen:
+        mean, spread = figures(rf"2 stories per concept  {name} +(\S+) ± (\S+)", text)
+        assert 0.5 < mean <= 1
+        assert 0 <= spread < 0.5
