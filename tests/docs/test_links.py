@@ -42,6 +42,6 @@ def test_what_a_page_points_to_exists(page: Path) -> None:
 
 
 def test_both_kinds_of_pointer_are_seen() -> None:
-    text = "See [the `page`](docs/a.md#b), [it](https://x.org/y), `engine/a.py::name`, `a/b`, `engine/<x>` and `quality.json`."
+    text = "See [a `page`](docs/a.md#b), [it](https://x.org), `engine/a.py::name`, `a/b`, `engine/<x>`, `quality.json`."
     assert links(text) == ["docs/a.md"]
     assert files(text) == ["engine/a.py"]
