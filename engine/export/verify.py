@@ -195,7 +195,7 @@ def _files_of_other_runs(folder: Path, header: Mapping[str, str]) -> Iterator[st
 
 
 def _belongs(name: str) -> bool:
-    """Whether a set may have a file of this name. Anyone may have written a header: its names must stay in the folder."""
+    """Whether a set may have a file of this name. A header is mere data: its names must not lead out of the folder."""
     path = Path(name)
     is_control_vector = path.parts == (gguf.FOLDER, path.name) and path.suffix == ".gguf" and name.isprintable()
     return is_control_vector or name in (MANIFEST, RUN, QUALITY)
