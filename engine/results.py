@@ -23,7 +23,7 @@ class LayerQuality(msgspec.Struct, frozen=True, kw_only=True):
     story_alignment_mean: float
     story_alignment_std: float
     best_neuron_idx: int | None
-    """Column of the MLP's down projections closest to `d`, experts numbered through; None where none were found."""
+    """Column of the MLP's down projections closest to `d`, numbered through all experts; None where none were found."""
     best_neuron_cosine: float | None
     top5_neurons: list[tuple[int, float]]
 
@@ -42,10 +42,10 @@ class HeadQuality(msgspec.Struct, frozen=True, kw_only=True):
     n_heads: int
     head_dim: int
     top_heads: list[tuple[int, float, float]]
-    """The ten most selective as (head, norm, selectivity): the norm of the difference of means, and that over the
-    norm of the standard deviation among the other texts."""
+    """The ten most selective heads as (head, norm, selectivity). The norm is that of the difference of means; the
+    selectivity is this norm over the norm of the standard deviations among the other texts."""
     head_concentration: float
-    """Their share of all heads' norms."""
+    """Share of all heads' norms that `top_heads` have."""
 
 
 class Null(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +61,7 @@ class ConceptNulls(msgspec.Struct, frozen=True, kw_only=True):
 
     first_pc: Null
     r_squared: Null | None
-    """None where directions are not made in the way that the null's are."""
+    """None unless the method is pooled, by which the null's directions are made."""
 
 
 class StoryFit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -72,9 +72,9 @@ class StoryFit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     alignment: float
     """Cosine of `x_i - mean(P_c)` with the concept's direction: `quality.json`'s measure."""
     own: float | None
-    """Cosine of `x_i - mean(all texts)` with the concept's direction made without this text; None for an only text."""
+    """Cosine of `x_i - mean(all texts)` with the concept's direction made without this text; None for its only text."""
     rival: str | None
-    """The other concept that reads this text highest, its direction made without this text; None with one concept."""
+    """The other concept that reads this text highest, its direction made without this text; None if there is none."""
     rival_score: float
     """As `own`, for the rival."""
 
@@ -99,7 +99,7 @@ class ConceptQuality(msgspec.Struct, frozen=True, kw_only=True):
     outliers: list[tuple[str, float]]
     """At the middle target layer: the two lowest alignments, as (text id, alignment); empty for one story."""
     settled: bool = True
-    """Whether what is expensive (neurons, nulls, subspaces) is of the texts as they are, and not of slightly earlier
+    """Whether the expensive numbers (neurons, nulls, subspaces) are of the current texts, and not of slightly earlier
     ones (`engine.compute.live.deferred`)."""
 
     def headline(self, layer: int) -> tuple[float, float | None, float]:
@@ -118,15 +118,16 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     pooling: str
     dtype: str
     directions: str
-    """What they are, in words."""
+    """What the vectors are, in words."""
 
 
 class Reading(msgspec.Struct, frozen=True, array_like=True):
     """What one token, or one sentence, carries of each concept asked for."""
 
     start: int
-    """Where it begins in the text, in characters; tokens that stand for no text begin and end at 0."""
+    """First character of the token or sentence in the text; tokens that stand for no text begin and end at 0."""
     end: int
+    """The character after the last."""
     values: list[float]
     """Per concept: `(h - mean of all texts) . d`, as a share of the root mean square length of the corpus's texts about
     that mean. With mean pooling, the mean of the tokens' values is the text's."""
@@ -136,7 +137,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """How a text that is not on disk would do in place of a story, at the middle target layer."""
 
     concepts: list[str]
-    """Those that `tokens` and `sentences` have values of."""
+    """The concepts that `tokens` and `sentences` have values of, in this order."""
     tokens: list[Reading]
     sentences: list[Reading]
     truncated: bool
@@ -150,7 +151,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     before: ConceptQuality | None
     """The concept as it is; None without a vector."""
     after: ConceptQuality | None
-    """As it would become; None too where that takes what a draft does not pay for (method subspace)."""
+    """The concept as it would become; None without a vector, and for the method subspace, which costs too much here."""
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,8 +180,8 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     without_vector: dict[str, str]
     """Concepts that get no vector, each with the reason."""
     without_subspace: list[str] = []
-    """Method subspace: ids of texts with as many tokens as the model has dimensions: they span everything, which says
-    nothing, and are left out of the subspaces."""
+    """Method subspace: ids of texts that are left out of the subspaces. They have as many tokens as the model has
+    dimensions, so they span everything, and that tells them from no other text."""
     truncated: list[str]
     """Ids of texts longer than `max_tokens`."""
     max_tokens: int
@@ -195,5 +196,5 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def middle_layer(layers: list[int]) -> int:
-    """The target layer that stands for all where one number is shown (`spec`: `layers[len(layers) // 2]`)."""
+    """The target layer that stands for all where one number is shown: `layers[len(layers) // 2]`."""
     return layers[len(layers) // 2]

@@ -65,36 +65,40 @@ def judge(quality: ConceptQuality, layer: int, thresholds: Thresholds) -> Verdic
 
     The buckets are the classic ones; where a number that decided is no evidence, its reason says so.
     """
-    at = quality.per_layer[layer]
+    at_layer = quality.per_layer[layer]
     combination = quality.linear_combination[layer]
-    first_pc = at.first_pc_variance_ratio
+    first_pc = at_layer.first_pc_variance_ratio
     nearest, cosine = quality.nearest_concepts[0] if quality.nearest_concepts else ("", -1.0)
-    shares = f"one axis explains {first_pc:.0%} of its stories"
-    of_n = quality.first_pc_null
+    share = f"one axis explains {first_pc:.0%} of its stories"
+    null = quality.first_pc_null
     reasons = []
 
     if cosine > thresholds.contaminated_cosine:
         bucket = Bucket.CONTAMINATED
         reasons.append(f"{cosine:.2f} close to {nearest} (above {thresholds.contaminated_cosine:g})")
     elif first_pc > thresholds.clean_first_pc:
-        neuron = abs(at.best_neuron_cosine or 0.0)
+        neuron = abs(at_layer.best_neuron_cosine or 0.0)
         bucket = Bucket.CLEAN_NEURON if neuron > thresholds.single_neuron_cosine else Bucket.CLEAN_CIRCUIT
-        reasons.append(f"{shares} (above {thresholds.clean_first_pc:.0%}{_by_chance(of_n, first_pc <= of_n.high)})")
+        reasons.append(f"{share} (above {thresholds.clean_first_pc:.0%}{_by_chance(null, first_pc <= null.high)})")
         if bucket is Bucket.CLEAN_NEURON:
             reasons.append(
-                f"neuron {at.best_neuron_idx} matches it {neuron:.2f} (above {thresholds.single_neuron_cosine:g})"
+                f"neuron {at_layer.best_neuron_idx} matches it {neuron:.2f} (above {thresholds.single_neuron_cosine:g})"
             )
     elif first_pc < thresholds.fragmented_first_pc:
         bucket = Bucket.FRAGMENTED
-        reasons.append(f"{shares} (below {thresholds.fragmented_first_pc:.0%}{_by_chance(of_n, first_pc >= of_n.low)})")
+        reasons.append(f"{share} (below {thresholds.fragmented_first_pc:.0%}{_by_chance(null, first_pc >= null.low)})")
     else:
         bucket = Bucket.MIXED
-        reasons.append(shares)
+        reasons.append(share)
 
     redundant = combination.r_squared > thresholds.redundant_r2
     if redundant:
-        null = quality.r_squared_null
-        chance = _by_chance(null, combination.r_squared <= null.high) if null is not None else ""
+        r_squared_null = quality.r_squared_null
+        chance = (
+            _by_chance(r_squared_null, combination.r_squared <= r_squared_null.high)
+            if r_squared_null is not None
+            else ""
+        )
         limit = f"above {thresholds.redundant_r2:.0%}{chance}"
         reasons.append(f"{combination.r_squared:.0%} of it is a mix of other concepts ({limit})")
     thin = quality.n_positive_stories < thresholds.thin_below
@@ -105,7 +109,7 @@ def judge(quality: ConceptQuality, layer: int, thresholds: Thresholds) -> Verdic
 
 
 def _by_chance(null: Null, as_likely: bool) -> str:
-    """A clause where a number is no evidence, since labels dealt at random do no worse."""
+    """A clause for a number that is no evidence, since labels dealt at random do no worse; else nothing."""
     return f"; labels dealt at random give {null.low:.0%} to {null.high:.0%}" if as_likely else ""
 
 
@@ -124,12 +128,12 @@ def outliers(results: Results) -> list[Outlier]:
         for fit in results.fits
         if fit.rival is not None and fit.own is not None and fit.own < 0 < fit.rival_score
     ]
-    seen = {(found.text_id, found.concept) for found in misread}
+    misread_pairs = {(outlier.text_id, outlier.concept) for outlier in misread}
     lowest = [
         _least_aligned(fits[text_id, quality.concept], quality)
         for quality in results.concepts
         for text_id, alignment in quality.outliers
-        if alignment < 0 and (text_id, quality.concept) not in seen
+        if alignment < 0 and (text_id, quality.concept) not in misread_pairs
     ]
     return sorted(misread, key=_worst_first) + sorted(lowest, key=_worst_first)
 
@@ -160,11 +164,11 @@ def _worst_first(outlier: Outlier) -> tuple[float, str, str]:
 
 def by_bucket(verdicts: Iterable[tuple[str, Verdict]]) -> dict[str, list[str]]:
     """Concept names by bucket, in the order of `Bucket`, then under the marks `redundant` and `thin`."""
-    found: dict[str, list[str]] = {name: [] for name in [*(bucket.value for bucket in Bucket), "redundant", "thin"]}
+    names: dict[str, list[str]] = {name: [] for name in [*(bucket.value for bucket in Bucket), "redundant", "thin"]}
     for concept, verdict in verdicts:
-        found[verdict.bucket.value].append(concept)
+        names[verdict.bucket.value].append(concept)
         if verdict.redundant:
-            found["redundant"].append(concept)
+            names["redundant"].append(concept)
         if verdict.thin:
-            found["thin"].append(concept)
-    return found
+            names["thin"].append(concept)
+    return names

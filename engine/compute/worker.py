@@ -49,7 +49,7 @@ class HeldCorpus:
     """By path, as of the last `Apply` that came."""
     live: LiveCorpus | None = None
     applied: int = 0
-    """The last `Apply` that was carried out."""
+    """Number of the last `Apply` that was carried out; 0 before the first."""
 
 
 @dataclass(order=True)
@@ -62,7 +62,7 @@ class Task:
     placements: list[jobs.Placement] = field(default_factory=list, compare=False)
     """The corpus's stories as they were when the job came."""
     texts: dict[str, str] = field(default_factory=dict, compare=False)
-    """Those that it may need, by id."""
+    """The texts that the job may need, by id."""
     steps: Iterator[None] | None = field(default=None, compare=False)
     """None before its first step."""
 
@@ -78,19 +78,19 @@ class JobLoop:
         self._numbers = itertools.count()
         self._corpora: dict[str, HeldCorpus] = {}
         self._layers: dict[str, tuple[Settings, list[int]]] = {}
-        """What a sweep chose, by corpus: it stands for as long as the corpus is open, whatever fails."""
+        """By corpus, its target layers, and the settings they are for: a sweep's choice stands while it is open."""
 
     @property
     def has_work(self) -> bool:
         return bool(self._tasks)
 
     def load(self, settings: Settings) -> LoadedModel:
-        """Load the model as deep as these settings read it, in place of the one that is there; say so.
+        """Load the model as deep as these settings read it, in place of the one in memory, and report it.
 
         Raises:
             AmygdalaError: it cannot be loaded.
         """
-        for held in self._corpora.values():  # each holds on to the old model, and finds in the store what it knew
+        for held in self._corpora.values():  # each live corpus holds the old model; the store has its activations
             held.live, held.applied = None, 0
         for task in self._tasks:
             task.steps = None
@@ -102,7 +102,7 @@ class JobLoop:
         model = self._model = load_for(settings, self._store.digest)
         for warning in model.warnings:
             log.warning(warning)
-        gc.freeze()  # what came with the model stays: looking through it for garbage takes longer than an edit's sums
+        gc.freeze()  # the model's objects stay: searching them for garbage takes longer than an edit's sums
         seconds = time.perf_counter() - started
         loaded = jobs.Loaded(device=model.placement, seconds=seconds, bytes=model.bytes_held, warnings=model.warnings)
         send(self._out, loaded)
@@ -117,7 +117,7 @@ class JobLoop:
                 self._drop([task for task in self._tasks if task.job.corpus == corpus])
                 self._corpora.pop(corpus, None)
                 self._layers.pop(corpus, None)
-                gc.collect()  # a live corpus and what it calls hold each other, and tensors on a GPU with them
+                gc.collect()  # a live corpus and its callbacks refer to each other, and keep tensors on a GPU
             case _:
                 task = Task(message.urgency, next(self._numbers), message)
                 if isinstance(message, jobs.Prepare | jobs.Apply):
@@ -160,12 +160,12 @@ class JobLoop:
         live = self._live(job, task)
         yield
         tally = Tally()
-        told = Tally()
-        for part in (job.first, sorted(set(job.wanted).difference(job.first))):
-            wanted = {text_id: task.texts[text_id] for text_id in part}
-            for step in live.prepare(wanted, job.fresh, tally):
-                self._tell(job, step, tally.n_run - told.n_run, tally.n_cached - told.n_cached)
-                told = copy(tally)
+        reported = Tally()
+        for text_ids in (job.first, sorted(set(job.wanted).difference(job.first))):
+            texts = {text_id: task.texts[text_id] for text_id in text_ids}
+            for step in live.prepare(texts, job.fresh, tally):
+                self._report(job, step, tally.n_run - reported.n_run, tally.n_cached - reported.n_cached)
+                reported = copy(tally)
                 yield
         send(self._out, jobs.Prepared(job=job.job, seconds=tally.fetching_s))
 
@@ -179,7 +179,7 @@ class JobLoop:
             except StopIteration as end:
                 results = end.value
                 break
-            self._tell(job, step)
+            self._report(job, step)
             yield
         live.forget(job.dropped)
         self._corpora[job.corpus].applied = job.job
@@ -217,7 +217,7 @@ class JobLoop:
         send(self._out, jobs.Written(job=job.job, of=applied, results=results, norms=readout.norms, facts=facts))
 
     def _live(self, job: jobs.Prepare | jobs.Apply, task: Task) -> LiveCorpus:
-        """The corpus's live state, begun where there is none; the model, loaded where it is not, or not deep enough."""
+        """The corpus's live state, begun where there is none; loads the model if it is missing or not deep enough."""
         held = self._corpora[job.corpus]
         if self._model is None or not is_deep_enough(self._model, job.settings):
             self.load(job.settings)
@@ -231,23 +231,23 @@ class JobLoop:
                     self._store,
                     task.placements,
                     task.texts,
-                    lambda done, total: self._tell(job, Step(done, total)),
+                    lambda done, total: self._report(job, Step(done, total)),
                 )
                 self._layers[job.corpus] = job.settings, layers
             held.live = LiveCorpus(self._model, job.settings, self._store, layers)
         return held.live
 
     def _applied(self, job: jobs.AnyJob) -> LiveCorpus:
-        """The corpus's live state, which a job about it cannot do without."""
+        """The corpus's live state after an `Apply`; raises `_NoState` where there is none."""
         held = self._corpora.get(job.corpus)
         if held is None or held.live is None or not held.applied:
             raise _NoState
         return held.live
 
     def _take_in(self, job: jobs.Prepare | jobs.Apply, task: Task) -> None:
-        """Note what a job tells of its corpus, and what the corpus is now, at once, not when its turn comes.
+        """Note what a job tells of its corpus when it comes, and not when its turn comes.
 
-        So what is noted follows from the messages alone, in their order, and is what the server takes it to be.
+        So what is noted follows from the messages alone, in their order, and agrees with what the server noted.
         """
         held = self._corpora.get(job.corpus)
         if held is None or held.settings != job.settings:
@@ -255,17 +255,17 @@ class JobLoop:
         held.texts |= job.texts
         if isinstance(job, jobs.Prepare):
             task.placements = job.placements
-            task.texts = {i: held.texts[i] for i in {*job.wanted, *(place.text_id for place in job.placements)}}
+            task.texts = {i: held.texts[i] for i in {*job.wanted, *(placement.text_id for placement in job.placements)}}
             return
         held.stories |= job.placements
         for path in job.gone:
             held.stories.pop(path, None)
         task.placements = list(held.stories.values())
-        task.texts = {place.text_id: held.texts[place.text_id] for place in task.placements}
+        task.texts = {placement.text_id: held.texts[placement.text_id] for placement in task.placements}
         for text_id in job.dropped:
             held.texts.pop(text_id, None)
 
-    def _tell(self, job: jobs.AnyJob, step: Step, run: int = 0, cached: int = 0) -> None:
+    def _report(self, job: jobs.AnyJob, step: Step, run: int = 0, cached: int = 0) -> None:
         if step.total or step.ids:
             advanced = jobs.Advanced(
                 job=job.job, done=step.done, total=step.total, ids=list(step.ids), run=run, cached=cached
@@ -282,14 +282,14 @@ class JobLoop:
         send(self._out, jobs.Failed(corpus=task.job.corpus, job=task.job.job, message=message))
         if isinstance(task.job, jobs.Score | jobs.Write):
             return
-        # the state may be half changed, so the next job starts from nothing (activations are in the store)
+        # the state may be half changed, so the next job begins a new one (activations are in the store)
         held = self._corpora[task.job.corpus]
         held.live, held.applied = None, 0
-        self._drop([other for other in self._tasks if other.job.corpus == task.job.corpus])
+        self._drop([waiting for waiting in self._tasks if waiting.job.corpus == task.job.corpus])
 
 
 class _NoState(Exception):
-    """The job is about a state that is not there (any more)."""
+    """The job is about a state that does not exist, or no longer does."""
 
 
 def send(out: BinaryIO, message: jobs.FromWorker) -> None:
@@ -316,7 +316,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _serve(loop: JobLoop, inbox: queue.SimpleQueue[bytes]) -> int:
-    """Between any two steps, hear what has come; an empty line is the end."""
+    """Take in every message that has come before each step; an empty line ends the loop."""
     decoder = msgspec.json.Decoder(jobs.ToWorker)
     while True:
         try:

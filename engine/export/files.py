@@ -41,25 +41,25 @@ def replace_all(folder: Path, documents: Mapping[str, bytes]) -> None:
     temporary: dict[Path, Path] = {}
     try:
         for name, data in documents.items():
-            place = folder / name
-            place.parent.mkdir(exist_ok=True)
-            handle, created = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
-            temporary[place] = Path(created)
+            target = folder / name
+            target.parent.mkdir(exist_ok=True)
+            handle, created = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+            temporary[target] = Path(created)
             with os.fdopen(handle, "wb") as stream:
                 stream.write(data)
                 os.fsync(stream.fileno())
-            temporary[place].chmod(0o666 & ~_umask())
-        for place, path in temporary.items():
-            path.replace(place)
+            temporary[target].chmod(0o666 & ~_umask())
+        for target, path in temporary.items():
+            path.replace(target)
     finally:
         for path in temporary.values():
             path.unlink(missing_ok=True)
-    for directory in {place.parent for place in temporary}:
+    for directory in {target.parent for target in temporary}:
         _flush(directory)
 
 
 def _flush(directory: Path) -> None:
-    """Have the names in a folder on disk, too."""
+    """Flush the folder itself, so that the new names of its files are on the disk too."""
     handle = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(handle)

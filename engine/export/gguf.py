@@ -38,15 +38,15 @@ if TYPE_CHECKING:
 FOLDER = "gguf"
 ARCHITECTURE = "controlvector"
 CONCEPT = "amygdala.concept"
-"""The first key after the architecture, by which a file is known to be of this program."""
-PROLOGUE = 128
-"""Bytes within which that key stands, whatever the concept."""
+"""The first key after the architecture: a file that has it was written by this program."""
+PROLOGUE_BYTES = 128
+"""The start of a file within which that key stands, whatever the concept."""
 
 NAME_BYTES = 200
-"""Of a concept's name, at most this much is in its file's: with what is put around it, a folder takes 255 bytes."""
+"""The most that a file's name takes of its concept's name; with a hash and endings, it must stay below 256 bytes."""
 AWKWARD = re.compile(r"""^\.|[/\\:,"]|~[0-9a-f]{8}$""")
-"""A leading dot hides a file; slashes lead elsewhere; llama.cpp takes `FILE:SCALE,FILE:SCALE` and splits at these; and
-no concept's own name may look like one that was given a hash."""
+"""A leading dot hides a file; slashes lead elsewhere; llama.cpp splits `FILE:SCALE,FILE:SCALE` at colons and
+commas; and no concept's own name may look like one with a hash appended."""
 
 
 def prepare(folder: Path) -> None:
@@ -67,10 +67,10 @@ def check(layers: Sequence[int]) -> None:
         UsageError: block 0 is among them.
     """
     if 0 in layers:
-        others = ",".join(str(layer) for layer in layers if layer) or "1"
+        allowed_blocks = ",".join(str(block) for block in layers if block) or "1"
         raise UsageError(
             "--format gguf: llama.cpp adds control vectors from block 1 on and refuses a file with one for block 0; "
-            f"leave block 0 out of the target layers (--target-layers {others}), or write no GGUF"
+            f"leave block 0 out of the target layers (--target-layers {allowed_blocks}), or write no GGUF"
         )
 
 
@@ -102,10 +102,11 @@ def documents(readout: Readout, model_hint: str, provenance: Mapping[str, str]) 
 
 
 def file_names(concepts: Sequence[str]) -> dict[str, str]:
-    """Each concept's file name: the concept's own where a folder, and a command line, can take it.
+    """Each concept's file name: the concept's own name where a folder and a command line can take it.
 
-    A name that is awkward, too long, or the same as another's where case does not count has what is awkward replaced
-    and a hash of the concept appended, so that no two are ever one file. The concept itself stands in the file.
+    They cannot take a name that is awkward, too long, or equal to another one where case does not count. Such a name
+    has its awkward characters replaced and a hash of the concept appended, so that no two concepts share a file. The
+    file itself holds the concept's name.
     """
     folded = Counter(concept.casefold() for concept in concepts)
     return {concept: _file_name(concept, folded[concept.casefold()] > 1) + ".gguf" for concept in concepts}
@@ -116,26 +117,26 @@ def _file_name(concept: str, clashes: bool) -> str:
     if fits and not clashes and not AWKWARD.search(concept):
         return concept
     visible = "".join(char if char.isprintable() else "_" for char in concept)
-    cut = AWKWARD.sub("_", visible).encode()[:NAME_BYTES].decode(errors="ignore")
-    return f"{cut}~{hashlib.sha256(concept.encode()).hexdigest()[:8]}"
+    shortened = AWKWARD.sub("_", visible).encode()[:NAME_BYTES].decode(errors="ignore")
+    return f"{shortened}~{hashlib.sha256(concept.encode()).hexdigest()[:8]}"
 
 
 def others(folder: Path, names: Collection[str]) -> list[Path]:
     """Control vectors of this program in `folder` that are none of `names`: what an older run left there.
 
-    Files are told apart by what they are, not by how they are spelt: where case does not count, `Calm.gguf` is the
-    `calm.gguf` that was just written.
+    Files are compared by device and inode, not by name: where case does not count, `Calm.gguf` is the `calm.gguf` that
+    was just written.
     """
-    kept = {_identity(folder / name) for name in names if (folder / name).is_file()}
-    found = sorted(file for file in (folder / FOLDER).glob("*.gguf") if file.is_file())
-    return [file for file in found if _is_ours(file) and _identity(file) not in kept]
+    current_files = {_identity(folder / name) for name in names if (folder / name).is_file()}
+    control_vectors = sorted(file for file in (folder / FOLDER).glob("*.gguf") if file.is_file())
+    return [file for file in control_vectors if _is_ours(file) and _identity(file) not in current_files]
 
 
 def remove_others(folder: Path, names: Collection[str]) -> None:
     """Remove what an older run left there, and the folder with it if nothing else is in it."""
-    for file in (stale := others(folder, names)):
+    for file in (stale_files := others(folder, names)):
         file.unlink(missing_ok=True)
-    if stale:
+    if stale_files:
         with contextlib.suppress(OSError):
             (folder / FOLDER).rmdir()
 
@@ -151,9 +152,9 @@ def _encode(file: Path, readout: Readout, row: int, strings: Mapping[str, str]) 
         writer.add_uint32(f"{ARCHITECTURE}.layer_count", len(readout.layers))
         for key, value in strings.items():
             writer.add_string(key, value)
-        writer.add_array("amygdala.norms", [float(readout.norms[layer][row]) for layer in readout.layers])
-        for layer in readout.layers:
-            writer.add_tensor(f"direction.{layer}", readout.vectors[layer][row].float().numpy())
+        writer.add_array("amygdala.norms", [float(readout.norms[block][row]) for block in readout.layers])
+        for block in readout.layers:
+            writer.add_tensor(f"direction.{block}", readout.vectors[block][row].float().numpy())
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()
@@ -175,8 +176,8 @@ def _writer() -> type[gguf.GGUFWriter]:
 def _is_ours(file: Path) -> bool:
     try:
         with file.open("rb") as stream:
-            start = stream.read(PROLOGUE)
-    except OSError:  # what cannot be told to be ours is left alone
+            start = stream.read(PROLOGUE_BYTES)
+    except OSError:  # a file that cannot be read may belong to others, so it is left alone
         return False
     return start.startswith(b"GGUF") and CONCEPT.encode() in start
 

@@ -1,8 +1,8 @@
-"""`readout.safetensors`, `readout.json`, `quality.json`, `run.json`, `gguf/`: one set, in which no mix goes unnoticed.
+"""Writes one set of files: `readout.safetensors`, `readout.json`, `quality.json`, `run.json` and `gguf/`.
 
-Every file is written beside its place, flushed, and renamed; the vectors come last. Their header carries the SHA-256 of
-the other files, so a reader who meets a set in the middle of being replaced, or after a crash, can tell
-(`engine.export.verify`).
+Every file is written under a temporary name, flushed, and renamed; the vectors come last. Their header carries the
+SHA-256 of the other files. By these a reader can tell whether all files are of one run, even while a set is being
+replaced or after a crash (`engine.export.verify`).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def write(
     quality: Mapping[str, Any] | None = None,
     control_vectors: str | None = None,
 ) -> dict[str, Path]:
-    """Write the set into `folder`; what an older run left of what this one does not write is removed: it would lie.
+    """Write the set into `folder`, and remove what an older run wrote and this one does not: it would mislead a reader.
 
     Args:
         folder: an existing folder.
@@ -48,7 +48,7 @@ def write(
 
     Raises:
         UsageError: control vectors are asked for, and cannot hold a layer or cannot be written here.
-        AmygdalaError: the disk refused; what was there before is whole, or told apart by `verify`.
+        AmygdalaError: the disk refused; the older set is still whole, or `verify` tells that it is not.
     """
     manifest = {
         "concepts": readout.concepts,
@@ -57,43 +57,43 @@ def write(
         "dtype": "float16",
     }
     documents = {MANIFEST: _json(manifest)}
-    provenance = _flat(run)
+    run_strings = _flat(run)
     run = dict(run) | {
-        "norms": {layer: dict(zip(readout.concepts, norms, strict=True)) for layer, norms in readout.norms.items()},
+        "norms": {block: dict(zip(readout.concepts, norms, strict=True)) for block, norms in readout.norms.items()},
         f"sha256:{MANIFEST}": hashlib.sha256(documents[MANIFEST]).hexdigest(),
     }
     documents[RUN] = _json(run)
     if quality is not None:
         documents[QUALITY] = _json(quality)
     tensors: dict[str, Tensor] = {
-        f"layer_{layer}.vectors": vectors.contiguous() for layer, vectors in readout.vectors.items()
+        f"layer_{block}.vectors": vectors.contiguous() for block, vectors in readout.vectors.items()
     }
     try:
-        steering = {} if control_vectors is None else gguf.documents(readout, control_vectors, provenance)
-        documents |= steering
+        gguf_documents = {} if control_vectors is None else gguf.documents(readout, control_vectors, run_strings)
+        documents |= gguf_documents
         hashes = {f"sha256:{name}": hashlib.sha256(data).hexdigest() for name, data in documents.items()}
         documents[VECTORS] = safetensors.torch.save(tensors, _flat(run) | hashes)
         replace_all(folder, documents)
         if quality is None:
             (folder / QUALITY).unlink(missing_ok=True)
-        gguf.remove_others(folder, steering)
+        gguf.remove_others(folder, gguf_documents)
     except OSError as error:
         raise AmygdalaError(f"cannot write to {folder}: {error.strerror}") from error
-    shown = [name for name in documents if name not in steering] + ([gguf.FOLDER] if steering else [])
-    return {name: folder / name for name in shown}
+    written = [name for name in documents if name not in gguf_documents] + ([gguf.FOLDER] if gguf_documents else [])
+    return {name: folder / name for name in written}
 
 
 def quality_document(results: Results, verdicts: Mapping[str, Verdict], corpus: Corpus) -> dict[str, Any]:
     """`quality.json`: the contract's fields, and beside them each concept's triage and its outliers' paths."""
-    texts = {story.text_id: story for story in corpus.stories}
+    stories = {story.text_id: story for story in corpus.stories}
     paths = {(story.text_id, story.concept): story.path for story in corpus.stories}
 
-    def concept(quality: ConceptQuality) -> dict[str, Any]:
+    def entry(quality: ConceptQuality) -> dict[str, Any]:
         name, eigenvalues = quality.concept, quality.subspace_eigvals
         return {
             "n_positive_stories": quality.n_positive_stories,
             "per_layer": msgspec.to_builtins(quality.per_layer, str_keys=True),
-            "outlier_stories": [[texts[text_id].text, alignment] for text_id, alignment in quality.outliers],
+            "outlier_stories": [[stories[text_id].text, alignment] for text_id, alignment in quality.outliers],
             "outlier_paths": [paths[text_id, name] for text_id, _ in quality.outliers],
             "nearest_concepts": quality.nearest_concepts,
             "per_head": msgspec.to_builtins(quality.per_head, str_keys=True),
@@ -106,7 +106,7 @@ def quality_document(results: Results, verdicts: Mapping[str, Verdict], corpus: 
             "triage": msgspec.to_builtins(verdicts[name]),
         }
 
-    return {quality.concept: concept(quality) for quality in results.concepts}
+    return {quality.concept: entry(quality) for quality in results.concepts}
 
 
 def provenance(settings: Mapping[str, Any], corpus: Corpus, **model: Any) -> dict[str, Any]:
@@ -122,7 +122,7 @@ def provenance(settings: Mapping[str, Any], corpus: Corpus, **model: Any) -> dic
 
 
 def _flat(run: Mapping[str, Any]) -> dict[str, str]:
-    """For a header, which holds strings only."""
+    """The run as strings, since a header holds nothing else."""
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in run.items()}
 
 

@@ -23,10 +23,10 @@ from engine.export.files import MANIFEST, QUALITY, RUN, VECTORS
 
 T = TypeVar("T")
 
-UNIT = 1e-3
+LENGTH_TOLERANCE = 1e-3
 """How far from 1 a length may be: fp16 rounds each component by up to 2^-11 of it, so the length by no more."""
-NAMED = 3
-HASH = "sha256:"
+MAX_NAMED = 3
+HASH_PREFIX = "sha256:"
 
 
 class Provenance(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +43,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found. A set without `problems` is sound; one without `provenance` is of nobody knows what."""
+    """What a check says. A set without `problems` is sound; a set without `provenance` does not say what made it."""
 
     problems: list[str]
     provenance: Provenance | None
@@ -74,15 +74,15 @@ def verify(folder: Path) -> Report:
     problems: list[str] = []
     manifest = _decode(folder / MANIFEST, Manifest, problems)
     if manifest is not None:
-        problems += [f"{folder / MANIFEST}: {what}" for what in _disorder(manifest)]
+        problems += [f"{folder / MANIFEST}: {problem}" for problem in _disorder(manifest)]
     header = _vectors(folder / VECTORS, manifest, problems)
     if header is not None:
-        problems += _strangers(folder, header)
+        problems += _files_of_other_runs(folder, header)
     for name in (RUN, QUALITY):
         if (folder / name).exists():
             document = _decode(folder / name, dict[str, Any], problems)
             if name == QUALITY and document is not None and manifest is not None:
-                problems += [f"{folder / name}: {what}" for what in _differences(document, manifest.concepts)]
+                problems += [f"{folder / name}: {problem}" for problem in _differences(document, manifest.concepts)]
     return Report(
         problems=list(dict.fromkeys(problems)),
         provenance=_provenance(header or {}),
@@ -108,12 +108,12 @@ def _decode(file: Path, kind: type[T], problems: list[str]) -> T | None:
 
 
 def _disorder(manifest: Manifest) -> Iterator[str]:
-    """What the types of a manifest's values cannot say."""
+    """Problems of a manifest that the types of its values let through."""
     if manifest.concepts != sorted(manifest.concepts):
         yield "its concepts are not sorted"
-    for listed in (Counter(manifest.concepts), Counter(manifest.layers)):
-        if twice := [item for item, count in listed.items() if count > 1]:
-            yield f"lists more than once: {_some(twice)}"
+    for counts in (Counter(manifest.concepts), Counter(manifest.layers)):
+        if repeated := [item for item, count in counts.items() if count > 1]:
+            yield f"lists more than once: {_first_names(repeated)}"
 
 
 def _vectors(file: Path, manifest: Manifest | None, problems: list[str]) -> dict[str, str] | None:
@@ -121,7 +121,7 @@ def _vectors(file: Path, manifest: Manifest | None, problems: list[str]) -> dict
     try:
         with safetensors.safe_open(file, framework="np") as stored:
             if manifest is not None:
-                problems += [f"{file}: {what}" for what in _tensors(stored, manifest)]
+                problems += [f"{file}: {problem}" for problem in _tensors(stored, manifest)]
             return stored.metadata() or {}
     except FileNotFoundError:
         problems.append(f"{file} is missing")
@@ -133,90 +133,96 @@ def _vectors(file: Path, manifest: Manifest | None, problems: list[str]) -> dict
 def _tensors(stored: Any, manifest: Manifest) -> Iterator[str]:
     """How the tensors differ from what the manifest says: one `[C, H]` in fp16 per layer, with unit rows."""
     names = [f"layer_{layer}.vectors" for layer in manifest.layers]
-    there = set(stored.keys())
-    if extra := sorted(there - set(names)):
-        yield f"tensors that {MANIFEST} does not list: {_some(extra)}"
+    stored_names = set(stored.keys())
+    if unlisted := sorted(stored_names - set(names)):
+        yield f"tensors that {MANIFEST} does not list: {_first_names(unlisted)}"
     for name in names:
-        if name not in there:
+        if name not in stored_names:
             yield f"has no tensor {name}, which {MANIFEST} lists"
             continue
-        part = stored.get_slice(name)
-        shape, dtype = part.get_shape(), part.get_dtype()
+        tensor = stored.get_slice(name)
+        shape, dtype = tensor.get_shape(), tensor.get_dtype()
         if dtype != "F16":
             yield f"{name} is {dtype}, not F16"
         elif shape != (expected := [len(manifest.concepts), manifest.hidden_size]):
             yield f"{name} has the shape {shape}; by {MANIFEST} it is {expected} (concepts, hidden size)"
         else:
-            yield from (f"{name}: {what}" for what in _rows(stored.get_tensor(name), manifest.concepts))
+            yield from (f"{name}: {problem}" for problem in _rows(stored.get_tensor(name), manifest.concepts))
 
 
 def _rows(vectors: np.ndarray[Any, np.dtype[np.float16]], concepts: list[str]) -> Iterator[str]:
     """Rows (`[C, H]`) that are not unit vectors, by their concepts."""
     with np.errstate(all="ignore"):
         lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
-    named = list(zip(concepts, lengths.tolist(), strict=True))
-    if broken := [name for name, length in named if not np.isfinite(length)]:
-        yield f"not finite: {_some(broken)}"
-    if zero := [name for name, length in named if length == 0]:
-        yield f"zero vectors: {_some(zero)}"
-    if odd := [f"{name} ({length:.4g})" for name, length in named if 0 < length < np.inf and abs(length - 1) > UNIT]:
-        yield f"not of length 1: {_some(odd)}"
+    named_lengths = list(zip(concepts, lengths.tolist(), strict=True))
+    if not_finite := [name for name, length in named_lengths if not np.isfinite(length)]:
+        yield f"not finite: {_first_names(not_finite)}"
+    if zero_vectors := [name for name, length in named_lengths if length == 0]:
+        yield f"zero vectors: {_first_names(zero_vectors)}"
+    if not_unit := [
+        f"{name} ({length:.4g})"
+        for name, length in named_lengths
+        if 0 < length < np.inf and abs(length - 1) > LENGTH_TOLERANCE
+    ]:
+        yield f"not of length 1: {_first_names(not_unit)}"
 
 
 def _differences(quality: Mapping[str, Any], concepts: list[str]) -> Iterator[str]:
+    """How the concepts of `quality.json` differ from those of the manifest."""
     if missing := [name for name in concepts if name not in quality]:
-        yield f"says nothing of {_some(missing)}"
-    if extra := sorted(quality.keys() - set(concepts)):
-        yield f"speaks of what has no vector: {_some(extra)}"
+        yield f"says nothing of {_first_names(missing)}"
+    if without_vector := sorted(quality.keys() - set(concepts)):
+        yield f"speaks of what has no vector: {_first_names(without_vector)}"
 
 
-def _strangers(folder: Path, header: Mapping[str, str]) -> Iterator[str]:
+def _files_of_other_runs(folder: Path, header: Mapping[str, str]) -> Iterator[str]:
     """Files that are not of the run that wrote the vectors."""
-    attributed = _provenance(header) is not None
-    hashes = {key.removeprefix(HASH): value for key, value in header.items() if key.startswith(HASH)}
+    has_provenance = _provenance(header) is not None
+    hashes = {key.removeprefix(HASH_PREFIX): value for key, value in header.items() if key.startswith(HASH_PREFIX)}
     for name, expected in sorted(hashes.items()):
         if not _belongs(name):
             yield f"{folder / VECTORS}: its header vouches for {name}, which is no file of a set"
         else:
             yield from _mismatch(folder / name, expected)
     for name in (MANIFEST, RUN):
-        if attributed and name not in hashes:
+        if has_provenance and name not in hashes:
             yield f"{folder / VECTORS}: its header does not say which {name} is of the same run"
-    suspects = (RUN, QUALITY) if attributed else (RUN,)  # an older script's quality.json is vouched for by nothing
-    beside = [folder / name for name in suspects if name not in hashes and (folder / name).exists()]
-    for file in beside + gguf.others(folder, [name for name in hashes if _belongs(name)]):
+    # an older script wrote quality.json too, but no hash of it
+    possible_leftovers = (RUN, QUALITY) if has_provenance else (RUN,)
+    leftovers = [folder / name for name in possible_leftovers if name not in hashes and (folder / name).exists()]
+    for file in leftovers + gguf.others(folder, [name for name in hashes if _belongs(name)]):
         yield f"{file} is of another run than {VECTORS}, whose header does not vouch for it"
 
 
 def _belongs(name: str) -> bool:
-    """Whether a set may have a file of this name: a header is data, and must not lead anywhere else."""
+    """Whether a set may have a file of this name. A header is mere data: its names must not lead out of the folder."""
     path = Path(name)
-    steering = path.parts == (gguf.FOLDER, path.name) and path.suffix == ".gguf" and name.isprintable()
-    return steering or name in (MANIFEST, RUN, QUALITY)
+    is_control_vector = path.parts == (gguf.FOLDER, path.name) and path.suffix == ".gguf" and name.isprintable()
+    return is_control_vector or name in (MANIFEST, RUN, QUALITY)
 
 
 def _mismatch(file: Path, expected: str) -> Iterator[str]:
     try:
-        found = hashlib.sha256(file.read_bytes()).hexdigest()
+        actual = hashlib.sha256(file.read_bytes()).hexdigest()
     except FileNotFoundError:
         yield f"{file} is missing"
     except OSError as error:
         yield f"{file}: cannot be read: {error.strerror}"
     else:
-        if found != expected:
+        if actual != expected:
             yield f"{file} is not of the same run as {VECTORS}"
 
 
 def _provenance(header: Mapping[str, str]) -> Provenance | None:
-    """What a header says of the vectors' making, as far as it can be understood; None if that is nothing."""
-    found: dict[str, Any] = {name: header[name] for name in Provenance.__struct_fields__ if name in header}
-    if not found:
+    """What a header says of the vectors' making; None if it says nothing. A malformed count of stories is left out."""
+    stated: dict[str, Any] = {name: header[name] for name in Provenance.__struct_fields__ if name in header}
+    if not stated:
         return None
     with contextlib.suppress(msgspec.ValidationError):
-        return msgspec.convert(found, Provenance, strict=False)
-    return msgspec.convert(found | {"n_stories": None}, Provenance)
+        return msgspec.convert(stated, Provenance, strict=False)
+    return msgspec.convert(stated | {"n_stories": None}, Provenance)
 
 
-def _some(names: Iterable[object]) -> str:
+def _first_names(names: Iterable[object]) -> str:
     shown = [str(name) for name in names]
-    return ", ".join(shown[:NAMED]) + (f" and {len(shown) - NAMED} more" if len(shown) > NAMED else "")
+    return ", ".join(shown[:MAX_NAMED]) + (f" and {len(shown) - MAX_NAMED} more" if len(shown) > MAX_NAMED else "")

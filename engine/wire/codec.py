@@ -1,4 +1,4 @@
-"""Messages as lines and back: one JSON document per line (`engine.wire.protocol` says which messages there are)."""
+"""Encodes and decodes the messages of `engine.wire.protocol`: one JSON document per line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FROM_SERVER: msgspec.json.Decoder[FromServer] = msgspec.json.Decoder(FromServer
 
 
 def encode(message: Message) -> bytes:
-    """One line."""
+    """The message as one line of JSON."""
     return msgspec.json.encode(message) + b"\n"
 
 
@@ -47,8 +47,7 @@ class _OnlyId(msgspec.Struct):
 
 
 def request_id(line: bytes) -> int | None:
-    """The id of a request that could not be read, if that much of it can."""
-
+    """The id of a request that cannot be decoded; None where its id cannot be decoded either."""
     try:
         return msgspec.json.decode(line, type=_OnlyId).id
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -15,7 +15,7 @@ from engine.settings import Settings
 
 
 class Urgency(IntEnum):
-    """What goes first."""
+    """Which job goes first: the one of the lowest number."""
 
     DRAFT = 0
     """Someone is typing."""
@@ -39,7 +39,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """Something to do for one corpus."""
 
     corpus: str
-    """Its name; the same folder may be open under several."""
+    """The corpus's name; the same folder may be open under several names."""
     job: int
     urgency: Urgency
 
@@ -49,29 +49,29 @@ class Prepare(Job, frozen=True, kw_only=True, tag=True):
 
     settings: Settings
     wanted: list[str]
-    """Their ids."""
+    """Ids of these texts."""
     first: list[str]
-    """Those of them that go before the others."""
+    """Those of `wanted` that go before the others."""
     texts: dict[str, str]
     """Texts that this worker has not been sent before for this corpus, by id."""
     fresh: list[str]
-    """Ids of texts that go through the model even if their activations are known."""
+    """Ids of texts that go through the model even if their activations are stored."""
     placements: list[Placement]
-    """Every story of the corpus, where settings leave the choice of blocks to a sweep over them."""
+    """Every story of the corpus where `target_layers` is `auto`, for the sweep that chooses the blocks; else empty."""
 
 
 class Apply(Job, frozen=True, kw_only=True, tag=True):
     """Make a corpus's state that of its stories as they are now; answered by `Applied`.
 
-    They are told as what differs from those of the last such job that was sent, carried out or not: of ten thousand,
-    all would fill the pipe many times over.
+    The job tells only how they differ from the stories of the last `Apply` that was sent, whether that one was carried
+    out or not: ten thousand stories, sent whole at every change, would fill the pipe many times over.
     """
 
     settings: Settings
     placements: dict[str, Placement]
     """New or different ones, by path."""
     gone: list[str]
-    """Paths of stories that are there no more."""
+    """Paths of stories that no longer exist."""
     texts: dict[str, str]
     """As in `Prepare`."""
     fresh: list[str]
@@ -81,7 +81,7 @@ class Apply(Job, frozen=True, kw_only=True, tag=True):
 
 
 class Settle(Job, frozen=True, kw_only=True, tag=True):
-    """Redo what is expensive where it is not of the state as it is; answered by `Settled`."""
+    """Redo the expensive numbers that are not of the current state; answered by `Settled`."""
 
 
 class Score(Job, frozen=True, kw_only=True, tag=True):
@@ -98,15 +98,15 @@ class Write(Job, frozen=True, kw_only=True, tag=True):
     """Write the vectors of the settled state to a file; answered by `Written`."""
 
     file: str
-    """A safetensors file that is not there yet."""
+    """A safetensors file that does not exist yet."""
 
 
 class Drop(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Do not go on with a job; what of it is done stays in the store."""
+    """Do not go on with a job; the activations that it has computed stay in the store."""
 
     job: int
     begun: bool = True
-    """Even if it has begun."""
+    """Whether to drop the job even if it has begun."""
 
 
 class Forget(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -121,7 +121,7 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     device: str
     seconds: float
     bytes: int
-    """What its weights take on the device."""
+    """Memory that its weights take."""
     warnings: list[str] = []
     """What a person should know of how it was loaded."""
 
@@ -134,11 +134,12 @@ class Advanced(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     total: int
     """0 where texts came from the store alone."""
     ids: list[str]
-    """Texts whose activations are at hand since the last such message."""
+    """Texts whose activations came in since the last such message."""
     run: int = 0
-    """Texts through the model since the last such message (of `Prepare`, whose answer may never come)."""
+    """Texts that went through the model since the last such message. Only `Prepare` counts them here, since its answer
+    may never come; `Applied` tells the whole cost of an `Apply`."""
     cached: int = 0
-    """Likewise, texts from the store."""
+    """Likewise, texts that came from the store."""
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -163,7 +164,7 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     job: int
     results: Results | None
-    """None where it was already, or changed in the meantime."""
+    """None where the state was settled already, or changed in the meantime."""
 
 
 class Scored(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -178,7 +179,7 @@ class Written(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     job: int
     of: int
-    """The `Apply` whose state it is."""
+    """Number of the `Apply` that made this state."""
     results: Results
     norms: dict[int, list[float]]
     """Per layer, the length of each concept's difference of means."""
@@ -186,7 +187,7 @@ class Written(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Dropped(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A job was not carried out to its end: it was told so, or its corpus was forgotten."""
+    """A job was not carried out to its end: the server dropped it or forgot its corpus, or its state is gone."""
 
     job: int
 

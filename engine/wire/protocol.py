@@ -1,8 +1,8 @@
 """Every message between an engine and its clients: tagged structs, one JSON document per line, over a Unix socket.
 
 A client says `Hello`, is answered `Welcome` or `Refused`, and then sends requests, each with an `id` of its own
-choosing. Every request gets one reply with that id. Events carry no id and come to those who have the corpus open.
-`Changed` says how one revision's snapshot becomes the next; a client that misses one asks again with `Open`.
+choosing. Every request gets one reply with that id. Events carry no id and come to the clients that have the corpus
+open. `Changed` says how one revision's snapshot becomes the next one; a client that misses one asks again with `Open`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MAX_MESSAGE = 64 << 20
 MAX_NAMES = 100_000
 """Concepts or paths that a request may name."""
 MAX_DRAFT = 1 << 20
-"""Characters of a draft: as a story's bytes."""
+"""Characters of a draft: as many as a story may have bytes."""
 
 Names = Annotated[list[str], Meta(max_length=MAX_NAMES)]
 Count = Annotated[int, Meta(ge=1, le=1000)]
@@ -37,7 +37,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Snapshot(Message, frozen=True, kw_only=True):
-    """A corpus's whole state at one revision (reply to `Open`, as an event)."""
+    """A corpus's whole state at one revision: the event that follows the reply to `Open`."""
 
     corpus: str
     revision: int
@@ -52,8 +52,8 @@ class Snapshot(Message, frozen=True, kw_only=True):
 
 
 class Changed(Message, frozen=True, kw_only=True):
-    """How the snapshot of `base` becomes that of `revision`; equal numbers when only stories' states changed, or when
-    what is expensive was settled."""
+    """How the snapshot of `base` becomes that of `revision`. The two numbers are equal where only stories' states
+    changed, or where the expensive numbers were settled."""
 
     corpus: str
     base: int
@@ -64,13 +64,13 @@ class Changed(Message, frozen=True, kw_only=True):
     removed: list[str]
     """Paths that are gone."""
     concepts: list[ConceptView] | None
-    """All of them, since every direction moves with every text; None where they are as they were."""
+    """All of them, since every direction moves with every text; None where none of them changed."""
     problems: list[Problem]
     moved: Moved | None
 
 
 class Progressed(Message, frozen=True, kw_only=True):
-    """`Doing` changed; at most four a second while only its counts do."""
+    """`doing` changed; comes at most four times a second while only its counts change."""
 
     corpus: str
     doing: Doing
@@ -128,9 +128,9 @@ class Open(Message, frozen=True, kw_only=True):
     corpus: str
     """Absolute path."""
     settings: Settings | None = None
-    """None takes those in force, or the corpus's own."""
+    """None takes the settings in force where the corpus is open, else the corpus's own."""
     insist: bool = False
-    """Where other settings are in force: reopen with these (otherwise they are told, as `Conflict`)."""
+    """Whether to reopen the corpus with these settings where others are in force; if not, the answer is `Conflict`."""
 
 
 class Opened(Message, frozen=True, kw_only=True):
@@ -179,8 +179,8 @@ class Showing(Message, frozen=True, kw_only=True):
 
 
 class Score(Message, frozen=True, kw_only=True):
-    """How would a text do in place of a story? Answered by `Scored`, or by `Superseded` where this client asked anew
-    before its turn came."""
+    """How would a text do in place of a story? Answered by `Scored`, or by `Superseded` where this client sent a
+    newer draft before the turn of this one."""
 
     id: int
     corpus: str
@@ -188,7 +188,7 @@ class Score(Message, frozen=True, kw_only=True):
     """The story's; it need not exist yet."""
     text: Annotated[str, Meta(max_length=MAX_DRAFT)]
     concepts: Annotated[list[str], Meta(max_length=1000)] = []
-    """Whose part in each token to tell; none means the story's own and its rival."""
+    """The concepts to read each token by; an empty list means the story's own and its rival."""
 
 
 class Scored(Message, frozen=True, kw_only=True):
@@ -196,10 +196,10 @@ class Scored(Message, frozen=True, kw_only=True):
 
     id: int
     revision: int
-    """What it was read by."""
+    """The revision whose vectors read the draft."""
     draft: Draft
     verdicts: tuple[Verdict | None, Verdict | None]
-    """On its concept as it is, and as it would become."""
+    """On its concept as it is, and as it would become with the draft."""
 
 
 class Superseded(Message, frozen=True, kw_only=True):
@@ -221,11 +221,11 @@ class Export(Message, frozen=True, kw_only=True):
 
 
 class Exported(Message, frozen=True, kw_only=True):
-    """Vectors and all that goes with them."""
+    """Vectors, and what an export writes beside them."""
 
     id: int
     digest: str
-    """Of the stories they are of (`engine.corpus.Corpus.digest`)."""
+    """Digest of the stories that the vectors were made from (`engine.corpus.Corpus.digest`)."""
     vectors: str
     """A safetensors file: `[C, H]` fp16 by block, rows in the order of `results.concepts`."""
     norms: dict[int, list[float]]
@@ -261,7 +261,7 @@ class Compare(Message, frozen=True, kw_only=True):
 
 
 class Compared(Message, frozen=True, kw_only=True):
-    """What differs."""
+    """What differs between the two."""
 
     id: int
     comparison: Comparison

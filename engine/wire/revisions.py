@@ -31,11 +31,11 @@ class Revision(msgspec.Struct, frozen=True, kw_only=True):
     settings: str
     """JSON."""
     changes: list[Change]
-    """Of files, since the revision before."""
+    """Files that changed since the revision before."""
     texts_run: int
     """Texts that went through the model."""
     seconds: float
-    """What it took."""
+    """Time that the computation took."""
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,4 +45,4 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     after: int
     changes: list[Change]
     metrics: dict[str, tuple[Metrics | None, Metrics | None]]
-    """Concept -> its numbers at the two; only of concepts whose numbers differ."""
+    """By concept, its numbers at either revision; only concepts whose numbers differ."""

@@ -1,4 +1,4 @@
-"""What an engine tells of a corpus, and a client's copy is made of: stories, concepts, what moved, what is done."""
+"""What an engine tells its clients of a corpus: stories, concepts, what moved, and what is being done."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Stages(msgspec.Struct, frozen=True, kw_only=True):
     """Where a revision's time went, in seconds; together they are `Moved.seconds`."""
 
     scanning: float
-    """From noticing the change to knowing what it is; with what came before it in the queue."""
+    """From noticing the change to knowing what it is, including the wait for changes that came before it."""
     waiting: float
     """For the model's process: loading, other work, the way there and back."""
     forward: float
@@ -95,7 +95,7 @@ class Moved(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Doing(msgspec.Struct, frozen=True, kw_only=True):
-    """What the engine is at, for one corpus."""
+    """What the engine is doing for one corpus."""
 
     state: CorpusState
     detail: str = ""

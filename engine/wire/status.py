@@ -29,5 +29,5 @@ class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
     state: Literal["loading", "idle", "computing", "failed"]
     pid: int | None
     bytes: int
-    """Its weights."""
+    """Memory that its weights take."""
     restarts: int

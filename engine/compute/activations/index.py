@@ -1,7 +1,7 @@
 """The store's index: sizes and times of use of its entries, and digests of large files, in SQLite (WAL).
 
-It is a help, not the truth: whatever it says, the files decide. So nothing that befalls it is a failure: a damaged one
-is begun anew, and where none can be had (a locked, full or read-only disk) the store goes on without.
+The files decide, whatever the index says. So no fault of the index is a failure: a damaged one is begun anew, and where
+there can be none (on a locked, full or read-only disk) the store goes on without it.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ Signature = tuple[int, int, int, int]
 """What changes with a file's content: its size, times of modification and change, inode."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
 TOKENS_SHARE = 0.75
-"""Of the room there is, what tokens may take at most: one entry may be as large as 100,000 pooled ones."""
+"""The largest share of the store that tokens may take: one entry may be as large as 100,000 pooled ones."""
 LOCKED_FOR = 5.0
 """Seconds to wait for another process to be done with the index; its transactions take milliseconds."""
 REST = 10.0
 """Seconds that an index which failed is left alone, so that not every call waits for it."""
-SPOILT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
-"""Primary error codes of an index that is not what it should be; SQLITE_ERROR: a table is missing."""
+DAMAGE_CODES = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
+"""Primary error codes of a damaged index; SQLITE_ERROR means that a table is missing."""
 VERSION = 2
 TABLES = """
 CREATE TABLE entries (
@@ -56,24 +56,25 @@ TRIGGERS = (
 
 
 class Row(NamedTuple):
-    """What is known of one entry."""
+    """What the index holds of one entry."""
 
     key: str
     kind: Kind
     bytes: int
     used: float
+    """Seconds since the epoch."""
 
 
 @dataclass(frozen=True)
 class Held:
-    """How much there is of one kind."""
+    """How much a store holds of one kind."""
 
     entries: int
     bytes: int
 
 
 class Index:
-    """One connection to the index of a store, for any thread; reopened when its file is gone or another."""
+    """One connection to the index of a store, for any thread; opened again when its file is gone or was replaced."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -81,7 +82,7 @@ class Index:
         self._connection: sqlite3.Connection | None = None
         self._opened: tuple[int, int] | None = None
         self._rests_until = 0.0
-        self._said = ""
+        self._last_warning = ""
 
     def close(self) -> None:
         """Let go of the file; the next use opens it again."""
@@ -94,7 +95,7 @@ class Index:
         self.close()
 
     def uses(self, keys: Iterable[str]) -> dict[str, float]:
-        """When those of `keys` that are known were last used."""
+        """When those of `keys` that the index has were last used."""
 
         def look(connection: sqlite3.Connection) -> dict[str, float]:
             rows = {key: connection.execute("SELECT used FROM entries WHERE key = ?", [key]).fetchone() for key in keys}
@@ -108,11 +109,15 @@ class Index:
 
     def held(self) -> dict[Kind, Held]:
         """How much there is of each kind."""
-        nothing = {kind: Held(0, 0) for kind in KINDS}
-        return nothing | self._try(_held, nothing)
+        empty = {kind: Held(0, 0) for kind in KINDS}
+        return empty | self._try(_held, empty)
 
     def put(self, rows: list[Row], max_bytes: int) -> list[str]:
-        """Note new entries, and forget others where there is no room for all: the keys of those, whose files may go."""
+        """Note new entries, and forget the least recently used where there is no room for all.
+
+        Returns:
+            Keys of the forgotten entries, whose files may be removed.
+        """
 
         def add(connection: sqlite3.Connection) -> list[str]:
             connection.executemany(
@@ -120,37 +125,44 @@ class Index:
                 "SET kind = excluded.kind, bytes = excluded.bytes, used = excluded.used",
                 rows,
             )
-            gone: list[str] = []
+            forgotten: list[str] = []
             for kind in KINDS:
                 held = _held(connection)
-                pooled, this = (held[name].bytes if name in held else 0 for name in ("pooled", kind))
-                room = max_bytes if kind == "pooled" else min(int(TOKENS_SHARE * max_bytes), max_bytes - pooled)
-                gone += _drop_oldest(connection, kind, this - room)
-            return gone
+                pooled_bytes, kind_bytes = (held[name].bytes if name in held else 0 for name in ("pooled", kind))
+                room_bytes = (
+                    max_bytes if kind == "pooled" else min(int(TOKENS_SHARE * max_bytes), max_bytes - pooled_bytes)
+                )
+                forgotten += _drop_oldest(connection, kind, kind_bytes - room_bytes)
+            return forgotten
 
         return self._try(add, [], writes=True)
 
     def adopt(self, rows: list[Row]) -> int:
-        """Note entries whose files were found, unless they are known by now; how many were not."""
+        """Note entries whose files were found, unless the index has them by now; returns how many it did not have."""
         if not rows:
             return 0
         statement = "INSERT INTO entries (key, kind, bytes, used) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO NOTHING"
         return self._try(lambda connection: connection.executemany(statement, rows).rowcount, 0, writes=True)
 
     def touch(self, keys: list[str], now: float) -> None:
-        """These were used."""
+        """Note that these entries were used `now`."""
         if not keys:
             return
         rows = [(now, key) for key in keys]
         statement = "UPDATE entries SET used = ? WHERE key = ?"
         self._try(lambda connection: connection.executemany(statement, rows).rowcount, 0, writes=True)
 
-    def forget(self, seen: Mapping[str, float]) -> int:
-        """Forget entries whose files are gone, unless they were put anew since they were `seen`; how many were not."""
-        if not seen:
+    def forget(self, last_uses: Mapping[str, float]) -> int:
+        """Forget entries whose files are gone, by key and time of last use; returns how many were forgotten.
+
+        An entry with another time of use stays: it was put again in the meantime.
+        """
+        if not last_uses:
             return 0
         statement = "DELETE FROM entries WHERE key = ? AND used = ?"
-        return self._try(lambda connection: connection.executemany(statement, seen.items()).rowcount, 0, writes=True)
+        return self._try(
+            lambda connection: connection.executemany(statement, last_uses.items()).rowcount, 0, writes=True
+        )
 
     def digest(self, path: str, signature: Signature) -> str | None:
         """A large file's SHA-256, if it is remembered."""
@@ -167,7 +179,7 @@ class Index:
         self._try(lambda connection: connection.execute(statement, row).rowcount, 0, writes=True)
 
     def _try(self, work: Callable[[sqlite3.Connection], T], otherwise: T, *, writes: bool = False) -> T:
-        """What `work` gives; `otherwise`, where there is no index at present."""
+        """What `work` returns; `otherwise` where there is no index at present."""
         with self._lock:
             nothing_to_read = not writes and _identity(self._file) is None
             if nothing_to_read or time.monotonic() < self._rests_until:
@@ -176,19 +188,19 @@ class Index:
                 result = self._do(work, writes=writes)
             except (OSError, sqlite3.Error) as error:
                 self._rests_until = time.monotonic() + REST
-                if self._said != (said := str(error)):
+                if self._last_warning != (warning := str(error)):
                     log.warning("no index of activations at %s: %s", self._file, error)
-                    self._said = said
+                    self._last_warning = warning
                 return otherwise
-            self._said = ""
+            self._last_warning = ""
             return result
 
     def _do(self, work: Callable[[sqlite3.Connection], T], *, writes: bool) -> T:
-        """What `work` gives, in one transaction if it `writes`; a damaged index is begun anew."""
+        """What `work` returns, in one transaction if it `writes`; a damaged index is begun anew."""
         try:
             return _within(self._open(), work, writes)
         except sqlite3.Error as error:
-            if not _spoilt(error):
+            if not _is_damaged(error):
                 raise
             log.warning(
                 "%s is damaged (%s) and is begun anew; to recount: python -m engine cache verify", self._file, error
@@ -207,9 +219,9 @@ class Index:
 
     def _discard(self) -> None:
         """Remove the index, unless another process has begun it anew already."""
-        ours = self._opened is None or self._opened == _identity(self._file)
+        is_same_file = self._opened is None or self._opened == _identity(self._file)
         self.close()
-        for suffix in ("", "-wal", "-shm") if ours else ():
+        for suffix in ("", "-wal", "-shm") if is_same_file else ():
             with contextlib.suppress(OSError):
                 self._file.with_name(self._file.name + suffix).unlink()
 
@@ -230,7 +242,7 @@ def _connect(file: Path) -> sqlite3.Connection:
 
 
 def _create(connection: sqlite3.Connection) -> None:
-    if _version(connection) == VERSION:  # by now, thanks to another process
+    if _version(connection) == VERSION:  # another process has made the tables by now
         return
     for statement in (*TABLES.split(";"), *TRIGGERS, f"PRAGMA user_version = {VERSION}"):
         connection.execute(statement)
@@ -254,21 +266,21 @@ def _held(connection: sqlite3.Connection) -> dict[Kind, Held]:
     return {kind: Held(entries, size) for kind, entries, size in rows}
 
 
-def _drop_oldest(connection: sqlite3.Connection, kind: Kind, excess: int) -> list[str]:
-    """Forget the least recently used of a kind, `excess` bytes of them at least: their keys."""
-    gone: list[str] = []
+def _drop_oldest(connection: sqlite3.Connection, kind: Kind, excess_bytes: int) -> list[str]:
+    """Forget the least recently used entries of a kind, at least `excess_bytes` of them; returns their keys."""
+    forgotten: list[str] = []
     rows = connection.execute("SELECT key, bytes FROM entries WHERE kind = ? ORDER BY used, key", [kind])
-    while excess > 0 and (row := rows.fetchone()) is not None:
+    while excess_bytes > 0 and (row := rows.fetchone()) is not None:
         key, size = row
-        gone.append(key)
-        excess -= size
+        forgotten.append(key)
+        excess_bytes -= size
     rows.close()
-    connection.executemany("DELETE FROM entries WHERE key = ?", [[key] for key in gone])
-    return gone
+    connection.executemany("DELETE FROM entries WHERE key = ?", [[key] for key in forgotten])
+    return forgotten
 
 
 def _identity(file: Path) -> tuple[int, int] | None:
-    """What tells a file from another one of its name; None where there is none."""
+    """Device and inode, which tell a file from another one of the same name; None where there is no file."""
     try:
         info = file.stat()
     except OSError:
@@ -276,7 +288,7 @@ def _identity(file: Path) -> tuple[int, int] | None:
     return info.st_dev, info.st_ino
 
 
-def _spoilt(error: sqlite3.Error) -> bool:
-    """Whether the index itself is at fault, not the disk that it is on nor another process."""
+def _is_damaged(error: sqlite3.Error) -> bool:
+    """Whether the index itself is at fault, and not the disk that it is on or another process."""
     code = getattr(error, "sqlite_errorcode", None)
-    return code is not None and (code & 0xFF in SPOILT or code == sqlite3.SQLITE_READONLY_DBMOVED)
+    return code is not None and (code & 0xFF in DAMAGE_CODES or code == sqlite3.SQLITE_READONLY_DBMOVED)

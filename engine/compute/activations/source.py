@@ -19,7 +19,7 @@ READ_AT_ONCE = 64
 
 
 def silent(_done: int, _total: int) -> None:
-    """Progress that nobody wants to hear of."""
+    """Ignores progress."""
 
 
 @dataclass
@@ -31,12 +31,12 @@ class Tally:
     n_cached: int = 0
     """Texts whose activations came from the store."""
     fetching_s: float = 0.0
-    """Spent on both."""
+    """Time spent on both."""
     statistics_s: float = 0.0
 
     @property
     def cost(self) -> Cost:
-        """As plain numbers."""
+        """The tally as plain numbers."""
         return Cost(
             texts_run=self.n_run,
             texts_cached=self.n_cached,
@@ -53,11 +53,11 @@ class Batch:
     done: int = 0
     """Texts through the model so far, of `total`."""
     total: int = 0
-    """0 where these are from the store."""
+    """0 where these came from the store."""
 
 
 class Source:
-    """One model, read one way.
+    """Gives the activations of texts by one model, read in one way.
 
     Args:
         extractor: what runs texts through a model.
@@ -86,11 +86,11 @@ class Source:
         so that a crash loses at most one batch. Before the model's first batch comes an empty one.
         """
         missing = []
-        waiting = iter(texts)
-        while some := list(itertools.islice(waiting, 1 if self._keep_tokens else READ_AT_ONCE)):
+        remaining = iter(texts)
+        while text_ids := list(itertools.islice(remaining, 1 if self._keep_tokens else READ_AT_ONCE)):
             started = time.perf_counter()
-            stored = self._stored(text_id for text_id in some if text_id not in fresh)
-            missing += [text_id for text_id in some if text_id not in stored]
+            stored = self._stored(text_id for text_id in text_ids if text_id not in fresh)
+            missing += [text_id for text_id in text_ids if text_id not in stored]
             tally.n_cached += len(stored)
             tally.fetching_s += time.perf_counter() - started
             yield Batch(stored)
@@ -116,13 +116,13 @@ class Source:
     def _stored(self, text_ids: Iterable[str]) -> dict[str, Activation]:
         keys = {text_id: self._key(text_id) for text_id in text_ids}
         entries = self._store.get(keys.values())
-        found = {text_id: entries[key] for text_id, key in keys.items() if key in entries}
+        pooled = {text_id: entries[key] for text_id, key in keys.items() if key in entries}
         if not self._keep_tokens:
-            return {text_id: _activation(entry) for text_id, entry in found.items()}
-        tokens = self._store.get(self._key(text_id, "tokens") for text_id in found)
+            return {text_id: _activation(entry) for text_id, entry in pooled.items()}
+        tokens = self._store.get(self._key(text_id, "tokens") for text_id in pooled)
         return {
             text_id: _activation(entry, tokens[key])
-            for text_id, entry in found.items()
+            for text_id, entry in pooled.items()
             if (key := self._key(text_id, "tokens")) in tokens
         }
 

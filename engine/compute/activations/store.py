@@ -1,7 +1,8 @@
 """Activations on disk, by content: what was ever computed is not computed again.
 
-One safetensors file per key, written under a temporary name and renamed; an index (`store_index`) keeps sizes and times
-of use, so that the least recently used go first when the store is full. Losing the index or any file only costs time.
+Each key has one safetensors file, written under a temporary name and renamed. An index
+(`engine.compute.activations.index`) keeps sizes and times of use, so that the least recently used go first when the
+store is full. Losing the index or any file only costs time.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ Progress = Callable[[int, int], None]
 """Told (entries read, entries to read)."""
 SUFFIX = ".safetensors"
 KIND, CHECKSUM = "kind", "checksum"
-"""Notes of the store's own, beside those of an entry."""
-TEMPORARY = "."
+"""Names of the notes that the store adds to those of an entry."""
+TEMPORARY_PREFIX = "."
 """What the name of a file begins with while it is being written."""
 ABANDONED = 3600.0
 """Seconds after which nobody writes to a temporary file any more."""
@@ -61,22 +62,22 @@ class Info:
     oldest_use: float | None
     """Seconds since the epoch."""
     unknown: int
-    """Entries on disk that the index does not know, and hence neither counts nor ever drops."""
+    """Entries on disk that the index does not have, and hence neither counts nor ever drops."""
 
 
 @dataclass(frozen=True)
 class Verified:
-    """What was found, and done, when every entry was read."""
+    """What reading every entry showed, and what was done about it."""
 
     sound: int
     damaged: int
-    """Dropped; to be computed again."""
+    """Dropped, so that they are computed again."""
     stuck: int
-    """Cannot be read, or are damaged and cannot be removed."""
+    """Entries that cannot be read, or that are damaged and cannot be removed."""
     adopted: int
-    """Sound, but the index did not know them; now it does."""
+    """Sound ones that the index did not have; now it has them."""
     lost: int
-    """The index knew them, but their files are gone; now it does not."""
+    """Entries of the index whose files are gone; now it does not have them."""
 
 
 @dataclass(frozen=True)
@@ -103,57 +104,57 @@ class Store:
         self._max_bytes = max_bytes
         self._folder = root / "activations"
         self._index = Index(root / "index.sqlite")
-        self._refused = ""
+        self._last_refusal = ""
 
     def get(self, keys: Iterable[str]) -> dict[str, Entry]:
         """The stored entries among `keys`; a damaged one is dropped, as if it had never been there."""
-        wanted = dict.fromkeys(keys)
-        known = self._index.uses(wanted)
+        unique_keys = dict.fromkeys(keys)
+        uses = self._index.uses(unique_keys)
         now = time.time()
-        found: dict[str, Entry] = {}
-        unknown: list[Row] = []
-        gone, damaged, unreadable = [], [], []
-        for key in wanted:
+        entries: dict[str, Entry] = {}
+        unindexed: list[Row] = []
+        missing, damaged, unreadable = [], [], []
+        for key in unique_keys:
             file = self._file(key)
             try:
                 entry, kind, size = _read(file)
             except (FileNotFoundError, NotADirectoryError):
-                gone.append(key)
+                missing.append(key)
             except Damaged as error:
                 damaged.append(f"{file}: {error}")
-                gone.append(key)
+                missing.append(key)
                 _remove(file)
             except OSError as error:  # the disk's doing, or too many open files: the entry may be sound
                 unreadable.append(f"{file}: {error.strerror}")
             else:
-                found[key] = entry
-                if key not in known:
-                    unknown.append(Row(key, kind, size, now))
+                entries[key] = entry
+                if key not in uses:
+                    unindexed.append(Row(key, kind, size, now))
         if damaged:
             log.warning("dropped damaged activations (%d), to be computed again: %s", len(damaged), damaged[0])
         if unreadable:
             log.warning("activations that cannot be read (%d): %s", len(unreadable), unreadable[0])
-        self._index.adopt(unknown)
-        self._index.touch([key for key in found if key in known and not 0 <= now - known[key] < SAME_USE], now)
-        self._index.forget({key: known[key] for key in gone if key in known})
-        return found
+        self._index.adopt(unindexed)
+        self._index.touch([key for key in entries if key in uses and not 0 <= now - uses[key] < SAME_USE], now)
+        self._index.forget({key: uses[key] for key in missing if key in uses})
+        return entries
 
     def put(self, entries: Mapping[str, Entry], kind: Kind = "pooled") -> None:
-        """Keep these; where the disk refuses, say so and go on without.
+        """Store these entries; where the disk refuses, log a warning and go on.
 
-        Tokens may take only a share of the room, and give way to pooled entries; within a kind, the least recently used
-        go first.
+        Tokens may take only a share of the store, and give way to pooled entries; within a kind, the least recently
+        used go first.
         """
         rows: list[Row] = []
-        refused = ""
+        refusal = ""
         try:
             for key, entry in entries.items():
                 rows.append(Row(key, kind, self._write(self._file(key), _encode(entry, kind)), time.time()))
         except OSError as error:
-            refused = str(error.strerror)
-        if refused and refused != self._refused:  # said once, not at every batch
-            log.warning("activations are not being cached: %s: %s", self.root, refused)
-        self._refused = refused
+            refusal = str(error.strerror)
+        if refusal and refusal != self._last_refusal:  # said once, not at every batch
+            log.warning("activations are not being cached: %s: %s", self.root, refusal)
+        self._last_refusal = refusal
         if rows:
             for key in self._index.put(rows, self._max_bytes):
                 _remove(self._file(key))
@@ -170,18 +171,18 @@ class Store:
         return digest
 
     def info(self) -> Info:
-        """How much there is of what; makes no cache where there is none."""
+        """How much the store holds of each kind; makes no cache where there is none."""
         on_disk = {file.stem for file in self._entries()}
-        known = self._index.all_uses()
-        oldest = min(known.values(), default=None)
-        return Info(self.root, self._index.held(), self._max_bytes, oldest, len(on_disk - known.keys()))
+        uses = self._index.all_uses()
+        oldest = min(uses.values(), default=None)
+        return Info(self.root, self._index.held(), self._max_bytes, oldest, len(on_disk - uses.keys()))
 
     def verify(self, progress: Progress) -> Verified:
-        """Read every entry; drop the damaged, and have the index know of those that are there, and of no others."""
-        known = self._index.all_uses()  # before the files are listed: what is put in between is not taken for lost
+        """Read every entry, drop the damaged ones, and make the index hold exactly those that remain."""
+        uses = self._index.all_uses()  # before the files are listed, so that no entry put in between counts as lost
         files = list(self._entries())
         sound = damaged = stuck = adopted = 0
-        lost = self._index.forget({key: known[key] for key in known.keys() - {file.stem for file in files}})
+        lost = self._index.forget({key: uses[key] for key in uses.keys() - {file.stem for file in files}})
         for done, file in enumerate(files):
             progress(done, len(files))
             key = file.stem
@@ -194,7 +195,7 @@ class Store:
                 log.warning("%s: %s", file, error)
                 if _remove(file):
                     damaged += 1
-                    self._index.forget({key: known[key]} if key in known else {})
+                    self._index.forget({key: uses[key]} if key in uses else {})
                 else:
                     stuck += 1
             except OSError as error:
@@ -202,37 +203,37 @@ class Store:
                 stuck += 1
             else:
                 sound += 1
-                if key not in known:
+                if key not in uses:
                     adopted += self._index.adopt([Row(key, kind, size, written)])
         progress(len(files), len(files))
         return Verified(sound, damaged, stuck, adopted, lost)
 
     def prune(self, max_bytes: int) -> Pruned:
-        """Drop the least recently used, of whatever kind, until `max_bytes` are left; sweep what killed writers left.
+        """Drop the least recently used, of either kind, until `max_bytes` are left; remove files of killed writers.
 
-        The index is told last, for on a full disk it cannot be until files are gone. An entry that it does not know
-        counts as used when it was written.
+        The index is updated last, since a full disk refuses that until files are removed. An entry that it does not
+        have counts as used when it was written.
         """
-        swept = sum(_remove(file) for file in self._abandoned())
-        known = self._index.all_uses()
+        temporaries = sum(_remove(file) for file in self._abandoned())
+        uses = self._index.all_uses()
         files: list[tuple[float, str, int]] = []
         for file in self._entries():
             with contextlib.suppress(OSError):  # dropped by another process meanwhile
                 info = file.stat()
-                files.append((known.get(file.stem, info.st_mtime), file.stem, info.st_size))
-        left = sum(size for _, _, size in files)
-        gone = known.keys() - {key for _, key, _ in files}
-        entries = freed = 0
+                files.append((uses.get(file.stem, info.st_mtime), file.stem, info.st_size))
+        bytes_left = sum(size for _, _, size in files)
+        keys_without_file = uses.keys() - {key for _, key, _ in files}
+        entries = bytes_freed = 0
         for _, key, size in sorted(files):
-            if left <= max_bytes:
+            if bytes_left <= max_bytes:
                 break
             if _remove(self._file(key)):
                 entries += 1
-                freed += size
-                left -= size
-                gone.add(key)
-        self._index.forget({key: known[key] for key in gone if key in known})
-        return Pruned(entries, freed, swept, left)
+                bytes_freed += size
+                bytes_left -= size
+                keys_without_file.add(key)
+        self._index.forget({key: uses[key] for key in keys_without_file if key in uses})
+        return Pruned(entries, bytes_freed, temporaries, bytes_left)
 
     def close(self) -> None:
         """Let go of the index; the next use opens it again."""
@@ -247,7 +248,7 @@ class Store:
     def _abandoned(self) -> Iterator[Path]:
         for file in self._files():
             with contextlib.suppress(OSError):
-                if file.name.startswith(TEMPORARY) and time.time() - file.stat().st_mtime > ABANDONED:
+                if file.name.startswith(TEMPORARY_PREFIX) and time.time() - file.stat().st_mtime > ABANDONED:
                     yield file
 
     def _files(self) -> Iterator[Path]:
@@ -256,11 +257,11 @@ class Store:
 
     def _write(self, file: Path, data: bytes) -> int:
         try:
-            handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=TEMPORARY)
+            handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=TEMPORARY_PREFIX)
         except FileNotFoundError:
             self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
             file.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=TEMPORARY)
+            handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=TEMPORARY_PREFIX)
         try:
             with os.fdopen(handle, "wb") as stream:
                 stream.write(data)
@@ -289,11 +290,11 @@ def _encode(entry: Entry, kind: Kind) -> bytes:
 def _read(file: Path) -> tuple[Entry, Kind, int]:
     """An entry, its kind, and the size of its file.
 
-    Read, not mapped: a system allows a process some 65,000 mappings, and a corpus may have more stories.
+    The file is read, not mapped: a system allows a process some 65,000 mappings, and a corpus may have more stories.
 
     Raises:
-        Damaged: it is not what was written.
-        OSError: it cannot be read.
+        Damaged: the file is not what was written.
+        OSError: the file cannot be read.
     """
     data = file.read_bytes()
     try:

@@ -1,4 +1,4 @@
-"""From tensors by layer to what is said of each concept and each story. Pure functions."""
+"""Gathers tensors by layer into what is said of each concept and each story. Pure functions."""
 
 from __future__ import annotations
 
@@ -27,14 +27,15 @@ OUTLIERS = 2
 def layer_qualities(
     measures: StoryMeasures, ratios: Sequence[list[float]], neurons: Sequence[list[tuple[int, float]]]
 ) -> list[LayerQuality]:
-    """One concept at each of the L layers, from its stories' measures and, per layer, the rest."""
-    x, a = measures.projections.numpy(), measures.alignments.numpy()  # (L, n): so few that a tensor's ways cost more
-    single = x.shape[1] == 1
-    stds = [None] * len(x) if single else x.std(1, ddof=1).tolist()
-    alignment_stds = [0.0] * len(x) if single else a.std(1, ddof=1).tolist()
+    """One concept's quality at each of the L layers, from its stories' measures, variance ratios and neurons."""
+    # (L, n): so few that tensor operations cost more
+    dots, cosines = measures.projections.numpy(), measures.alignments.numpy()
+    is_single = dots.shape[1] == 1
+    stds = [None] * len(dots) if is_single else dots.std(1, ddof=1).tolist()
+    alignment_stds = [0.0] * len(dots) if is_single else cosines.std(1, ddof=1).tolist()
     columns = (
-        ratios, x.mean(1).tolist(), stds, x.min(1).tolist(), x.max(1).tolist(), a.mean(1).tolist(), alignment_stds,
-        neurons,
+        ratios, dots.mean(1).tolist(), stds, dots.min(1).tolist(), dots.max(1).tolist(), cosines.mean(1).tolist(),
+        alignment_stds, neurons,
     )  # fmt: skip
     return [
         LayerQuality(
@@ -61,41 +62,41 @@ class Between:
     combinations: Sequence[Sequence[LinearCombination]]
     """Per layer and concept, the concept from all others."""
     neighbours: Sequence[list[Ranked]]
-    """Per concept, the closest others at the middle layer."""
+    """Per concept, the closest other concepts at the middle layer."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What was computed of C concepts at L target layers, to be gathered by concept."""
+    """What was computed of C concepts at L target layers, before it is gathered by concept."""
 
     measures: Sequence[StoryMeasures]
-    """Per concept, its stories against its directions."""
+    """Per concept, how its stories lie to its directions."""
     ratios: Sequence[list[list[float]]]
     """Per concept and layer, `variance_ratios`."""
     neurons: Sequence[list[list[tuple[int, float]]]]
-    """Per layer and concept, the closest ones."""
+    """Per layer and concept, the closest neurons."""
     heads: Sequence[Sequence[HeadQuality] | None]
-    """Per layer, each concept's; None at layers without."""
+    """Per layer, each concept's heads; None at layers without an attention output projection."""
     eigenvalues: Sequence[Sequence[list[float]]]
-    """Per layer and concept, the top ones (method subspace; else empty)."""
+    """Per layer and concept, the top eigenvalues (method subspace; else empty)."""
     nulls: Sequence[ConceptNulls]
     """Per concept, at the middle layer."""
     between: Between
     settled: Sequence[bool]
-    """Per concept, whether all of this is of the texts as they are."""
+    """Per concept, whether all its numbers are of the current texts."""
 
 
 def concept_qualities(
     layers: list[int], positives: Mapping[str, Sequence[str]], findings: Findings
 ) -> list[ConceptQuality]:
-    """Everything section 4 asks for, for every concept.
+    """Everything that section 4 of the `readout` contract asks for, for every concept.
 
     Args:
         layers: the L target layers.
         positives: the C concepts, each with the ids of its texts.
         findings: what was computed of them, concepts in the same order.
     """
-    middle = layers.index(middle_layer(layers))
+    middle_position = layers.index(middle_layer(layers))
     return [
         ConceptQuality(
             concept=name,
@@ -103,22 +104,22 @@ def concept_qualities(
             per_layer=dict(
                 zip(
                     layers,
-                    layer_qualities(findings.measures[c], findings.ratios[c], [layer[c] for layer in findings.neurons]),
+                    layer_qualities(findings.measures[c], findings.ratios[c], [tops[c] for tops in findings.neurons]),
                     strict=True,
                 )
             ),
             linear_combination={
-                layer: combinations[c]
-                for layer, combinations in zip(layers, findings.between.combinations, strict=True)
+                block: combinations[c]
+                for block, combinations in zip(layers, findings.between.combinations, strict=True)
             },
             per_head={
-                layer: heads[c] for layer, heads in zip(layers, findings.heads, strict=True) if heads is not None
+                block: heads[c] for block, heads in zip(layers, findings.heads, strict=True) if heads is not None
             },
-            subspace_eigvals={layer: values[c] for layer, values in zip(layers, findings.eigenvalues, strict=False)},
+            subspace_eigvals={block: values[c] for block, values in zip(layers, findings.eigenvalues, strict=False)},
             first_pc_null=findings.nulls[c].first_pc,
             r_squared_null=findings.nulls[c].r_squared,
             nearest_concepts=findings.between.neighbours[c],
-            outliers=lowest(findings.measures[c].alignments[middle], positives[name]),
+            outliers=lowest(findings.measures[c].alignments[middle_position], positives[name]),
             settled=findings.settled[c],
         )
         for c, name in enumerate(positives)
@@ -150,16 +151,16 @@ def story_fits(
         alignments: per concept, its texts' alignments.
     """
     scores = leave_one_out(rows, member)
-    best = dict(zip(text_ids, rivals(scores, member, list(positives)), strict=True))
-    own = dict(zip(text_ids, scores.cpu().numpy(), strict=True))
+    rival_of = dict(zip(text_ids, rivals(scores, member, list(positives)), strict=True))
+    scores_of = dict(zip(text_ids, scores.cpu().numpy(), strict=True))
     return [
         StoryFit(
             text_id=text_id,
             concept=concept,
             alignment=alignment,
-            own=None if math.isnan(own[text_id][c]) else float(own[text_id][c]),
-            rival=best[text_id][0],
-            rival_score=best[text_id][1],
+            own=None if math.isnan(scores_of[text_id][c]) else float(scores_of[text_id][c]),
+            rival=rival_of[text_id][0],
+            rival_score=rival_of[text_id][1],
         )
         for c, concept in enumerate(positives)
         for text_id, alignment in zip(positives[concept], alignments[c], strict=True)

@@ -30,12 +30,12 @@ R = TypeVar("R")
 
 
 class Step(NamedTuple):
-    """Between two steps of a computation other work may go first."""
+    """One step of a computation; other work may go first between two steps."""
 
     done: int = 0
     """Texts through the model so far, of `total`."""
     total: int = 0
-    """0 where this is not about the model."""
+    """0 where no text goes through the model."""
     ids: tuple[str, ...] = ()
     """Texts whose activations this step brought in."""
 
@@ -55,14 +55,15 @@ class Readout:
 class LiveCorpus:
     """The vectors and the quality of one corpus under one model, kept exact from change to change.
 
-    Only texts not seen before go through the model, and only concepts whose texts changed get new sums and spectra;
-    pooled and whitened directions and all that is cheap are exact after every change, the rest is once it is settled.
+    Only texts not seen before go through the model, and only concepts whose texts changed get new sums and spectra.
+    Pooled and whitened directions, and all cheap numbers, are exact after every change; the others are exact once they
+    are settled.
 
     Args:
         model: as deep as the layers lie, or the outline of one, whose weights are loaded when they are needed.
         settings: what to compute.
         store: where activations are kept.
-        layers: the target blocks; those that `settings` name, if they do.
+        layers: the target blocks; None takes those that `settings` name.
         with_neurons: whether to compare directions with neurons, which takes the model's weights.
     """
 
@@ -77,27 +78,33 @@ class LiveCorpus:
     ) -> None:
         self.layers = list(layers or target_layers(settings, model.anatomy.n_blocks) or [])
         if not self.layers:
-            raise ValueError("target_layers is 'auto': choose them first (reading.layers_for)")
+            raise ValueError("target_layers is 'auto': choose them first (engine.compute.live.sweep.layers_for)")
         self._settings = settings
         self._with_neurons = with_neurons
-        self._middle = self.layers.index(middle_layer(self.layers))
+        self._middle_position = self.layers.index(middle_layer(self.layers))
         self.extractor: Extractor = extractor_for(model, self.layers, settings)
         self._source = Source(self.extractor, store, keep_tokens=self.extractor.keep_tokens)
         self.hidden_size = model.anatomy.hidden_size
         self._placements: tuple[Placement, ...] = ()
-        self._drafts = Drafts(self.extractor, self._middle)
+        self._drafts = Drafts(self.extractor, self._middle_position)
         self._begin_anew()
 
     @property
     def warnings(self) -> list[str]:
-        """What of this model cannot be looked at."""
+        """Which target blocks have no neurons, or no heads, to compare directions with."""
         extractor = self.extractor
         anatomy = (extractor.loaded() if self._with_neurons else extractor.model).anatomy
-        blind = [layer for layer in self.layers if not anatomy.down_projections(layer)] if self._with_neurons else []
-        mixers = [layer for layer in self.layers if not anatomy.head_width(layer)]
+        neuronless = (
+            [block for block in self.layers if not anatomy.down_projections(block)] if self._with_neurons else []
+        )
+        headless = [block for block in self.layers if not anatomy.head_width(block)]
         return [
-            *([f"blocks {blind}: no down projection found, so neurons are not compared"] if blind else []),
-            *([f"blocks {mixers}: no attention output projection found, so heads are not compared"] if mixers else []),
+            *([f"blocks {neuronless}: no down projection found, so neurons are not compared"] if neuronless else []),
+            *(
+                [f"blocks {headless}: no attention output projection found, so heads are not compared"]
+                if headless
+                else []
+            ),
         ]
 
     def apply(
@@ -109,12 +116,12 @@ class LiveCorpus:
         progress: Progress = silent,
         tally: Tally | None = None,
     ) -> Results:
-        """Make the state that of exactly these stories, and settle it: `change` and `settle`, to their ends.
+        """Make the state that of exactly these stories, and settle it: runs `change` and `settle` to their ends.
 
         Args:
             placements: every story of the corpus: its text's id and its concept (None for a baseline).
             texts: text by id, of all of them.
-            fresh: ids that go through the model even if it has seen them.
+            fresh: ids that go through the model even if their activations are stored.
             progress: told as the forward pass goes on.
             tally: counts what it costs.
 
@@ -130,14 +137,14 @@ class LiveCorpus:
         """Bring in the activations of texts that a later `change` will need, batch by batch; the state stays as it is.
 
         Args:
-            texts: by id; those that are known already cost nothing, unless they are in `fresh`.
-            fresh: ids that go through the model even if it has seen them.
+            texts: by id; those whose activations are here already cost nothing, unless they are in `fresh`.
+            fresh: ids that go through the model even if their activations are stored.
             tally: counts what that takes.
         """
-        wanted = {
+        texts_to_fetch = {
             text_id: text for text_id, text in texts.items() if text_id in fresh or not self._has_activation(text_id)
         }
-        for batch in self._source.batches(wanted, fresh, tally or Tally()):
+        for batch in self._source.batches(texts_to_fetch, fresh, tally or Tally()):
             for text_id, activation in batch.activations.items():
                 self._ready[text_id] = replace(activation, tokens=None)
             yield Step(batch.done, batch.total, tuple(batch.activations))
@@ -151,14 +158,13 @@ class LiveCorpus:
     ) -> Generator[Step, None, Results]:
         """Make the state that of exactly these stories. Arguments and errors as of `apply`.
 
-        Between steps the state is as it was; only the last one changes it. Returns the results, of which what is
-        expensive may not be settled.
+        Only the last step changes the state. Returns the results, whose expensive numbers may not be settled.
         """
         tally = tally or Tally()
         with self._guarded():
-            used = {placement.text_id for placement in placements}
-            wanted = {i: texts[i] for i in sorted(used) if i in fresh or not self._has_activation(i)}
-            yield from self.prepare(wanted, fresh, tally)
+            text_ids = {placement.text_id for placement in placements}
+            texts_to_fetch = {i: texts[i] for i in sorted(text_ids) if i in fresh or not self._has_activation(i)}
+            yield from self.prepare(texts_to_fetch, fresh, tally)
         with self._guarded():
             started, fetching_s = time.perf_counter(), tally.fetching_s
             self._evaluation = self._commit(cells_of(placements), texts, set(fresh), tally)
@@ -168,17 +174,19 @@ class LiveCorpus:
 
     @property
     def is_settled(self) -> bool:
-        """Whether all is of the texts as they are."""
+        """Whether all numbers are of the current texts."""
         return all(quality.settled for quality in self._evaluation.qualities)
 
     def settle(self) -> Generator[Step, None, Results | None]:
-        """Redo what is expensive where it is not of the state as it is; None if there is nothing to settle, or if the
-        state changed in the meantime. No text goes through the model."""
-        last = self._evaluation
+        """Redo the expensive numbers that are not of the current state; no text goes through the model.
+
+        Returns None if there is nothing to settle, or if the state changed in the meantime.
+        """
+        unsettled = self._evaluation
         if self.is_settled:
             return None
         with self._guarded():
-            settling = self._evaluator.settle(self._state.view, last)
+            settling = self._evaluator.settle(self._state.view, unsettled)
             while True:
                 try:
                     next(settling)
@@ -186,7 +194,7 @@ class LiveCorpus:
                     self._evaluation = end.value
                     return self.results()
                 yield Step()
-                if self._evaluation is not last:
+                if self._evaluation is not unsettled:
                     return None
 
     def score(self, text: str, text_id: str, instead_of: str | None, concept: str, concepts: Sequence[str]) -> Draft:
@@ -197,7 +205,7 @@ class LiveCorpus:
             text_id: its content address.
             instead_of: the id of the text that the story has now; None for a new one.
             concept: the story's concept.
-            concepts: whose part in each token to tell; those without a vector are left out.
+            concepts: those to read each token by; those without a vector are left out.
 
         Raises:
             AmygdalaError: the text does not go through the model.
@@ -213,7 +221,7 @@ class LiveCorpus:
         """The vectors of the state, in the order of `Results.concepts`.
 
         Raises:
-            AmygdalaError: there is none, or one is not finite.
+            AmygdalaError: there is no vector, or one is not finite.
         """
         evaluation = self._evaluation
         vectors = evaluation.directions.half().cpu()
@@ -231,7 +239,7 @@ class LiveCorpus:
         )
 
     def forget(self, text_ids: Collection[str]) -> None:
-        """Drop activations that were prepared and will not be needed."""
+        """Drop activations that were prepared but will not be needed."""
         for text_id in text_ids:
             self._ready.pop(text_id, None)
 
@@ -240,28 +248,29 @@ class LiveCorpus:
 
     def _commit(self, cells: Cells, texts: Mapping[str, str], fresh: set[str], tally: Tally) -> Evaluation:
         """Change the state to these texts, all of whose activations are ready or stored, and evaluate it."""
-        state, before = self._state, self._state.view
-        used = {text_id for text_ids in cells.values() for text_id in text_ids}
-        known = set(before.text_ids)
-        renewed = {text_id for text_id in used & known if text_id in fresh or text_id in self._ready}
+        state, earlier = self._state, self._state.view
+        text_ids = {text_id for cell_ids in cells.values() for text_id in cell_ids}
+        earlier_ids = set(earlier.text_ids)
+        renewed = {text_id for text_id in text_ids & earlier_ids if text_id in fresh or text_id in self._ready}
         needed = state.begin(cells, renewed)
         if state.spaces is None:
             for text_id in needed:
                 state.take(text_id, self._ready.pop(text_id))
-        else:  # their tokens are in the store; what it could not keep goes through the model again
+        else:  # their tokens are in the store; texts that it could not keep go through the model again
             for text_id, activation in self._source.fetch({i: texts[i] for i in needed}, (), silent, tally):
                 state.take(text_id, activation)
-        for text_id in used:
+        for text_id in text_ids:
             self._ready.pop(text_id, None)
         state.finish(cells, renewed)
         groups = state.view.groups
-        affected = [name for name in groups if groups[name] is not before.groups.get(name)]
+        affected = [name for name in groups if groups[name] is not earlier.groups.get(name)]
         return self._evaluator.evaluate(
-            state.view, Change(affected, len(used - known) + len(renewed), len(known - used) + len(renewed))
+            state.view,
+            Change(affected, len(text_ids - earlier_ids) + len(renewed), len(earlier_ids - text_ids) + len(renewed)),
         )
 
     def results(self) -> Results:
-        """Those of the state as it is."""
+        """The results of the current state."""
         state, evaluation = self._state, self._evaluation
         return Results(
             layers=self.layers,
@@ -298,7 +307,7 @@ class LiveCorpus:
 
 
 class _Guard:
-    """After a failure the state begins anew: it may be half changed, and what was computed is in the store."""
+    """Begins the state anew after a failure: it may be half changed, and the activations are in the store."""
 
     def __init__(self, begin_anew: Callable[[], None], settings: Settings, device: str) -> None:
         self._begin_anew = begin_anew
@@ -308,7 +317,7 @@ class _Guard:
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
-        if error is None or kind is GeneratorExit:  # dropped between two steps, where nothing has changed
+        if error is None or kind is GeneratorExit:  # dropped between two steps, where the state is whole
             return
         self._begin_anew()
         if isinstance(error, torch.OutOfMemoryError):

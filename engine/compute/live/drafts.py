@@ -1,4 +1,4 @@
-"""Drafts: what a text that is not on disk carries of concepts, and what would become of its concept with it."""
+"""Drafts: what a text that is not on disk carries of concepts, and how its concept would change with it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from engine.wire.jobs import Placement
 
 Span = tuple[int, int]
 """Where something begins and ends in a text, in characters."""
-ENDS = re.compile(r"(?:[.!?…]+[\"'”’»)\]]*(?=\s|$)|\n\s*\n|[。！？]+)\s*")
-"""What ends a sentence, with the quotes that close after it, or an empty line. Abbreviations end one too early, which
-does no harm here."""
+SENTENCE_END = re.compile(r"(?:[.!?…]+[\"'”’»)\]]*(?=\s|$)|\n\s*\n|[。！？]+)\s*")
+"""What ends a sentence: punctuation with the quotes that close after it, or an empty line. An abbreviation may end one
+too early, which does no harm here."""
 
 
 @dataclass(frozen=True)
 class Standing:
-    """What a draft is read against: a corpus's state as it is, and all that it comes to."""
+    """What a draft is read against: a corpus's current state and its evaluation."""
 
     state: State
     evaluator: Evaluator
@@ -37,13 +37,13 @@ class Drafts:
     """Reads drafts of one corpus's stories; leaves no trace in its state.
 
     Args:
-        extractor: texts in, activations out.
-        middle: the position of the middle block among the target blocks.
+        extractor: runs a draft through the model.
+        middle_position: the place of the middle block among the target blocks.
     """
 
-    def __init__(self, extractor: Extractor, middle: int) -> None:
+    def __init__(self, extractor: Extractor, middle_position: int) -> None:
         self._extractor = extractor
-        self._middle = middle
+        self._middle_position = middle_position
         self._gauged: tuple[Evaluation, Tensor, float] | None = None
         """What `_gauge` measured last, and for which evaluation."""
 
@@ -65,17 +65,17 @@ class Drafts:
         evaluation = standing.evaluation
         if not evaluation.names:
             raise AmygdalaError("no concept has a vector yet, so there is nothing to read a draft by")
-        asked = [name for name in concepts if name in evaluation.names]
-        places = [evaluation.names.index(name) for name in asked]
+        names = [name for name in concepts if name in evaluation.names]
+        columns = [evaluation.names.index(name) for name in names]
         centre, scale = self._gauge(standing)
-        directions = evaluation.directions[self._middle, places]
-        values = token_values(trace.tokens[self._middle].to(centre.device), directions, centre, scale)
+        directions = evaluation.directions[self._middle_position, columns]
+        values = token_values(trace.tokens[self._middle_position].to(centre.device), directions, centre, scale)
         tokens, sentence_readings = readings(text, trace.offsets, values.cpu())
         after = _as_if(standing, trace.activation, text_id, instead_of, concept)
         fit = next((fit for fit in after.fits if (fit.text_id, fit.concept) == (text_id, concept)), None)
         no_rival = fit is None or fit.rival is None
         return Draft(
-            concepts=asked,
+            concepts=names,
             tokens=tokens,
             sentences=sentence_readings,
             truncated=trace.activation.truncated,
@@ -92,10 +92,10 @@ class Drafts:
         """The mean of all texts at the middle block, `[H]` fp64, and their root mean square distance from it."""
         if self._gauged is None or self._gauged[0] is not standing.evaluation:
             view, rows = standing.state.view, standing.state.rows
-            centre = view.total[self._middle] / len(view.text_ids)
+            centre = view.total[self._middle_position] / len(view.text_ids)
             chunks = (view.text_ids[i : i + CHUNK] for i in range(0, len(view.text_ids), CHUNK))
             squares = sum(
-                float((rows.take_at(self._middle, chunk).double() - centre).square().sum()) for chunk in chunks
+                float((rows.take_at(self._middle_position, chunk).double() - centre).square().sum()) for chunk in chunks
             )
             self._gauged = standing.evaluation, centre, (squares / len(view.text_ids)) ** 0.5 or 1.0
         return self._gauged[1:]
@@ -104,8 +104,7 @@ class Drafts:
 def _as_if(
     standing: Standing, activation: Activation, text_id: str, instead_of: str | None, concept: str
 ) -> Evaluation:
-    """The evaluation that would follow if a text stood in place of another; by directions as they are where those come
-    from subspaces."""
+    """The evaluation with one text in place of another; directions from subspaces stay as they are."""
     state = standing.state
     placements = list(standing.placements)
     if instead_of is not None and Placement(instead_of, concept) in placements:
@@ -137,13 +136,13 @@ def token_values(tokens: Tensor, directions: Tensor, centre: Tensor, scale: floa
 
 def sentences(text: str) -> list[Span]:
     """The sentences of a text, without the white space between them."""
-    found, start = [], 0
-    for match in ENDS.finditer(text):
-        found.append((start, match.end()))
+    spans, start = [], 0
+    for match in SENTENCE_END.finditer(text):
+        spans.append((start, match.end()))
         start = match.end()
-    found.append((start, len(text)))
+    spans.append((start, len(text)))
     stripped = []
-    for start, end in found:
+    for start, end in spans:
         piece = text[start:end]
         if piece.strip():
             lead = len(piece) - len(piece.lstrip())
@@ -152,20 +151,20 @@ def sentences(text: str) -> list[Span]:
 
 
 def readings(text: str, offsets: Sequence[Span], values: Tensor) -> tuple[list[Reading], list[Reading]]:
-    """Of each token and of each sentence, the mean of its tokens.
+    """The reading of each token, and of each sentence: the mean over its tokens.
 
     Args:
-        text: what the tokens are of.
+        text: the text that the tokens were made from.
         offsets: where each of the T tokens stands; (0, 0) for those that stand for no text.
-        values: `[T, C]`.
+        values: what each token carries of each concept, `[T, C]`.
 
     Returns:
         The tokens' readings, and those of the sentences that have tokens: a text that was cut has fewer.
     """
     tokens = [Reading(start, end, row) for (start, end), row in zip(offsets, values.tolist(), strict=True)]
-    found = []
+    sentence_readings = []
     for start, end in sentences(text):
-        inside = [t for t, (first, last) in enumerate(offsets) if first < end and last > start and last > first]
-        if inside:
-            found.append(Reading(start, end, values[inside].mean(0).tolist()))
-    return tokens, found
+        token_indices = [t for t, (first, last) in enumerate(offsets) if first < end and last > start and last > first]
+        if token_indices:
+            sentence_readings.append(Reading(start, end, values[token_indices].mean(0).tolist()))
+    return tokens, sentence_readings

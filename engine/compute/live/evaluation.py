@@ -1,4 +1,4 @@
-"""From one view of a corpus to every number about it, in one place: directions, quality, fits."""
+"""Computes every number about one view of a corpus, in one place: directions, quality, fits."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from engine.compute.statistics.quality import linear_combinations, measure, near
 from engine.results import ConceptQuality, StoryFit, middle_layer
 from engine.settings import Settings
 
-UNIT = 0.5
-"""Shorter than this after normalising, a direction was nothing but rounding."""
+MIN_LENGTH = 0.5
+"""A direction that is shorter than this after normalising was nothing but rounding."""
 
 
 @dataclass
 class Keepers:
-    """What is kept of what is expensive."""
+    """The keepers of the expensive numbers."""
 
     directions: DirectionKeeper
     neurons: NeuronKeeper | None
-    """None where neurons are not asked for."""
+    """None where directions are not compared with neurons."""
     nulls: NullKeeper
 
     def copy(self) -> Keepers:
-        """Keepers that may learn more without these knowing; directions by subspaces stay as they are."""
+        """Keepers with the same numbers, which do not change these; directions from subspaces stay as they are."""
         return Keepers(self.directions.frozen(), self.neurons.copy() if self.neurons else None, self.nulls.copy())
 
 
@@ -45,22 +45,22 @@ class Change:
     came: int = 0
     """Texts that the corpus did not have before, or that were read afresh."""
     went: int = 0
-    """Texts it has no more, or that were read afresh."""
+    """Texts that the corpus no longer has, or that were read afresh."""
 
 
-NOTHING = Change()
+NO_CHANGE = Change()
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All that one view comes to."""
+    """All numbers about one view."""
 
     names: list[str]
     """The concepts that have a vector, sorted."""
     differences: Tensor
     """`d0`: `[L, C, H]`, fp64."""
     directions: Tensor
-    """`[L, C, H]`, as shipped."""
+    """`[L, C, H]`, fp64, rounded as they ship."""
     without: dict[str, str]
     """Concepts that get no vector, each with the reason."""
     findings: Findings | None
@@ -75,41 +75,41 @@ class Evaluator:
     Args:
         settings: what to compute.
         layers: the L target blocks.
-        state: whose rows the views are of.
-        keepers: what is kept from one evaluation to the next.
+        state: the state whose rows the views are of.
+        keepers: these keep the expensive numbers from one evaluation to the next.
     """
 
     def __init__(self, settings: Settings, layers: list[int], state: State, keepers: Keepers) -> None:
         self._settings = settings
         self._layers = layers
-        self._middle = layers.index(middle_layer(layers))
+        self._middle_position = layers.index(middle_layer(layers))
         self._state = state
         self._keepers = keepers
 
     def of_draft(self) -> Evaluator:
-        """One that leaves no trace in what is kept."""
+        """An evaluator that leaves the keepers as they are."""
         return Evaluator(self._settings, self._layers, self._state, self._keepers.copy())
 
-    def evaluate(self, view: View, change: Change = NOTHING) -> Evaluation:
-        """Everything about a view; what is expensive as far as `change` demands."""
+    def evaluate(self, view: View, change: Change = NO_CHANGE) -> Evaluation:
+        """Everything about a view; expensive numbers are redone only as far as `change` demands."""
         return self._evaluate(view, change, self._without_vector(view))
 
     def settle(self, view: View, last: Evaluation) -> Generator[None, None, Evaluation]:
-        """Redo what is expensive where it is not of `view`, whose evaluation is `last`, in steps.
+        """Redo, in steps, the expensive numbers that are not of `view`, whose evaluation is `last`.
 
         Only what was not settled is computed: directions that have not turned keep their stories' measures, and every
-        story keeps its leave-one-out scores, which do not depend on what is expensive.
+        story keeps its leave-one-out scores, which do not depend on expensive numbers.
 
         Returns:
-            What the view comes to now.
+            The settled evaluation.
         """
         if last.findings is None:
             return last
         keepers, names = self._keepers, last.names
         yield from keepers.directions.settle(names, last.differences, self._state.spaces)
-        directions, eigenvalues = self._directions(view, names, last.differences, NOTHING)
+        directions, eigenvalues = self._directions(view, names, last.differences, NO_CHANGE)
         shipped = self._shipped(directions)
-        if _lost(shipped).any():  # a concept has lost its direction, so all others are other ones
+        if _lost(shipped).any():  # a concept has lost its direction, so the set of concepts is another one
             return self.evaluate(view)
         if keepers.neurons is not None:
             yield from keepers.neurons.settle(names, shipped)
@@ -131,7 +131,7 @@ class Evaluator:
                 measure(view.groups[name].centred, shipped[:, c]) if turned[c] else last.findings.measures[c]
                 for c, name in enumerate(names)
             ]
-            findings = replace(findings, measures=measures, between=_between(shipped, names, self._middle))
+            findings = replace(findings, measures=measures, between=_between(shipped, names, self._middle_position))
             fits = self._realigned(view, last, findings)
         qualities = concept_qualities(self._layers, _positives(view, names), findings)
         return replace(last, directions=shipped, findings=findings, qualities=qualities, fits=fits)
@@ -139,8 +139,8 @@ class Evaluator:
     def _evaluate(self, view: View, change: Change, without: dict[str, str]) -> Evaluation:
         names = [name for name in view.groups if name not in without]
         if not names:
-            nothing = torch.empty(len(self._layers), 0, self._state.rows.hidden)
-            return Evaluation([], nothing, nothing, dict(sorted(without.items())), None, [], [])
+            no_vectors = torch.empty(len(self._layers), 0, self._state.rows.hidden)
+            return Evaluation([], no_vectors, no_vectors, dict(sorted(without.items())), None, [], [])
         groups = [view.groups[name] for name in names]
         text_ids, counts = view.text_ids, _counts(view, names)
         sums = [view.sums(name) for name in names]
@@ -150,8 +150,8 @@ class Evaluator:
         lost = _lost(shipped).tolist()
         if any(lost):
             reason = "its stories read as all others do on average: there is no direction"
-            more = {name: reason for name, is_lost in zip(names, lost, strict=True) if is_lost}
-            return self._evaluate(view, change, without | more)
+            without_direction = {name: reason for name, is_lost in zip(names, lost, strict=True) if is_lost}
+            return self._evaluate(view, change, without | without_direction)
         table = self._table(view, names)
         findings = Findings(
             measures=[measure(group.centred, shipped[:, c]) for c, group in enumerate(groups)],
@@ -167,10 +167,10 @@ class Evaluator:
                 counts, len(text_ids), max(change.came, change.went, bool(change.affected)), lambda: table
             ),
             settled=self._settled(names, differences, shipped),
-            between=_between(shipped, names, self._middle),
+            between=_between(shipped, names, self._middle_position),
         )
         positives = _positives(view, names)
-        alignments = [measures.alignments[self._middle].tolist() for measures in findings.measures]
+        alignments = [measures.alignments[self._middle_position].tolist() for measures in findings.measures]
         return Evaluation(
             names=names,
             differences=differences,
@@ -182,12 +182,12 @@ class Evaluator:
         )
 
     def _realigned(self, view: View, last: Evaluation, findings: Findings) -> list[StoryFit]:
-        """The fits with the alignments of these findings."""
+        """The last fits with the alignments of `findings`."""
         alignments = {
             (name, text_id): alignment
             for name, measures in zip(last.names, findings.measures, strict=True)
             for text_id, alignment in zip(
-                view.groups[name].text_ids, measures.alignments[self._middle].tolist(), strict=True
+                view.groups[name].text_ids, measures.alignments[self._middle_position].tolist(), strict=True
             )
         }
         return [msgspec.structs.replace(fit, alignment=alignments[fit.concept, fit.text_id]) for fit in last.fits]
@@ -195,11 +195,11 @@ class Evaluator:
     def _directions(
         self, view: View, names: Sequence[str], differences: Tensor, change: Change
     ) -> tuple[Tensor, Sequence[Sequence[list[float]]]]:
-        def own() -> list[Tensor]:
+        def rows() -> list[Tensor]:
             return [self._state.rows.take(view.groups[name].text_ids) for name in names]
 
         pointed = self._keepers.directions.at(
-            names, own, differences, self._state.spaces, change.affected, change.came, change.went
+            names, rows, differences, self._state.spaces, change.affected, change.came, change.went
         )
         return pointed.directions, pointed.eigenvalues
 
@@ -215,7 +215,7 @@ class Evaluator:
 
     def _table(self, view: View, names: Sequence[str]) -> Table:
         text_ids = view.text_ids
-        rows = self._state.rows.take_at(self._middle, text_ids)
+        rows = self._state.rows.take_at(self._middle_position, text_ids)
         return Table(rows, membership(text_ids, _positives(view, names)).to(rows.device))
 
     def _settled(self, names: Sequence[str], differences: Tensor, shipped: Tensor) -> list[bool]:
@@ -244,15 +244,15 @@ class Evaluator:
 
 
 def _lost(shipped: Tensor) -> Tensor:
-    """Which of the directions `[L, C, H]` are nothing at some block: `[C]`."""
-    is_lost: Tensor = (shipped.norm(dim=2) < UNIT).any(0)
+    """Which of the directions `[L, C, H]` are nothing but rounding at some block: `[C]`."""
+    is_lost: Tensor = (shipped.norm(dim=2) < MIN_LENGTH).any(0)
     return is_lost
 
 
-def _between(shipped: Tensor, names: Sequence[str], middle: int) -> Between:
+def _between(shipped: Tensor, names: Sequence[str], middle_position: int) -> Between:
     return Between(
         combinations=[linear_combinations(directions, names) for directions in shipped],
-        neighbours=nearest(shipped[middle], names),
+        neighbours=nearest(shipped[middle_position], names),
     )
 
 

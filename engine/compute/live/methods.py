@@ -32,12 +32,12 @@ TOP_K = (
 
 @dataclass(frozen=True)
 class Pointed:
-    """Of all concepts at all target layers."""
+    """The directions of all concepts at all target layers."""
 
     directions: Tensor
     """`[L, C, H]`, fp64, not normalised."""
     eigenvalues: list[list[list[float]]]
-    """Method subspace: per layer and concept, the top ones; else empty."""
+    """Method subspace: per layer and concept, the top eigenvalues; else empty."""
 
 
 def words(settings: Settings) -> str:
@@ -48,7 +48,7 @@ def words(settings: Settings) -> str:
 
 
 def facts(extractor: Extractor, settings: Settings) -> Facts:
-    """What makes vectors what they are, besides stories and settings."""
+    """What made the vectors, besides stories and settings."""
     model = extractor.model
     return Facts(
         model_hash=model.model_hash,
@@ -63,25 +63,29 @@ def facts(extractor: Extractor, settings: Settings) -> Facts:
 def point(
     settings: Settings, names: Sequence[str], own: Sequence[Tensor], differences: Tensor, spaces: Spaces | None
 ) -> Pointed:
-    """Directions by the method.
+    """Directions by the method that settings choose.
 
     Args:
-        settings: the method and what it leaves open.
+        settings: the method and its parameters.
         names: the C concepts.
         own: per concept, its stories' activations, `[L, n, H]`.
         differences: `d0`, `[L, C, H]`, fp64.
         spaces: what stories span; only the method subspace has it.
     """
     if spaces is not None:
-        at_layers = zip(range(len(differences)), differences, strict=True)
+        by_position = zip(range(len(differences)), differences, strict=True)
         if settings.subspace_direction == "filter":
-            solved = [filtered(spaces.at(i, names), layer) for i, layer in at_layers]
+            solved = [filtered(spaces.at(position, names), at_layer) for position, at_layer in by_position]
         else:
-            solved = [top_k(spaces.at(i, names), layer, settings.subspace_eigen_k) for i, layer in at_layers]
+            eigen_k = settings.subspace_eigen_k
+            solved = [top_k(spaces.at(position, names), at_layer, eigen_k) for position, at_layer in by_position]
         return Pointed(
-            torch.stack([found.directions for found in solved]), [found.eigenvalues.tolist() for found in solved]
+            torch.stack([layer.directions for layer in solved]), [layer.eigenvalues.tolist() for layer in solved]
         )
     if settings.method == "whitened":
-        layers = [whitened([rows[i] for rows in own], layer, settings.shrinkage) for i, layer in enumerate(differences)]
+        layers = [
+            whitened([rows[position] for rows in own], at_layer, settings.shrinkage)
+            for position, at_layer in enumerate(differences)
+        ]
         return Pointed(torch.stack(layers), [])
     return Pointed(differences, [])

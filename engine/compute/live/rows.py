@@ -1,4 +1,4 @@
-"""Growing matrices of activations, one row per text, in which an edit is one row."""
+"""Growing matrices of activations, one row per text: an edit replaces one row."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ class Rows:
 
     def keep_only(self, text_ids: Iterable[str]) -> None:
         """Forget every other text."""
-        wanted = set(text_ids)
-        for text_id in [text_id for text_id in self._slots if text_id not in wanted]:
+        kept_ids = set(text_ids)
+        for text_id in [text_id for text_id in self._slots if text_id not in kept_ids]:
             self._free.append(self._slots.pop(text_id))
 
     def take(self, text_ids: Sequence[str]) -> Tensor:
         """The rows of these texts, in this order: `[L, n, H]`."""
-        return self._table.index_select(1, self._places(text_ids))
+        return self._table.index_select(1, self._slots_of(text_ids))
 
-    def take_at(self, layer: int, text_ids: Sequence[str]) -> Tensor:
-        """The same at the `layer`-th of the layers alone: `[n, H]`."""
-        return self._table[layer].index_select(0, self._places(text_ids))
+    def take_at(self, position: int, text_ids: Sequence[str]) -> Tensor:
+        """The same at one target layer alone: `[n, H]`."""
+        return self._table[position].index_select(0, self._slots_of(text_ids))
 
-    def _places(self, text_ids: Sequence[str]) -> Tensor:
+    def _slots_of(self, text_ids: Sequence[str]) -> Tensor:
         slots = [self._slots[text_id] for text_id in text_ids]
         return torch.tensor(slots, dtype=torch.long, device=self._table.device)
 
@@ -66,11 +66,11 @@ class Rows:
 
 
 class HeadRows:
-    """What enters the attention output projections, at all target layers, and the heads' quality from sums of that.
+    """The inputs of the attention output projections at all target layers, and the heads' quality from their sums.
 
     Args:
-        widths: per target layer, the width of all heads together; 0 where there are none to be found.
-        head_dims: per target layer, the width of one.
+        widths: per target layer, the width of all heads together; 0 where none are found.
+        head_dims: per target layer, the width of one head.
         device: where rows are kept.
     """
 
@@ -83,8 +83,8 @@ class HeadRows:
 
     def set(self, text_id: str, parts: Iterable[Tensor | None]) -> None:
         """Put one text's attention outputs, `[A]` per target layer that has any."""
-        found = [part for part in parts if part is not None]
-        self._rows.set(text_id, torch.cat(found)[None] if found else torch.empty(1, 0))
+        inputs = [part for part in parts if part is not None]
+        self._rows.set(text_id, torch.cat(inputs)[None] if inputs else torch.empty(1, 0))
 
     def keep_only(self, text_ids: Iterable[str]) -> None:
         """Forget every other text."""
@@ -104,11 +104,11 @@ class HeadRows:
 
         Args:
             groups: per concept, the `sums` of its texts and how many there are.
-            everything: the `sums` of every text of the corpus.
+            everything: the `sums` of all texts of the corpus.
             n_texts: how many these are.
         """
-        found = moments([sums for sums, _ in groups], [count for _, count in groups], everything, n_texts)
+        head_moments = moments([sums for sums, _ in groups], [count for _, count in groups], everything, n_texts)
         return [
-            selectivity(found, columns, head_dim) if head_dim else None
+            selectivity(head_moments, columns, head_dim) if head_dim else None
             for columns, head_dim in zip(self._columns, self._head_dims, strict=True)
         ]

@@ -28,7 +28,7 @@ class _Content:
 class Spaces:
     """Sums of projectors by cell, and over all texts. A change rebuilds the cells it touches and no other.
 
-    A text belongs to exactly one cell, so a concept's sum is that of its cells, and the whole that of all cells.
+    A text belongs to exactly one cell, so a concept's sum is that over its cells, and the total that over all cells.
 
     Args:
         n_layers: target layers.
@@ -42,58 +42,60 @@ class Spaces:
         self._device = device
         self._empty = [Projectors.of([], hidden, device) for _ in range(n_layers)]
         self._cells: dict[Cell, _Content] = {}
-        self._home: dict[str, Cell] = {}
+        self._cell_of: dict[str, Cell] = {}
         self._total = torch.zeros(n_layers, hidden, hidden, dtype=torch.float64, device=device)
 
     @property
     def refused(self) -> set[str]:
-        """Texts with as many tokens as the model has dimensions: what they span is everything, which says nothing."""
+        """Texts with as many tokens as the model has dimensions: they span everything, which tells nothing of them."""
         return {text_id for content in self._cells.values() for text_id in content.refused}
 
     def begin(self, cells: Mapping[Cell, tuple[str, ...]], fresh: Collection[str]) -> set[str]:
-        """Drop the cells that are not as they were; returns the texts that `add` must be called with."""
-        again = set(fresh)
+        """Drop the cells whose texts changed; returns the texts that `add` must be called with."""
+        fresh_ids = set(fresh)
         for cell, content in list(self._cells.items()):
-            if cells.get(cell) != content.text_ids or not again.isdisjoint(content.text_ids):
-                self._count(self._cells.pop(cell), -1)
-        needed = {cell: text_ids for cell, text_ids in cells.items() if cell not in self._cells}
-        self._cells |= {cell: _Content(text_ids, list(self._empty)) for cell, text_ids in needed.items()}
-        self._home = {text_id: cell for cell, text_ids in needed.items() for text_id in text_ids}
-        return set(self._home)
+            if cells.get(cell) != content.text_ids or not fresh_ids.isdisjoint(content.text_ids):
+                self._add_to_total(self._cells.pop(cell), -1)
+        new_cells = {cell: text_ids for cell, text_ids in cells.items() if cell not in self._cells}
+        self._cells |= {cell: _Content(text_ids, list(self._empty)) for cell, text_ids in new_cells.items()}
+        self._cell_of = {text_id: cell for cell, text_ids in new_cells.items() for text_id in text_ids}
+        return set(self._cell_of)
 
     def add(self, text_id: str, tokens: Tensor) -> None:
         """Take in one text's residuals `[L, T, H]`."""
-        content = self._cells[self._home[text_id]]
+        content = self._cells[self._cell_of[text_id]]
         bases = [basis(layer, self._k) for layer in tokens.to(self._device)]
-        if any(found is None for found in bases):
+        if any(text_basis is None for text_basis in bases):
             content.refused.add(text_id)
             return
         content.sums = [
-            summed.plus(found) for summed, found in zip(content.sums, bases, strict=True) if found is not None
+            cell_sum.plus(text_basis)
+            for cell_sum, text_basis in zip(content.sums, bases, strict=True)
+            if text_basis is not None
         ]
 
     def finish(self) -> None:
-        """All texts that `begin` asked for are there.
+        """Add the new cells to the total, once `add` has taken every text that `begin` returned.
 
         Raises:
-            AmygdalaError: every one of the corpus spans everything.
+            AmygdalaError: every text of the corpus spans everything.
         """
-        for cell in set(self._home.values()):
-            self._count(self._cells[cell], 1)
-        self._home = {}
+        for cell in set(self._cell_of.values()):
+            self._add_to_total(self._cells[cell], 1)
+        self._cell_of = {}
         if not any(map(_size, self._cells.values())):
             raise AmygdalaError(
                 "--method subspace: every story has as many tokens as the model has dimensions, so each spans "
                 "everything; set --subspace-k to less, such as 16"
             )
 
-    def at(self, layer: int, concepts: Sequence[str]) -> Subspaces:
-        """What the directions of these concepts at the `layer`-th target layer are made of."""
+    def at(self, position: int, concepts: Sequence[str]) -> Subspaces:
+        """What the directions of these concepts are made of, at the target layer of this position."""
         own = [[content for cell, content in self._cells.items() if name in cell] for name in concepts]
         sizes = [sum(_size(content) for content in cells) for cells in own]
         return Subspaces(
-            own=[[content.sums[layer] for content in cells] for cells in own],
-            total=self._total[layer],
+            own=[[content.sums[position] for content in cells] for cells in own],
+            total=self._total[position],
             counts=torch.tensor(sizes, dtype=torch.float64, device=self._device),
             n_texts=sum(map(_size, self._cells.values())),
         )
@@ -102,7 +104,7 @@ class Spaces:
         """Texts with a subspace that are not the concept's: m."""
         return sum(_size(content) for cell, content in self._cells.items() if concept not in cell)
 
-    def _count(self, content: _Content, sign: int) -> None:
+    def _add_to_total(self, content: _Content, sign: int) -> None:
         # what is subtracted is bit for bit what was added, so that an fp64 sum stays exact to its last digits
         for total, summed in zip(self._total, content.sums, strict=True):
             total.add_(summed.dense().double(), alpha=sign)

@@ -1,4 +1,4 @@
-"""What is known of a corpus's texts under one model, and of each concept from its own texts alone."""
+"""Activations of a corpus's texts under one model, and what follows for each concept from its own texts alone."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Group:
     text_ids: tuple[str, ...]
     centred: Centred
     ratios: list[list[float]]
-    """Variance ratios per layer."""
+    """Per layer, the variance ratios."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class View:
 
     @cached_property
     def text_ids(self) -> list[str]:
-        """All of them, each once, sorted."""
+        """All texts, each once, sorted."""
         return sorted(text_id for cell in self.cells.values() for text_id in cell.text_ids)
 
     def sums(self, concept: str) -> Tensor:
@@ -60,7 +60,7 @@ class View:
         return _total([cell.rows for names, cell in self.cells.items() if concept in names])
 
     def heads(self, concept: str) -> PowerSums:
-        """Likewise, of attention outputs."""
+        """The same of attention outputs."""
         return _powers([cell.heads for names, cell in self.cells.items() if concept in names])
 
     @property
@@ -70,14 +70,14 @@ class View:
 
     @property
     def total_heads(self) -> PowerSums:
-        """Likewise, of attention outputs."""
+        """The same of attention outputs."""
         return _powers([cell.heads for cell in self.cells.values()])
 
 
 class State:
-    """Activations of the texts in use, and what each concept's own come to; a change redoes what it touches.
+    """Activations of the texts in use, and what each concept's own texts come to; a change redoes what it touches.
 
-    Begun anew after a failure in the midst of a change: what a text's activation is, the store knows.
+    After a failure in the middle of a change a new state is begun: the store still has the activations.
     """
 
     def __init__(self, model: Model, settings: Settings, layers: Sequence[int]) -> None:
@@ -109,7 +109,7 @@ class State:
             self.spaces.add(text_id, activation.tokens)
 
     def finish(self, cells: Cells, fresh: Collection[str]) -> None:
-        """All that `begin` asked for is there: forget what is no longer used, and redo the groups that changed."""
+        """End the change, once `take` has every text that `begin` returned: redo what changed, forget unused texts."""
         if self.spaces is not None:
             self.spaces.finish()
         self.view = self.viewed(cells, fresh)
@@ -119,19 +119,19 @@ class State:
         self.truncated &= used
 
     def viewed(self, cells: Cells, fresh: Collection[str] = ()) -> View:
-        """What these texts, all of which have rows, come to: as the last view where nothing changed, else anew."""
-        known = self.view
+        """The view of these texts, all of which have rows; it shares the parts of the last view that did not change."""
+        last = self.view
         renewed = set(fresh)
 
-        def unchanged(kept: Sums | Group | None, text_ids: tuple[str, ...]) -> bool:
-            return kept is not None and kept.text_ids == text_ids and renewed.isdisjoint(text_ids)
+        def unchanged(part: Sums | Group | None, text_ids: tuple[str, ...]) -> bool:
+            return part is not None and part.text_ids == text_ids and renewed.isdisjoint(text_ids)
 
         sums = {
-            cell: known.cells[cell] if unchanged(known.cells.get(cell), text_ids) else self._sums(text_ids)
+            cell: last.cells[cell] if unchanged(last.cells.get(cell), text_ids) else self._sums(text_ids)
             for cell, text_ids in cells.items()
         }
         groups = {
-            name: known.groups[name] if unchanged(known.groups.get(name), text_ids) else self._group(text_ids)
+            name: last.groups[name] if unchanged(last.groups.get(name), text_ids) else self._group(text_ids)
             for name, text_ids in sorted(positives_of(cells).items())
         }
         return View(sums, groups)
@@ -146,25 +146,25 @@ class State:
 
 def cells_of(placements: Sequence[Placement]) -> dict[Cell, tuple[str, ...]]:
     """The unique texts, sorted by id, by the exact set of concepts they stand under."""
-    concepts: dict[str, Cell] = {}
+    cell_of: dict[str, Cell] = {}
     for placement in placements:
-        known = concepts.get(placement.text_id, ())
-        if placement.concept is not None and placement.concept not in known:
-            known = tuple(sorted((*known, placement.concept)))
-        concepts[placement.text_id] = known
-    found: dict[Cell, list[str]] = {}
-    for text_id, cell in concepts.items():
-        found.setdefault(cell, []).append(text_id)
-    return {cell: tuple(sorted(text_ids)) for cell, text_ids in found.items()}
+        cell = cell_of.get(placement.text_id, ())
+        if placement.concept is not None and placement.concept not in cell:
+            cell = tuple(sorted((*cell, placement.concept)))
+        cell_of[placement.text_id] = cell
+    text_ids_of: dict[Cell, list[str]] = {}
+    for text_id, cell in cell_of.items():
+        text_ids_of.setdefault(cell, []).append(text_id)
+    return {cell: tuple(sorted(text_ids)) for cell, text_ids in text_ids_of.items()}
 
 
 def positives_of(cells: Cells) -> dict[str, tuple[str, ...]]:
     """`P_c`: each concept's unique texts, sorted by id."""
-    found: dict[str, list[str]] = {}
+    positives: dict[str, list[str]] = {}
     for cell, text_ids in cells.items():
         for concept in cell:
-            found.setdefault(concept, []).extend(text_ids)
-    return {concept: tuple(sorted(text_ids)) for concept, text_ids in found.items()}
+            positives.setdefault(concept, []).extend(text_ids)
+    return {concept: tuple(sorted(text_ids)) for concept, text_ids in positives.items()}
 
 
 def _total(parts: Sequence[Tensor]) -> Tensor:

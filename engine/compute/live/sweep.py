@@ -29,7 +29,7 @@ def layers_for(
     texts: Mapping[str, str],
     progress: Progress = silent,
 ) -> tuple[list[int], dict[int, float]]:
-    """The target layers, and how well each block separated the concepts where that was the question (`auto`).
+    """The target layers and, where a sweep chose them (`auto`), how well each block separated the concepts.
 
     Raises:
         AmygdalaError: as `sweep`, or a layer is out of range.
@@ -54,16 +54,16 @@ def sweep(
     Reads a sample of the stories, the same number of each concept.
 
     Raises:
-        AmygdalaError: too few stories to tell concepts apart.
+        AmygdalaError: there are too few stories to tell concepts apart.
     """
     blocks = candidates(model.anatomy.n_blocks)
     member = _sample(placements)
-    wanted = {text_id: texts[text_id] for text_id in sorted(member)}
+    sampled_texts = {text_id: texts[text_id] for text_id in sorted(member)}
     extractor = extractor_for(model, blocks, msgspec.structs.replace(settings, method="pooled"))
-    found = dict(Source(extractor, store).fetch(wanted, (), progress, Tally()))
+    activations = dict(Source(extractor, store).fetch(sampled_texts, (), progress, Tally()))
     names = sorted({name for concepts in member.values() for name in concepts})
-    rows = torch.stack([found[text_id].x for text_id in wanted], 1)  # (L, M, H)
-    table = torch.tensor([[name in member[text_id] for name in names] for text_id in wanted])
+    rows = torch.stack([activations[text_id].x for text_id in sampled_texts], 1)  # (L, M, H)
+    table = torch.tensor([[name in member[text_id] for name in names] for text_id in sampled_texts])
     scores = separation(rows, table) if names else None
     if scores is None:
         raise AmygdalaError(
@@ -74,14 +74,14 @@ def sweep(
 
 
 def _sample(placements: Sequence[Placement]) -> dict[str, set[str]]:
-    """Concepts by text id, of about `SWEEP_TEXTS` texts, at least two of each concept; ids are hashes, so by chance."""
+    """Concepts by text id, of about `SWEEP_TEXTS` texts, two or more of each concept; random, since ids are hashes."""
     by_concept: dict[str | None, list[str]] = {}
     for placement in sorted(set(placements), key=lambda placement: placement.text_id):
         by_concept.setdefault(placement.concept, []).append(placement.text_id)
-    each = max(2, SWEEP_TEXTS // max(1, len(by_concept)))
-    drawn = {text_id for text_ids in by_concept.values() for text_id in text_ids[:each]}
-    found: dict[str, set[str]] = {text_id: set() for text_id in drawn}
+    n_each = max(2, SWEEP_TEXTS // max(1, len(by_concept)))
+    sampled_ids = {text_id for text_ids in by_concept.values() for text_id in text_ids[:n_each]}
+    concepts_of: dict[str, set[str]] = {text_id: set() for text_id in sampled_ids}
     for placement in placements:
-        if placement.text_id in drawn and placement.concept is not None:
-            found[placement.text_id].add(placement.concept)
-    return found
+        if placement.text_id in sampled_ids and placement.concept is not None:
+            concepts_of[placement.text_id].add(placement.concept)
+    return concepts_of

@@ -1,7 +1,7 @@
 """Where a model keeps its blocks and, in each, the attention's output projection and the MLP's down projection.
 
-Read off the model itself: by shape (what writes into the residual stream), by role, and by the names the field uses.
-Whatever this gets wrong can be named by hand (`Parts`).
+The parts are read off the model itself: by shape (what writes into the residual stream), by role, and by the names that
+the field uses. A part that is told wrong in this way can be named by hand (`Parts`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NOT_THE_MLP = (*MIXERS, "per_layer", "laurel", "router")
 OUTPUT_NAMES = ("o_proj", "out_proj", "dense", "c_proj", "wo", "o", "out_lin", "proj")
 """What attention's output projection is called; inputs (q, k, v) may have the same shape, so shape does not tell."""
 HEAD_SIZES = ("v_head_dim", "head_v_dim", "head_dim", "attention_head_size", "head_size")
-"""Attributes under which attention modules keep the width of a head's output; that of values where it differs."""
+"""Attributes in which attention modules keep the width of a head's output; those of values first, which may differ."""
 OTHER_TOWERS = ("vision", "visual", "audio", "image", "multi_modal", "encoder_attn", "crossattention")
 """Parts that text does not pass, or not on its way through the blocks."""
 AFTER_THE_BLOCKS = (
@@ -30,8 +30,8 @@ AFTER_THE_BLOCKS = (
     "project_out", "pooler",
 )  # fmt: skip
 """Neighbours of the blocks that run after the last of them."""
-PLAIN = (torch.float32, torch.bfloat16, torch.float16)
-"""Number formats that mean what they say; quantised weights have scales elsewhere."""
+PLAIN_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+"""Number formats whose values are the weights; quantised formats keep scales elsewhere."""
 HOW_TO_NAME = (
     "Name it in amygdala.toml, as a dotted path in the model (blocks) or in a block (the others):\n"
     '  blocks = "model.layers"\n  attention_output = "self_attn.o_proj"\n  down_projection = "mlp.down_proj"'
@@ -40,7 +40,7 @@ HOW_TO_NAME = (
 
 @dataclass(frozen=True)
 class Parts:
-    """Parts named by hand, as dotted paths; None where the model itself is asked."""
+    """Parts named by hand, as dotted paths; None where a part is read off the model."""
 
     blocks: str | None = None
     attention_output: str | None = None
@@ -48,12 +48,12 @@ class Parts:
 
     @classmethod
     def of(cls, settings: Settings) -> Parts:
-        """Those that settings name."""
+        """The parts that settings name."""
         return cls(settings.blocks, settings.attention_output, settings.down_projection)
 
 
 UNNAMED = Parts()
-"""The model itself is asked for everything."""
+"""No part is named by hand."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Anatomy:
     """The parts of a model that are read."""
 
     blocks: list[nn.Module]
-    """Those that are loaded: the first ones."""
+    """The blocks that are loaded: the first ones."""
     n_blocks: int
     """How many the checkpoint has."""
     hidden_size: int
@@ -69,24 +69,25 @@ class Anatomy:
     """Attention heads by the config; used where a mixer does not tell the width of its heads."""
     parts: Parts = UNNAMED
 
-    def attention_output(self, layer: int) -> nn.Module | None:
-        """Block `layer`'s attention (or linear attention) output projection; None where there is none to be found."""
-        block = self.blocks[layer]
+    def attention_output(self, block: int) -> nn.Module | None:
+        """A block's attention (or linear attention) output projection; None where none is found."""
+        module = self.blocks[block]
         if self.parts.attention_output is not None:
-            return _named(block, self.parts.attention_output, "attention_output")
-        return _attention_output(block, self.hidden_size)
+            return _named(module, self.parts.attention_output, "attention_output")
+        return _attention_output(module, self.hidden_size)
 
-    def head_width(self, layer: int) -> int:
-        """How wide the input of `attention_output(layer)` is, all heads together; 0 without one."""
-        projection = self.attention_output(layer)
+    def head_width(self, block: int) -> int:
+        """How wide the input of `attention_output(block)` is, all heads together; 0 without one."""
+        projection = self.attention_output(block)
         return 0 if projection is None else _shape(projection)[1]
 
-    def head_dim(self, layer: int) -> int:
-        """How wide one head is in the input of `attention_output(layer)`; 0 without one."""
-        width = self.head_width(layer)
-        mixers = [mixer for _, mixer in _mixers(self.blocks[layer])]
-        own = self.attention_output(layer)
-        mixers.sort(key=lambda mixer: all(part is not own for part in mixer.modules()))  # first what it belongs to
+    def head_dim(self, block: int) -> int:
+        """How wide one head is in the input of `attention_output(block)`; 0 without one."""
+        width = self.head_width(block)
+        mixers = [mixer for _, mixer in _mixers(self.blocks[block])]
+        projection = self.attention_output(block)
+        # the mixer that the projection belongs to comes first
+        mixers.sort(key=lambda mixer: all(part is not projection for part in mixer.modules()))
         for mixer in mixers:
             sizes = [getattr(mixer, name, None) for name in HEAD_SIZES]
             fitting = [size for size in sizes if isinstance(size, int) and size > 0 and width % size == 0]
@@ -94,15 +95,16 @@ class Anatomy:
                 return fitting[0]
         return width // self.n_heads if self.n_heads and width % self.n_heads == 0 else width
 
-    def down_projections(self, layer: int) -> list[Tensor]:
-        """What block `layer`'s neurons write, as matrices `[H, I]`, one column a neuron.
+    def down_projections(self, block: int) -> list[Tensor]:
+        """What a block's neurons write, as matrices `[H, I]`, one column per neuron.
 
-        One for a dense MLP; with experts one for each in order, then those all tokens share; none if not to be found.
+        A dense MLP has one matrix. Experts have one each, in order, and those that all tokens share come last. The list
+        is empty where none is found.
         """
-        block = self.blocks[layer]
+        module = self.blocks[block]
         if self.parts.down_projection is not None:
-            return _columns(_named(block, self.parts.down_projection, "down_projection"), self.hidden_size)
-        return _down_projections(block, self.hidden_size)
+            return _columns(_named(module, self.parts.down_projection, "down_projection"), self.hidden_size)
+        return _down_projections(module, self.hidden_size)
 
 
 def text_config(model: nn.Module) -> Any:
@@ -147,7 +149,7 @@ def find_blocks(model: nn.Module, parts: Parts = UNNAMED) -> str:
         if parts.blocks not in lists:
             raise AmygdalaError(
                 f"blocks = {parts.blocks!r}: {type(model).__name__} has no such list of modules; "
-                f"its lists: {_seen(lists)}"
+                f"its lists: {_described(lists)}"
             )
         return parts.blocks
     count = getattr(text_config(model), "num_hidden_layers", None)
@@ -157,10 +159,10 @@ def find_blocks(model: nn.Module, parts: Parts = UNNAMED) -> str:
         if len(module) == count and not any(tower in name for tower in OTHER_TOWERS)
     ]
     if not fitting:
-        wanted = f"a list of {count} modules" if count else "num_hidden_layers in its config, which is not there"
+        expected = f"a list of {count} modules" if count else "num_hidden_layers in its config, which is not there"
         raise AmygdalaError(
             f"{type(model).__name__}: cannot tell which modules are its blocks.\n"
-            f"Looked for {wanted}; lists found: {_seen(lists)}.\n{HOW_TO_NAME}"
+            f"Looked for {expected}; lists found: {_described(lists)}.\n{HOW_TO_NAME}"
         )
     return min(fitting, key=lambda name: (name.count("."), name))
 
@@ -168,17 +170,17 @@ def find_blocks(model: nn.Module, parts: Parts = UNNAMED) -> str:
 def unread(model: nn.Module, blocks: str) -> list[str]:
     """Paths of the modules that no text passes on its way to the last block: other towers, and what runs after it."""
     ancestors = {""} | {blocks.rsplit(".", depth)[0] for depth in range(blocks.count(".") + 1)}
-    found = []
+    unread_paths = []
     for path in ancestors:
         for name, _ in model.get_submodule(path).named_children():
             child = f"{path}.{name}" if path else name
             on_the_way = child in ancestors or child == blocks
             if not on_the_way and (name in AFTER_THE_BLOCKS or any(tower in name for tower in OTHER_TOWERS)):
-                found.append(child)
-    return found
+                unread_paths.append(child)
+    return unread_paths
 
 
-def _seen(lists: dict[str, nn.ModuleList]) -> str:
+def _described(lists: dict[str, nn.ModuleList]) -> str:
     return ", ".join(f"{name} ({len(module)})" for name, module in lists.items()) or "none"
 
 
@@ -222,10 +224,10 @@ def _mixers(block: nn.Module) -> list[tuple[str, nn.Module]]:
 
 
 def _attention_output(block: nn.Module, hidden: int) -> nn.Module | None:
-    writing = {name: module for name, module in _mixers(block) if _shape(module)[0] == hidden}
-    for wanted in OUTPUT_NAMES:
-        for name, module in writing.items():
-            if name.rpartition(".")[2].lower() == wanted:
+    writers = {name: module for name, module in _mixers(block) if _shape(module)[0] == hidden}
+    for output_name in OUTPUT_NAMES:
+        for name, module in writers.items():
+            if name.rpartition(".")[2].lower() == output_name:
                 return module
     return None
 
@@ -250,18 +252,18 @@ def _down_projections(block: nn.Module, hidden: int) -> list[Tensor]:
 def _columns(module: nn.Module, hidden: int) -> list[Tensor]:
     """The matrices `[hidden, I]` of one module: a linear layer's, or those of experts fused into one parameter."""
     for name, weight in module.named_parameters(recurse=False):
-        if "down" in name and weight.ndim == 3 and weight.dtype in PLAIN:
+        if "down" in name and weight.ndim == 3 and weight.dtype in PLAIN_DTYPES:
             # (E, H, I), or (E, I, H) where the module says so or the shape leaves no doubt
-            turned = getattr(module, "is_transposed", False) or weight.shape[1] != hidden
-            return list((_held(module, name).mT if turned else _held(module, name)).unbind(0))
-    if _shape(module)[0] != hidden or module.get_parameter("weight").dtype not in PLAIN:
+            is_transposed = getattr(module, "is_transposed", False) or weight.shape[1] != hidden
+            return list((_weight(module, name).mT if is_transposed else _weight(module, name)).unbind(0))
+    if _shape(module)[0] != hidden or module.get_parameter("weight").dtype not in PLAIN_DTYPES:
         return []
-    matrix = _held(module, "weight")
+    matrix = _weight(module, "weight")
     return [matrix.T if type(module).__name__ == "Conv1D" else matrix]
 
 
-def _held(module: nn.Module, name: str) -> Tensor:
-    """A module's weight; a copy on the CPU of one that lies on disk or is brought to a GPU only when it is used."""
+def _weight(module: nn.Module, name: str) -> Tensor:
+    """A module's weight; a copy on the CPU where it lies on disk or comes to a GPU only when it is used."""
     if module.get_parameter(name).device.type != "meta":
         return module.get_parameter(name)
     from accelerate.utils import align_module_device

@@ -22,7 +22,7 @@ from engine.settings import Settings
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
-ROOM = 0.8
+WEIGHTS_SHARE = 0.8
 """The share of a GPU's free memory that weights may take; the rest is for activations."""
 
 T = TypeVar("T")
@@ -54,7 +54,7 @@ class Checkpoint:
 
     @cached_property
     def tokenizer(self) -> Any:
-        """Loaded when it is first asked for.
+        """The tokenizer, loaded when it is first used.
 
         Raises:
             AmygdalaError: it cannot be loaded.
@@ -64,7 +64,7 @@ class Checkpoint:
     def outline(self, last_layer: int | None = None) -> Model:
         """Describe what `load(last_layer)` would give, and leave the loading for when the weights are needed.
 
-        A quantised model is loaded at once: what its parts are is not to be told before.
+        A quantised model is loaded at once: its parts are not known before that.
 
         Raises:
             AmygdalaError: its files cannot be read, or are not those that were packaged.
@@ -97,13 +97,13 @@ class Checkpoint:
         Raises:
             AmygdalaError: it cannot be loaded, or weights are missing from it.
         """
-        identity = _in_background(lambda: hashes(self._folder, self._settings, self._digest))
+        model_hashes = _in_background(lambda: hashes(self._folder, self._settings, self._digest))
         tokenizer = self.tokenizer
         module = _guard(self._settings, lambda: self._load(last_layer))
-        model_hash, tokenizer_hash = identity.result()
-        where = {str(weight.device) for weight in module.parameters()} - {"meta"}
-        elsewhere = set(map(str, getattr(module, "hf_device_map", {}).values())) & {"cpu", "disk"}
-        gpus = sorted(name for name in where if name.startswith("cuda"))
+        model_hash, tokenizer_hash = model_hashes.result()
+        weight_devices = {str(weight.device) for weight in module.parameters()} - {"meta"}
+        offload_devices = set(map(str, getattr(module, "hf_device_map", {}).values())) & {"cpu", "disk"}
+        gpus = sorted(name for name in weight_devices if name.startswith("cuda"))
         anatomy = dissect(module, self._parts, self.n_blocks)
         return LoadedModel(
             name=self._settings.model,
@@ -116,13 +116,13 @@ class Checkpoint:
             tokenizer_hash=tokenizer_hash,
             kind=_kind(module),
             needs_mask=_needs_mask(module, anatomy.blocks),
-            placement=", ".join([*gpus, *sorted(elsewhere)]) or "cpu",
-            offloaded=pick_device(self._settings.device).type == "cuda" and bool(elsewhere or not gpus),
+            placement=", ".join([*gpus, *sorted(offload_devices)]) or "cpu",
+            offloaded=pick_device(self._settings.device).type == "cuda" and bool(offload_devices or not gpus),
         )
 
     def _load(self, last_layer: int | None) -> nn.Module:
         model_type = _cut(type(self._skeleton), self._blocks, unread(self._skeleton, self._blocks), last_layer)
-        module, found = model_type.from_pretrained(
+        module, loading_info = model_type.from_pretrained(
             str(self._folder),
             dtype=self._dtype,
             use_safetensors=True,
@@ -130,8 +130,8 @@ class Checkpoint:
             device_map=self._device_map(last_layer),
             output_loading_info=True,
         )
-        if found["missing_keys"]:
-            names = sorted(found["missing_keys"])
+        if loading_info["missing_keys"]:
+            names = sorted(loading_info["missing_keys"])
             raise AmygdalaError(f"{len(names)} of its weights are not in its files, {names[0]} among them")
         module.config.use_cache = text_config(module).use_cache = False
         return cast(nn.Module, module.eval().requires_grad_(False))
@@ -141,20 +141,23 @@ class Checkpoint:
         device = pick_device(self._settings.device)
         if device.type == "cpu":
             return None
-        if self._settings.device == "auto" and self._bytes(last_layer) > ROOM * torch.cuda.mem_get_info(device)[0]:
+        if (
+            self._settings.device == "auto"
+            and self._bytes(last_layer) > WEIGHTS_SHARE * torch.cuda.mem_get_info(device)[0]
+        ):
             return "auto"
         return {"": device}
 
     def _bytes(self, last_layer: int | None) -> int:
-        """What the weights will take."""
+        """Memory that the weights will take."""
         above = range(self.n_blocks if last_layer is None else last_layer + 1, self.n_blocks)
-        dropped = (*unread(self._skeleton, self._blocks), *(f"{self._blocks}.{layer}" for layer in above))
-        kept = [
+        dropped = (*unread(self._skeleton, self._blocks), *(f"{self._blocks}.{block}" for block in above))
+        sizes = [
             weight.numel()
             for name, weight in self._skeleton.named_parameters()
             if not any(name.startswith(f"{path}.") for path in dropped)
         ]
-        return sum(kept) * self._dtype.itemsize
+        return sum(sizes) * self._dtype.itemsize
 
 
 def load(settings: Settings, digest: Digest = file_sha256, last_layer: int | None = None) -> LoadedModel:
@@ -201,7 +204,7 @@ def _skeleton(folder: Path, settings: Settings) -> nn.Module:
 
 
 def _cut(model_type: type[Any], blocks: str, unread: Sequence[str], last_layer: int | None) -> type[Any]:
-    """The same kind of model, without some of its modules: what is not there is not read from the checkpoint."""
+    """The same kind of model without some of its modules, so that their weights are not read from the checkpoint."""
 
     def init(self: Any, config: Any, *arguments: Any, **keywords: Any) -> None:
         model_type.__init__(self, config, *arguments, **keywords)
@@ -220,7 +223,7 @@ def _tokenizer(folder: Path, settings: Settings) -> Any:
 
 
 def _guard(settings: Settings, build: Callable[[], T]) -> T:
-    """Run what a broken checkpoint may make raise anything at all, and say it in words."""
+    """Run `build`, and say in words what goes wrong: a broken checkpoint may raise anything."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -235,7 +238,7 @@ def _guard(settings: Settings, build: Callable[[], T]) -> T:
 
 
 def _in_background(job: Callable[[], T]) -> Future[T]:
-    """Run a job beside (hashing releases the interpreter's lock); only who asks for its result waits for it."""
+    """Run a job in a thread of its own (hashing releases the interpreter's lock); its future's result waits for it."""
     future: Future[T] = Future()
 
     def run() -> None:
@@ -253,6 +256,6 @@ def _kind(module: nn.Module) -> str:
 
 
 def _needs_mask(module: nn.Module, blocks: Sequence[nn.Module]) -> bool:
-    """Whether some attention looks ahead, or none says that it does not: a mask is never wrong, only slower."""
+    """Whether some attention looks ahead, or no module says that it does not: a mask is never wrong, only slower."""
     causal = {part.is_causal for block in blocks for part in block.modules() if hasattr(part, "is_causal")}
     return causal != {True} or getattr(text_config(module), "is_causal", True) is False

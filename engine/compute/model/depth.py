@@ -1,4 +1,4 @@
-"""How deep a model is loaded for what settings ask of it, and what reads it there."""
+"""How deep settings need a model to be loaded, and the extractor that reads it there."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from engine.settings import EMBEDDED, Settings
 
 
 def load_for(settings: Settings, digest: Digest) -> LoadedModel:
-    """Load the model that `settings` name as deep as its target layers lie; whole where a sweep is to choose them.
+    """Load the model that `settings` name as deep as its target layers lie; whole where a sweep chooses them.
 
     Raises:
         AmygdalaError: as `Checkpoint`.
@@ -33,14 +33,14 @@ def outline_for(settings: Settings, digest: Digest) -> Model:
 
 
 def is_deep_enough(model: Model, settings: Settings) -> bool:
-    """Whether the blocks that `settings` ask for are loaded, or would be."""
+    """Whether the blocks that `settings` ask for are loaded, or an outline would load them."""
     layers = target_layers(settings, model.anatomy.n_blocks)
-    needed = model.anatomy.n_blocks if layers is None else max(layers) + 1
-    return len(model.anatomy.blocks) >= needed
+    n_needed = model.anatomy.n_blocks if layers is None else max(layers) + 1
+    return len(model.anatomy.blocks) >= n_needed
 
 
 def extractor_for(model: Model, layers: Sequence[int], settings: Settings) -> Extractor:
-    """The extractor that settings ask for; what they leave open, the model decides."""
+    """The extractor that settings ask for; the model decides what they leave open."""
     return Extractor(
         model,
         layers,

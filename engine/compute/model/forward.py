@@ -1,4 +1,4 @@
-"""Texts in, activations out: one early-stopped forward pass per batch, in which everything wanted is read at once."""
+"""Texts in, activations out: one forward pass per batch reads everything, and stops after the last target block."""
 
 from __future__ import annotations
 
@@ -21,10 +21,8 @@ EXTRACTOR_VERSION = 2
 TOKENS_PER_BATCH = {("cpu", torch.float32): 1024, ("cpu", torch.bfloat16): 2048, ("cpu", torch.float16): 2048}
 """Padded tokens per batch: on a CPU small batches stay in cache."""
 TOKENS_PER_GPU_BATCH = 16384
-
-
 TOKENISED_AT_ONCE = 256
-"""Texts, since between two batches other work may go first, and tokens of ten thousand stories take seconds to make."""
+"""Texts tokenised together: other work may go first between two batches, and ten thousand stories take seconds."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class Activation:
     heads: tuple[Tensor | None, ...] = ()
     """Per target block the input of its attention output projection, pooled alike: `[A]`, fp32, on the CPU."""
     tokens: Tensor | None = None
-    """The residuals of all tokens, if asked for: `[L, T, H]`, in the model's number format, on its device."""
+    """The residuals of all tokens, with `keep_tokens`: `[L, T, H]`, in the model's number format, on its device."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class Extractor:
     """Runs texts through a model and reads what each target block gives.
 
     Args:
-        model: the model; if it is but an outline, the weights are loaded when the first text is run.
+        model: the model; the weights of an outline are loaded when the first text is run.
         layers: target blocks, 0-based.
         pooling: `last` reads the last token, `mean` averages the tokens from `pool_from` on.
         max_length: tokens read of a text, special tokens included.
@@ -119,21 +117,21 @@ class Extractor:
 
     def _run_part(self, texts: list[str]) -> Iterator[list[tuple[int, Activation]]]:
         sequences, truncated = self._tokenize(texts)
-        self.loaded()  # here, since what is loaded in inference mode is of no use elsewhere
+        self.loaded()  # before inference mode: weights loaded within it could not be used outside
         waiting = sorted(range(len(texts)), key=lambda i: len(sequences[i]), reverse=True)
         while waiting:
             batch = self._next_batch(waiting, sequences)
-            taken = self._try([sequences[i] for i in batch])
-            if taken is None:
+            activations = self._try([sequences[i] for i in batch])
+            if activations is None:
                 self._budget //= 2
                 continue
             waiting = waiting[len(batch) :]
-            if not taken.is_finite([len(sequences[i]) for i in batch]):
+            if not activations.is_finite([len(sequences[i]) for i in batch]):
                 raise AmygdalaError(f"{self.model.name} gives activations that are not finite; try --dtype fp32")
-            yield [(i, taken.of(place, len(sequences[i]), truncated=truncated[i])) for place, i in enumerate(batch)]
+            yield [(i, activations.of(row, len(sequences[i]), truncated=truncated[i])) for row, i in enumerate(batch)]
 
     def trace(self, text: str) -> Trace:
-        """Run one text, and tell its tokens apart.
+        """Run one text, and read each of its tokens.
 
         Raises:
             AmygdalaError: as `run`, or the tokenizer cannot tell where in a text its tokens are.
@@ -153,9 +151,9 @@ class Extractor:
     def _outputs(self) -> list[nn.Module | None]:
         """Per target block the module whose input is read as `heads`."""
         anatomy = self.loaded().anatomy
-        return [anatomy.attention_output(layer) for layer in self.layers]
+        return [anatomy.attention_output(block) for block in self.layers]
 
-    def _try(self, sequences: list[list[int]]) -> _Taken | None:
+    def _try(self, sequences: list[list[int]]) -> _BatchActivations | None:
         """Run a batch; None if it does not fit into memory, an error if a single text does not."""
         try:
             return self._forward(sequences)
@@ -167,7 +165,7 @@ class Extractor:
                     f"out of memory on {self.loaded().device} with a single story of {len(sequences[0])} tokens; "
                     "use a smaller --max-length or another --device"
                 ) from error
-        if self.loaded().device.type == "cuda":  # here, where the failed pass holds its tensors no more
+        if self.loaded().device.type == "cuda":  # after the handler, which still holds the tensors of the failed pass
             torch.cuda.empty_cache()
         return None
 
@@ -176,19 +174,19 @@ class Extractor:
         tokenizer = self.model.tokenizer
         sequences: list[list[int]] = tokenizer(list(texts), verbose=False)["input_ids"]
         truncated = [len(ids) > self.max_length for ids in sequences]
-        for i, long in enumerate(truncated):
-            if long:
+        for i, is_long in enumerate(truncated):
+            if is_long:
                 sequences[i] = tokenizer(texts[i], truncation=True, max_length=self.max_length)["input_ids"]
             elif not sequences[i]:
                 raise AmygdalaError(f"{self.model.name} makes no token of the story {texts[i][:40]!r}")
         return sequences, truncated
 
     def _offsets(self, text: str) -> list[tuple[int, int]]:
-        """Where in a text the tokens that `_tokenize` makes of it are."""
-        cut = {"truncation": True, "max_length": self.max_length}
+        """Where the tokens that `_tokenize` makes of a text begin and end in it."""
+        truncation = {"truncation": True, "max_length": self.max_length}
         try:
-            spans = self.model.tokenizer([text], **cut, return_offsets_mapping=True)["offset_mapping"][0]
-        except (KeyError, NotImplementedError, ValueError) as error:  # each kind refuses in its own way
+            spans = self.model.tokenizer([text], **truncation, return_offsets_mapping=True)["offset_mapping"][0]
+        except (KeyError, NotImplementedError, ValueError) as error:  # each kind of tokenizer refuses in its own way
             raise AmygdalaError(
                 f"{self.model.name}: its tokenizer cannot tell where in a text its tokens are, so they are not shown; "
                 "a tokenizer.json in the model's folder can"
@@ -200,7 +198,7 @@ class Extractor:
         return waiting[: max(1, min(self._batch_size, self._budget // max(1, longest)))]
 
     @torch.inference_mode()
-    def _forward(self, sequences: list[list[int]]) -> _Taken:
+    def _forward(self, sequences: list[list[int]]) -> _BatchActivations:
         """One batch. Padding is on the right whatever the tokenizer prefers, so position t of a text is its token t."""
         model = self.loaded()
         device = model.device
@@ -213,37 +211,39 @@ class Extractor:
         tokens: dict[int, Tensor] = {}
         heads: dict[int, Tensor] = {}
 
-        def read_block(place: int, output: Tensor | tuple[Tensor, ...]) -> None:
+        def read_block(position: int, output: Tensor | tuple[Tensor, ...]) -> None:
             residual = output if isinstance(output, Tensor) else output[0]  # (B, T, H)
             if residual.shape[:2] != padded.shape or residual.ndim != 3:
                 raise AmygdalaError(
                     f"{model.name}: a block gives {tuple(residual.shape)} for {tuple(padded.shape)} tokens, "
                     "so its residual stream cannot be read"
                 )
-            residuals[place] = self._pool(residual, lengths)
+            residuals[position] = self._pool(residual, lengths)
             if self.keep_tokens:
-                tokens[place] = residual
+                tokens[position] = residual
             if len(residuals) == len(self.layers):
                 raise _AllRead
 
-        def read_heads(place: int, entering: Tensor) -> None:
-            heads[place] = self._pool(entering.reshape(*padded.shape, -1), lengths)
+        def read_heads(position: int, head_inputs: Tensor) -> None:
+            heads[position] = self._pool(head_inputs.reshape(*padded.shape, -1), lengths)
 
         with ExitStack() as hooks:
-            for place, layer in enumerate(self.layers):
-                block, output = model.anatomy.blocks[layer], self._outputs[place]
-                hook = block.register_forward_hook(lambda _m, _i, out, place=place: read_block(place, out))
+            for position, block in enumerate(self.layers):
+                module, output = model.anatomy.blocks[block], self._outputs[position]
+                hook = module.register_forward_hook(lambda _m, _i, out, position=position: read_block(position, out))
                 hooks.callback(hook.remove)
                 if output is not None:
-                    hook = output.register_forward_pre_hook(lambda _m, given, place=place: read_heads(place, given[0]))
+                    hook = output.register_forward_pre_hook(
+                        lambda _m, arguments, position=position: read_heads(position, arguments[0])
+                    )
                     hooks.callback(hook.remove)
             with suppress(_AllRead):
                 model.module(**inputs)
-        places = range(len(self.layers))
-        return _Taken(
-            x=torch.stack([residuals[place].to(device) for place in places]).cpu(),
-            heads=[heads[place].cpu() if place in heads else None for place in places],
-            tokens=[tokens[place] for place in places] if self.keep_tokens else None,
+        positions = range(len(self.layers))
+        return _BatchActivations(
+            x=torch.stack([residuals[position].to(device) for position in positions]).cpu(),
+            heads=[heads[position].cpu() if position in heads else None for position in positions],
+            tokens=[tokens[position] for position in positions] if self.keep_tokens else None,
         )
 
     def _pool(self, residual: Tensor, lengths: Tensor) -> Tensor:
@@ -252,15 +252,15 @@ class Extractor:
         last = lengths - 1
         if self.pooling == "last":
             return residual[torch.arange(len(lengths), device=residual.device), last].float()
-        position = torch.arange(residual.shape[1], device=residual.device)
+        token = torch.arange(residual.shape[1], device=residual.device)
         first = last.clamp_max(self.pool_from)  # a text shorter than pool_from keeps its last token
-        inside = (position >= first[:, None]) & (position <= last[:, None])  # (B, T)
+        inside = (token >= first[:, None]) & (token <= last[:, None])  # (B, T)
         return residual.float().masked_fill(~inside[..., None], 0.0).sum(1) / inside.sum(1, keepdim=True)
 
 
 @dataclass(frozen=True)
-class _Taken:
-    """What one batch gave."""
+class _BatchActivations:
+    """What was read of one batch."""
 
     x: Tensor
     """`[L, B, H]`, fp32, on the CPU."""
@@ -270,25 +270,25 @@ class _Taken:
     """Per target block `[B, T, H]`, where that block is."""
 
     def is_finite(self, lengths: Sequence[int]) -> bool:
-        """Whether all that was read is; what stands at padded positions may be anything."""
-        read = [part for part in (self.x, *self.heads) if part is not None]
-        read += [layer[place, :length] for layer in self.tokens or () for place, length in enumerate(lengths)]
-        return bool(torch.stack([part.isfinite().all().cpu() for part in read]).all())
+        """Whether all that was read is finite; padded positions, which may hold anything, do not count."""
+        tensors = [tensor for tensor in (self.x, *self.heads) if tensor is not None]
+        tensors += [tokens[row, :length] for tokens in self.tokens or () for row, length in enumerate(lengths)]
+        return bool(torch.stack([tensor.isfinite().all().cpu() for tensor in tensors]).all())
 
-    def of(self, place: int, length: int, *, truncated: bool) -> Activation:
+    def of(self, row: int, length: int, *, truncated: bool) -> Activation:
         """One text's share of the batch."""
         return Activation(
-            x=self.x[:, place],
+            x=self.x[:, row],
             truncated=truncated,
-            heads=tuple(None if part is None else part[place] for part in self.heads),
+            heads=tuple(None if heads is None else heads[row] for heads in self.heads),
             tokens=None
             if self.tokens is None
-            else torch.stack([layer[place, :length].to(self.tokens[0].device) for layer in self.tokens]),
+            else torch.stack([tokens[row, :length].to(self.tokens[0].device) for tokens in self.tokens]),
         )
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:
-    """A GPU has an exception for it; the CPU's allocator has only words."""
+    """A GPU raises an exception of its own for it; the CPU's allocator only says it in words."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 

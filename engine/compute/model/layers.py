@@ -23,37 +23,37 @@ def target_layers(settings: Settings, n_blocks: int) -> list[int] | None:
 
 
 def parse_layers(spec: str, n_blocks: int) -> list[int]:
-    """Block indices, 0-based, in the order asked for; a percentage p is block `round(p/100 * (n_blocks - 1))`.
+    """Block indices, 0-based, in the order of `spec`; a percentage p is block `round(p/100 * (n_blocks - 1))`.
 
     Percentages that fall on one block give it once.
 
     Raises:
         UsageError: a part is neither a number nor a percentage, is out of range, or an index is given twice.
     """
-    layers: list[int] = []
+    blocks: list[int] = []
     for part in spec.split(","):
-        layer, exact = _parse(part.strip(), spec, n_blocks)
-        if layer not in layers:
-            layers.append(layer)
-        elif exact:
-            raise UsageError(f"--target-layers {spec}: block {layer} is named twice")
-    return layers
+        block, is_index = _parse(part.strip(), spec, n_blocks)
+        if block not in blocks:
+            blocks.append(block)
+        elif is_index:
+            raise UsageError(f"--target-layers {spec}: block {block} is named twice")
+    return blocks
 
 
 def _parse(part: str, spec: str, n_blocks: int) -> tuple[int, bool]:
     try:
         if part.endswith("%"):
             share = float(part[:-1]) / 100
-            layer, exact = round(share * (n_blocks - 1)) if 0 <= share <= 1 else -1, False
+            block, is_index = round(share * (n_blocks - 1)) if 0 <= share <= 1 else -1, False
         else:
-            layer, exact = int(part), True
+            block, is_index = int(part), True
     except ValueError:
         raise UsageError(
             f"--target-layers {spec}: '{part}' is neither a block's index nor a percentage; "
             "write 1,2,4 or 50%,67% or auto"
         ) from None
-    if not 0 <= layer < n_blocks:
+    if not 0 <= block < n_blocks:
         raise UsageError(
             f"--target-layers {spec}: '{part}' is out of range; this model's blocks are 0 to {n_blocks - 1}"
         )
-    return layer, exact
+    return block, is_index

@@ -1,4 +1,4 @@
-"""A model ready to run, or known in all but its weights: what the rest of the computation sees of either."""
+"""A model ready to run (`LoadedModel`), or known in all but its weights (`Outline`)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class LoadedModel:
     kind: str = ""
     """The architecture's name in its config (`model_type`)."""
     needs_mask: bool = True
-    """Whether padding must be masked: not where every token only ever sees those before it."""
+    """Whether padding must be masked. It need not be where every token sees only those before it."""
     placement: str = "cpu"
     """Where the weights lie, in words."""
     offloaded: bool = False
@@ -56,19 +56,19 @@ class LoadedModel:
 
     @property
     def is_loaded(self) -> bool:
-        """True, as of an `Outline` that has been loaded."""
+        """True, as for an `Outline` that has been loaded."""
         return True
 
     def loaded(self) -> LoadedModel:
-        """Itself, as of an `Outline`."""
+        """This model: its weights are there."""
         return self
 
 
 @dataclass(eq=False, kw_only=True)
 class Outline:
-    """What identifies a model and what it is made of, known without its weights: these are loaded once needed.
+    """What identifies a model and what it is made of, without its weights: these are loaded when they are first needed.
 
-    May be shared, between threads too: the weights are loaded once. What is not described here is as in `LoadedModel`.
+    Threads may share it: the weights are loaded once. What is not described here is as in `LoadedModel`.
     """
 
     name: str
@@ -98,8 +98,8 @@ class Outline:
         """The model with its weights; loads them if they are not there yet.
 
         Raises:
-            AmygdalaError: as `Checkpoint.load`, or the files are not those any more that this is the outline of.
-                The next call tries again.
+            AmygdalaError: as `Checkpoint.load`, or the files have changed since they were outlined. The next call tries
+                again.
         """
         with self._loading:
             if self._model is None:
@@ -111,12 +111,12 @@ class Outline:
 
     @cached_property
     def tokenizer(self) -> Any:
-        """Loaded when it is first asked for; that takes no weights."""
+        """The tokenizer, loaded when it is first used; that takes no weights."""
         return self.load_tokenizer()
 
     @property
     def anatomy(self) -> Anatomy:
-        """The loaded model's; before, that of its skeleton, whose weights have shapes and no values."""
+        """The anatomy of the loaded model; before, that of the skeleton, whose weights have shapes and no values."""
         return self.bare if self._model is None else self._model.anatomy
 
     @property
@@ -141,7 +141,7 @@ class Outline:
 
 
 Model = LoadedModel | Outline
-"""A model of which all is known but, perhaps, the weights; `loaded()` has those."""
+"""A model whose weights may not be loaded yet; `loaded()` loads them."""
 
 
 def _max_positions(model: Model, module: nn.Module) -> int:

@@ -13,7 +13,7 @@ MIN_NORM = 1e-6
 
 @dataclass(frozen=True, kw_only=True)
 class Contrast:
-    """Who stands against whom, as sums of activations.
+    """Each concept against all other texts, as sums of activations.
 
     A concept's positives are its texts; its negatives are all other texts of the corpus, baselines included. So
     every mean over negatives follows from the totals: `(S - S_c) / (M - n_c)`.

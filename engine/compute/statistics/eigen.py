@@ -1,4 +1,4 @@
-"""Symmetric eigenproblems, most of which here are too small for more than one thread."""
+"""Symmetric eigenproblems, most of which are too small here for more than one thread."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-SMALL = 1024
-"""Up to this width one thread is faster than two: on two cores, 64 matrices of 128 take a tenth of the time, one of 768
-half of it. Waking the other thread, time and again, costs more than it gives."""
+ONE_THREAD_UP_TO = 1024
+"""Up to this width one thread is faster than two: on two cores, 64 matrices of width 128 take a tenth of the time, and
+one of width 768 takes half of it. Waking the second thread over and over costs more than it saves."""
 
 
 def eigvalsh(matrices: Tensor) -> Tensor:
@@ -30,7 +30,7 @@ def eigh(matrices: Tensor) -> tuple[Tensor, Tensor]:
 @contextmanager
 def _threads_for(matrices: Tensor) -> Iterator[None]:
     threads = torch.get_num_threads()
-    torch.set_num_threads(1 if matrices.shape[-1] <= SMALL else threads)
+    torch.set_num_threads(1 if matrices.shape[-1] <= ONE_THREAD_UP_TO else threads)
     try:
         yield
     finally:

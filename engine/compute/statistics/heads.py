@@ -27,11 +27,11 @@ class Moments:
     sums: Tensor
     """Over each concept's positives: `[C, A]`, fp64."""
     squares: Tensor
-    """Likewise, of squares: `[C, A]`, fp64."""
+    """The same of squares: `[C, A]`, fp64."""
     total: Tensor
     """Over each text of the corpus once: `[A]`, fp64."""
     total_squares: Tensor
-    """Likewise, of squares: `[A]`, fp64."""
+    """The same of squares: `[A]`, fp64."""
     counts: Tensor
     """`n_c`: `[C]`, fp64; each less than `n_texts`."""
     n_texts: int
@@ -64,18 +64,18 @@ def moments(
     )
 
 
-def selectivity(found: Moments, columns: slice, head_dim: int) -> list[HeadQuality]:
+def selectivity(gathered: Moments, columns: slice, head_dim: int) -> list[HeadQuality]:
     """Each concept's heads at the layer whose attention outputs are `columns`, a whole number of heads wide.
 
     A head's norm is that of `mean(P_c) - mean(N_c)` over its dimensions; its selectivity is the norm over that of the
     standard deviations over `N_c` (unbiased), itself taken as at least 1e-6. A single negative has no unbiased
     deviation; it counts as 0.
     """
-    sums, total = found.sums[:, columns], found.total[columns]
-    counts, others = found.counts[:, None], found.n_texts - found.counts[:, None]
+    sums, total = gathered.sums[:, columns], gathered.total[columns]
+    counts, others = gathered.counts[:, None], gathered.n_texts - gathered.counts[:, None]
     negative_means = (total - sums) / others
-    deviations = found.total_squares[columns] - found.squares[:, columns] - others * negative_means.square()
-    variances = deviations.clamp_min(0) / (others - 1)  # rounding can leave less than nothing
+    deviations = gathered.total_squares[columns] - gathered.squares[:, columns] - others * negative_means.square()
+    variances = deviations.clamp_min(0) / (others - 1)  # rounding may leave a negative one
     variances = variances.masked_fill(others == 1, 0.0)
     norms = _by_head(sums / counts - negative_means, head_dim).norm(dim=2)  # (C, heads)
     spreads = _by_head(variances, head_dim).sum(2).sqrt()

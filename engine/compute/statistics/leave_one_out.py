@@ -1,4 +1,4 @@
-"""How each story reads once it no longer helps to define what it is read by: leave-one-out, in closed form.
+"""How each story scores with directions that were made without it: leave-one-out, in closed form.
 
 Whatever the method of the vectors that ship, stories are judged by pooled directions, whose leave-one-out is exact.
 """
@@ -31,17 +31,17 @@ def leave_one_out(rows: Tensor, member: Tensor) -> Tensor:
         `[M, C]`, fp64; NaN where nothing is left to make a direction from.
     """
     centre = rows.mean(0, dtype=torch.float64)
-    total_texts = len(rows)
+    n_texts = len(rows)
     counts = member.sum(0).double()  # (C,)
-    others = total_texts - counts
+    others = n_texts - counts
     sums = torch.zeros(len(counts), rows.shape[1], dtype=torch.float64, device=rows.device)
-    for start in range(0, total_texts, CHUNK):  # over all texts the sum is zero about the centre
+    for start in range(0, n_texts, CHUNK):  # over all texts the sum is zero about the centre
         chunk = slice(start, start + CHUNK)
         sums += member[chunk].double().T @ (rows[chunk].double() - centre)
     inside = 1 / (counts - 1) + 1 / others, -1 / (counts - 1)
     outside = 1 / counts + 1 / (others - 1), 1 / (others - 1)
-    scores = torch.empty(total_texts, len(counts), dtype=torch.float64, device=rows.device)
-    for start in range(0, total_texts, CHUNK):
+    scores = torch.empty(n_texts, len(counts), dtype=torch.float64, device=rows.device)
+    for start in range(0, n_texts, CHUNK):
         chunk = slice(start, start + CHUNK)
         weight, share = (torch.where(member[chunk], *pair) for pair in zip(inside, outside, strict=True))
         scores[chunk] = _cosines(rows[chunk].double() - centre, sums, weight, share)
@@ -74,8 +74,8 @@ def rivals(scores: Tensor, member: Tensor, names: Sequence[str]) -> list[tuple[s
 
 def membership(text_ids: Sequence[str], positives: Mapping[str, Sequence[str]]) -> Tensor:
     """`[M, C]`: true where a text is one of a concept's positives, in the order of both."""
-    position = {text_id: i for i, text_id in enumerate(text_ids)}
+    row_of = {text_id: i for i, text_id in enumerate(text_ids)}
     member = torch.zeros(len(text_ids), len(positives), dtype=torch.bool)
-    for c, own in enumerate(positives.values()):
-        member[[position[text_id] for text_id in own], c] = True
+    for c, concept_texts in enumerate(positives.values()):
+        member[[row_of[text_id] for text_id in concept_texts], c] = True
     return member

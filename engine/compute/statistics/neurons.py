@@ -15,7 +15,7 @@ TOP_NEURONS = 5
 class Neurons:
     """The neurons of one block: the columns of its down projections, `[H, I]` each, experts' one after another.
 
-    The weights stay where the model has them; only the columns' lengths are kept beside.
+    The weights stay where the model has them; only the columns' lengths are kept here.
     """
 
     def __init__(self, matrices: Sequence[Tensor]) -> None:
@@ -45,7 +45,7 @@ class Neurons:
 
 
 def top_indices(values: Tensor, count: int) -> Tensor:
-    """Indices of each row's `count` largest values, ties by index: as a stable sort gives, for much less."""
+    """Indices of each row's `count` largest values, ties by index: what a stable sort gives, at much less cost."""
     count = min(count, values.shape[1])
     least = values.topk(count, dim=1).values[:, -1:]
     rows = []

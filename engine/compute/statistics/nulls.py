@@ -1,7 +1,8 @@
 """What R² and the first-PC ratio come to where labels mean nothing: the same texts with the labels dealt out anew.
 
 R² nears 1 for every concept of a balanced corpus without baselines, whose directions sum to zero, and the first-PC
-ratio is mostly a matter of how many stories there are. So these say something only beyond what shuffled labels give.
+ratio is mostly a matter of how many stories there are. So both say something only where they differ from what shuffled
+labels give.
 """
 
 from __future__ import annotations
@@ -20,47 +21,47 @@ from engine.results import ConceptNulls, Null
 SEED = 0
 SHUFFLES = 40
 SIZES = (*range(1, 17), 32, 64, 128)
-"""Sizes of group for which first-PC ratios are drawn; between these the ratio is close to linear in 1/n."""
-AT_LEAST_DRAWN = 64
-"""Texts drawn per shuffle, as far as there are so many, to be cut into groups: small groups come in numbers."""
-R_SQUARES = 4000
-FEWEST = 8
-"""Values of R² that are enough, a shuffle giving one a concept, and the fewest shuffles: each takes the inverse of a
-`C x C` matrix."""
+"""Sizes of groups whose first-PC ratios are drawn; between these the ratio is close to linear in 1/n."""
+MIN_DRAWN = 64
+"""Texts drawn per shuffle (all, if there are fewer), to be cut into groups: a shuffle gives several small groups."""
+ENOUGH_R_SQUARES = 4000
+"""Values of R² that suffice; a shuffle gives one per concept."""
+MIN_INVERTED = 8
+"""The fewest shuffles that give R²; each takes the inverse of a `C x C` matrix."""
 BATCH = 2**22
 """Values gathered at a time."""
 ROUNDING = 1e-6
-"""Texts coincide where the squares of their differences are no more than this share of their own: fp32's noise."""
+"""Texts coincide where the squares of their differences are at most this share of their own squares: fp32 noise."""
 
 
 def nulls(rows: Tensor, member: Tensor, *, with_r_squared: bool = True) -> list[ConceptNulls]:
     """Each concept's nulls at one layer, from 40 shuffles of which text, baselines included, carries which labels.
 
-    Concepts of one size share theirs, so quantiles rest on at least 40 values, mostly on many more. What they are worth
-    at the least, where all values of a shuffle say the same: the 5 % one lies between the true 1.5 % and 17 %.
+    Concepts of one size share their nulls, so quantiles rest on at least 40 values, mostly on many more. In the worst
+    case, where all values of a shuffle are equal, the 5 % quantile lies between the true 1.5 % and 17 % quantiles.
 
     Args:
-        rows: activations of all M texts, `[M, H]`; the order matters to the shuffles, so let it be one that stays.
+        rows: activations of all M texts, `[M, H]`; the shuffles depend on their order, so it should stay the same.
         member: `[M, C]`, true where the text is one of the concept's positives; no concept has none or all.
-        with_r_squared: shuffles are pooled into means, so R² of directions made otherwise has no null here.
+        with_r_squared: whether to draw R². Shuffled directions are pooled, so R² of other directions has no null here.
     """
     counts = member.sum(0).tolist()
     largest = max(_sizes(max(counts), len(rows)))
-    drawn = min(len(rows), max(largest, AT_LEAST_DRAWN))
+    n_drawn = min(len(rows), max(largest, MIN_DRAWN))
     centred = rows - rows.mean(0)
-    centred -= centred.mean(0)  # what rounding the mean has left, which sums over many texts would gather
-    holders = member.T.nonzero()[:, 1]  # concept by concept, the texts that carry it
+    centred -= centred.mean(0)  # rounding of the mean leaves a rest, which sums over many texts would gather
+    positives = member.T.nonzero()[:, 1]  # concept by concept, the texts that carry it
     generator = torch.Generator().manual_seed(SEED)
     orders = torch.stack([torch.randperm(len(rows), generator=generator) for _ in range(SHUFFLES)]).to(rows.device)
-    inverted = min(SHUFFLES, max(FEWEST, R_SQUARES // len(counts))) if with_r_squared else 0
+    n_inverted = min(SHUFFLES, max(MIN_INVERTED, ENOUGH_R_SQUARES // len(counts))) if with_r_squared else 0
     r_squares, grams = [], []
-    batch = max(1, BATCH // (max(len(counts), drawn) * rows.shape[1]))
-    for start in range(0, SHUFFLES, batch):
-        some = orders[start : start + batch]
-        if start < inverted:
-            directions = _directions(centred, some[: inverted - start, holders], counts)
+    batch_size = max(1, BATCH // (max(len(counts), n_drawn) * rows.shape[1]))
+    for start in range(0, SHUFFLES, batch_size):
+        batch_orders = orders[start : start + batch_size]
+        if start < n_inverted:
+            directions = _directions(centred, batch_orders[: n_inverted - start, positives], counts)
             r_squares.append(r_squared((directions @ directions.mT).double()))
-        groups = centred[some[:, :drawn]]
+        groups = centred[batch_orders[:, :n_drawn]]
         grams.append((groups @ groups.mT).double())
     return _by_concept(counts, torch.cat(r_squares).cpu() if r_squares else None, torch.cat(grams).cpu(), len(rows))
 
@@ -83,50 +84,52 @@ def r_squared(gram: Tensor) -> Tensor:
     inverse = torch.linalg.inv(gram + RIDGE * torch.eye(gram.shape[1], dtype=gram.dtype, device=gram.device))
     own = inverse.diagonal(dim1=1, dim2=2)
     left = (own - RIDGE * inverse.square().sum(1)) / own.square()
-    found: Tensor = 1 - left / gram.diagonal(dim1=1, dim2=2).clamp_min(1e-12)
-    return found
+    values: Tensor = 1 - left / gram.diagonal(dim1=1, dim2=2).clamp_min(1e-12)
+    return values
 
 
 def _by_concept(counts: list[int], r_squares: Tensor | None, grams: Tensor, n_texts: int) -> list[ConceptNulls]:
     """Nulls from what S shuffles gave: R² `[S, C]`, and the Gram matrices `[S, K, K]` of K random texts each."""
     sizes = torch.tensor(counts)
-    drawn: dict[int, Null] = {}
-    found: dict[int, ConceptNulls] = {}
+    first_pc_nulls: dict[int, Null] = {}
+    by_count: dict[int, ConceptNulls] = {}
     for count in sorted(set(counts)):
-        around = _sizes(count, n_texts)
-        for size in around:
-            if size not in drawn:
-                drawn[size] = _null(_first_pc_ratios(grams, size))
-        found[count] = ConceptNulls(
+        drawn_sizes = _sizes(count, n_texts)
+        for size in drawn_sizes:
+            if size not in first_pc_nulls:
+                first_pc_nulls[size] = _null(_first_pc_ratios(grams, size))
+        by_count[count] = ConceptNulls(
             r_squared=None if r_squares is None else _null(r_squares[:, sizes == count].flatten()),
-            first_pc=_between({size: drawn[size] for size in around}, count),
+            first_pc=_between({size: first_pc_nulls[size] for size in drawn_sizes}, count),
         )
-    return [found[count] for count in counts]
+    return [by_count[count] for count in counts]
 
 
 def _sizes(count: int, n_texts: int) -> list[int]:
-    """The sizes to draw for groups of `count` texts: that one, or the two to infer it from."""
+    """The sizes to draw for groups of `count` texts: `count` itself, or the two to infer it from."""
     possible = [size for size in SIZES if size <= n_texts]
-    place = bisect_left(possible, count)
-    if possible[place : place + 1] == [count]:
+    index = bisect_left(possible, count)
+    if possible[index : index + 1] == [count]:
         return [count]
-    place = min(place, len(possible) - 1)
-    return possible[place - 1 : place + 1]
+    index = min(index, len(possible) - 1)
+    return possible[index - 1 : index + 1]
 
 
 def _between(drawn: dict[int, Null], count: int) -> Null:
-    """The null of groups of `count` texts from those of one or two sizes, in 1/n.
+    """The null of groups of `count` texts, from those of one or two sizes, linear in 1/n.
 
-    Above the largest size the mean goes on along the line, and its distances to the quantiles stay as they are there.
+    Above the largest size the mean follows the same line, and its distances to the quantiles stay those of that size.
     """
     if count in drawn:
         return drawn[count]
-    (small, a), (large, b) = sorted(drawn.items())
+    (small, at_small), (large, at_large) = sorted(drawn.items())
     share = (1 / count - 1 / large) / (1 / small - 1 / large)  # 1 at the small size, 0 at the large, below 0 beyond
     inside = max(share, 0.0)
-    mean = b.mean + share * (a.mean - b.mean)
-    below = (b.mean - b.low) + inside * ((a.mean - a.low) - (b.mean - b.low))
-    above = (b.high - b.mean) + inside * ((a.high - a.mean) - (b.high - b.mean))
+    mean = at_large.mean + share * (at_small.mean - at_large.mean)
+    below = (at_large.mean - at_large.low) + inside * ((at_small.mean - at_small.low) - (at_large.mean - at_large.low))
+    above = (at_large.high - at_large.mean) + inside * (
+        (at_small.high - at_small.mean) - (at_large.high - at_large.mean)
+    )
     return Null(low=mean - below, mean=mean, high=mean + above)
 
 
@@ -144,5 +147,5 @@ def _first_pc_ratios(grams: Tensor, size: int) -> Tensor:
     total = centred.diagonal(dim1=1, dim2=2).sum(1)
     coincide = total <= ROUNDING * gram.diagonal(dim1=1, dim2=2).sum(1)
     ratios = eigvalsh(centred)[:, -1] / total.masked_fill(coincide, 1)
-    found: Tensor = ratios.masked_fill(coincide, 1.0)
-    return found
+    masked: Tensor = ratios.masked_fill(coincide, 1.0)
+    return masked

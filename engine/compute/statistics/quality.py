@@ -37,7 +37,7 @@ def variance_ratios(rows: Tensor) -> list[float]:
 
 @dataclass(frozen=True)
 class StoryMeasures:
-    """A concept's stories against its direction: `[L, n]`, fp64, on the CPU."""
+    """How a concept's stories lie to its direction: `[L, n]`, fp64, on the CPU."""
 
     projections: Tensor
     """`x_i . d`."""
@@ -47,12 +47,13 @@ class StoryMeasures:
 
 @dataclass(frozen=True)
 class Centred:
-    """A concept's stories about their own mean: what does not change while its texts do not."""
+    """A concept's stories about their own mean: changes only with its texts."""
 
     mean: Tensor
     """`[L, H]`, fp64."""
     units: Tensor
-    """`(x_i - mean) / |x_i - mean|`: `[L, n, H]`, fp64. The difference comes first: one of cosines would cancel."""
+    """`(x_i - mean) / |x_i - mean|`: `[L, n, H]`, fp64. The mean is subtracted before products are taken: a
+    difference of products would cancel."""
     lengths: Tensor
     """`|x_i - mean|`: `[L, n]`, fp64."""
 
@@ -66,7 +67,7 @@ class Centred:
 
 
 def measure(stories: Centred, directions: Tensor) -> StoryMeasures:
-    """One concept's stories against its directions `[L, H]`."""
+    """How one concept's stories lie to its directions `[L, H]`."""
     lengths = directions.norm(dim=1)  # (L,): those of fp16 vectors are not quite 1
     aligned = (stories.units @ normalise(directions)[:, :, None]).squeeze(2)
     projections = (stories.mean * directions).sum(1, keepdim=True) + stories.lengths * aligned * lengths[:, None]
@@ -89,17 +90,17 @@ def linear_combinations(directions: Tensor, names: Sequence[str]) -> list[Linear
     r_squared = (1 - norms.square() / directions.square().sum(1).clamp_min(1e-12)).cpu()
     coefficients, norms = coefficients.cpu(), norms.cpu()
     order = coefficients.abs().sort(dim=0, descending=True, stable=True).indices.T.tolist()
-    found = []
+    combinations = []
     for c in range(count):
         top = [j for j in order[c] if j != c][:CONTRIBUTORS]
-        found.append(
+        combinations.append(
             LinearCombination(
                 r_squared=float(r_squared[c]),
                 residual_norm=float(norms[c]),
                 top_contributors=[(names[j], float(coefficients[j, c])) for j in top],
             )
         )
-    return found
+    return combinations
 
 
 def nearest(directions: Tensor, names: Sequence[str]) -> list[list[Ranked]]:

@@ -1,4 +1,4 @@
-"""How well layers tell a corpus's concepts apart, and which layers to read on the strength of it."""
+"""How well layers tell a corpus's concepts apart, and which layers to read because of that."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def auroc(scores: Tensor, positive: Tensor) -> float | None:
     """
     scored = ~scores.isnan()
     positive = positive[scored]
-    _, place, copies = torch.unique(scores[scored], return_inverse=True, return_counts=True)
-    ranks = copies.cumsum(0) - (copies - 1).double() / 2  # from 1, equal scores sharing the mean of theirs
-    ours = int(positive.sum())
-    others = len(positive) - ours
-    if ours == 0 or others == 0:
+    _, value_of, copies = torch.unique(scores[scored], return_inverse=True, return_counts=True)
+    ranks = copies.cumsum(0) - (copies - 1).double() / 2  # from 1; equal scores share their mean rank
+    n_positive = int(positive.sum())
+    n_negative = len(positive) - n_positive
+    if n_positive == 0 or n_negative == 0:
         return None
-    wins = float(ranks[place][positive].sum()) - ours * (ours + 1) / 2
-    return wins / (ours * others)
+    wins = float(ranks[value_of][positive].sum()) - n_positive * (n_positive + 1) / 2
+    return wins / (n_positive * n_negative)
 
 
 def separation(rows: Tensor, member: Tensor) -> list[float] | None:
@@ -46,10 +46,10 @@ def separation(rows: Tensor, member: Tensor) -> list[float] | None:
         One number per layer; None where no concept can be scored.
     """
     means = []
-    for layer in rows:
-        scores = leave_one_out(layer, member)
-        found = [auroc(scores[:, c], member[:, c]) for c in range(member.shape[1])]
-        scored = [value for value in found if value is not None]
+    for layer_rows in rows:
+        scores = leave_one_out(layer_rows, member)
+        aurocs = [auroc(scores[:, c], member[:, c]) for c in range(member.shape[1])]
+        scored = [value for value in aurocs if value is not None]
         if not scored:
             return None
         means.append(sum(scored) / len(scored))

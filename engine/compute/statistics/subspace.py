@@ -1,4 +1,4 @@
-"""Subspace directions: the difference of means, filtered by what a concept's stories move in and the others do not."""
+"""Subspace directions: the difference of means, filtered by where a concept's stories vary and others do not."""
 
 from __future__ import annotations
 
@@ -15,90 +15,90 @@ RANK_TOLERANCE = 1e-6
 """Singular values below this share of the largest are zero: activations carry fp32 rounding, 6e-8 of their size."""
 PIVOT_TOLERANCE = 10 * RANK_TOLERANCE
 """Of Cholesky's smallest pivot to the longest row; the smallest singular value may lie somewhat below the pivot."""
-ORTHONORMAL = 1e-6
+ORTHONORMAL_TOLERANCE = 1e-6
 """The most that `Vt V z` may differ from noise z: a few fp32 roundings."""
 PROBES = 4
 
 SHIFT = 0.25
-"""Of sigma above `lambda_1`: the less, the closer the direction keeps to the top of the spectrum."""
+"""How far sigma lies above `lambda_1`: the less, the closer the direction keeps to the top of the spectrum."""
 TOP_EIGENVALUES = 20
 DENSE_UP_TO = 256
-"""Hidden sizes at which all eigenvalues, by LAPACK, cost no more than the top ones by Lanczos."""
+"""Hidden size up to which all eigenvalues, by LAPACK, cost no more than the top ones, by Lanczos."""
 STACKED_UP_TO = 2048
-"""Hidden sizes at which each concept's matrix is formed (fp32): above, its low-rank parts are less to read."""
+"""Hidden size up to which each concept's matrix is formed (fp32): above, its low-rank parts are less to read."""
 CHUNK = 16
 """Concepts solved together: it bounds memory."""
 
 
 def basis(tokens: Tensor, k: int | None) -> Tensor | None:
-    """An orthonormal basis of what one story's tokens move in: the row space of the tokens less their mean.
+    """An orthonormal basis of the space in which one story's tokens vary: the row space of the tokens less their mean.
 
     Args:
         tokens: residuals at one layer, `[T, H]`, of any dtype.
         k: only the top k right singular vectors of the centred tokens; None for all.
 
     Returns:
-        `[H, r]` fp32, r at most T - 1 and without what is numerically zero; None where r is H, or with more tokens than
-        dimensions H - 1 (what a layer norm comes out of lies in a hyperplane): a projector onto everything tells no
-        story from another.
+        `[H, r]` fp32, where r is at most T - 1 and columns that are numerically zero are left out. None where r is H,
+        or H - 1 with more tokens than dimensions (what comes out of a layer norm lies in a hyperplane): a projector
+        onto everything tells no story from another.
     """
     x = tokens.double()
     count, hidden = x.shape
     if count == 1:
         return torch.empty(hidden, 0, device=x.device)
-    whole = count <= hidden and (k is None or k >= count - 1)
-    found = _by_cholesky(x) if whole else None
-    if found is None:
+    is_whole = count <= hidden and (k is None or k >= count - 1)
+    columns = _by_cholesky(x) if is_whole else None
+    if columns is None:
         centred = x - x.mean(0)
-        found = _by_gram(centred, k)
-        found = _by_svd(centred, k) if found is None else found
+        columns = _by_gram(centred, k)
+        columns = _by_svd(centred, k) if columns is None else columns
     all_but_one = count > hidden and (k is None or k >= hidden)
-    return None if found.shape[1] >= hidden - all_but_one else found.float()
+    return None if columns.shape[1] >= hidden - all_but_one else columns.float()
 
 
 def _by_cholesky(x: Tensor) -> Tensor | None:
-    """All of the space, where the tokens `[T, H]` are independent; None where they are not clearly so.
+    """A basis of the whole space, where the tokens `[T, H]` are independent; None where they are not clearly so.
 
-    Differences to the most central token span what centred tokens do, and an attention sink, a thousand times as long
-    as the rest, is then in one row instead of all: Cholesky does not mind rows of different lengths.
+    Differences to the most central token span the same space as centred tokens. An attention sink, a thousand times as
+    long as the rest, is then in one row instead of all, and Cholesky does not mind rows of different lengths.
     """
     central = (x - x.mean(0)).square().sum(1).argmin()
     others = torch.arange(len(x) - 1, device=x.device)
     rows = x[others + (others >= central)] - x[central]
     gram = rows @ rows.T
     factor, _ = torch.linalg.cholesky_ex(gram)
-    found: Tensor = torch.linalg.solve_triangular(factor, rows, upper=False).T
+    columns: Tensor = torch.linalg.solve_triangular(factor, rows, upper=False).T
     independent = factor.diagonal().min() > PIVOT_TOLERANCE * gram.diagonal().max().sqrt()
-    return found if bool(independent & _orthonormal(found)) else None
+    return columns if bool(independent & _orthonormal(columns)) else None
 
 
 def _by_gram(centred: Tensor, k: int | None) -> Tensor | None:
-    """The top k right singular vectors of `[T, H]` by the smaller Gram matrix; None where squaring cost too much."""
-    wide = len(centred) <= centred.shape[1]
-    squares, vectors = eigh(centred @ centred.T if wide else centred.T @ centred)
+    """The top k right singular vectors of `[T, H]` by the smaller Gram matrix; None where squaring loses too much."""
+    is_wide = len(centred) <= centred.shape[1]
+    squares, vectors = eigh(centred @ centred.T if is_wide else centred.T @ centred)
     lengths = squares.clamp_min(0).sqrt()
-    kept = int((lengths > RANK_TOLERANCE * lengths[-1]).sum())
-    first = len(lengths) - (kept if k is None else min(k, kept))
-    found = vectors[:, first:]
-    if wide:
-        found = centred.T @ found / lengths[first:]
-    return found if bool(_orthonormal(found)) else None
+    rank = int((lengths > RANK_TOLERANCE * lengths[-1]).sum())
+    first = len(lengths) - (rank if k is None else min(k, rank))
+    columns = vectors[:, first:]
+    if is_wide:
+        columns = centred.T @ columns / lengths[first:]
+    return columns if bool(_orthonormal(columns)) else None
 
 
 def _by_svd(centred: Tensor, k: int | None) -> Tensor:
     """The top k right singular vectors of `[T, H]`, whatever its condition."""
     _, lengths, vectors = torch.linalg.svd(centred, full_matrices=False)
-    kept = int((lengths > RANK_TOLERANCE * lengths[0]).sum())
-    rows: Tensor = vectors[: kept if k is None else min(k, kept)]
+    rank = int((lengths > RANK_TOLERANCE * lengths[0]).sum())
+    rows: Tensor = vectors[: rank if k is None else min(k, rank)]
     return rows.T
 
 
 def _orthonormal(columns: Tensor) -> Tensor:
-    """Whether `[H, r]` fp64 is, by what `Vt V` does to noise; a tensor, to be asked along with other things."""
+    """Whether columns `[H, r]` fp64 are orthonormal, by what `Vt V` does to noise; a tensor, to be read with others."""
     probes = torch.randn(columns.shape[1], PROBES, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     probes = probes.to(columns.device)
     errors = columns.T @ (columns @ probes) - probes
-    return (errors.abs() < ORTHONORMAL).all()
+    return (errors.abs() < ORTHONORMAL_TOLERANCE).all()
 
 
 @dataclass(frozen=True)
@@ -114,24 +114,24 @@ class Projectors:
         return cls(torch.empty(hidden, 0, device=device)).plus(*bases)
 
     def plus(self, *bases: Tensor) -> Projectors:
-        """With the projectors onto further bases `[H, r]`."""
-        if self._summed:
+        """This sum and the projectors onto further bases `[H, r]`."""
+        if self._is_summed:
             return Projectors(sum((v @ v.T for v in bases), self.factor))
-        both = torch.cat([self.factor, *bases], 1)
-        return Projectors(both if 2 * both.shape[1] < len(both) else both @ both.T)
+        factor = torch.cat([self.factor, *bases], 1)
+        return Projectors(factor if 2 * factor.shape[1] < len(factor) else factor @ factor.T)
 
     @property
-    def _summed(self) -> bool:
+    def _is_summed(self) -> bool:
         return self.factor.shape[0] == self.factor.shape[1]
 
     def times(self, v: Tensor) -> Tensor:
         """`[H, b]` to `[H, b]`."""
         rows = v.T @ self.factor  # rows times matrix: several times faster than matrix times few columns
-        return (rows if self._summed else rows @ self.factor.T).T
+        return (rows if self._is_summed else rows @ self.factor.T).T
 
     def dense(self) -> Tensor:
         """`[H, H]`."""
-        return self.factor if self._summed else self.factor @ self.factor.T
+        return self.factor if self._is_summed else self.factor @ self.factor.T
 
 
 @dataclass(frozen=True)
@@ -153,24 +153,24 @@ class Subspaces:
 
     @property
     def weights(self) -> tuple[Tensor, Tensor]:
-        """Of `A_c` and of `-T` in `M_c`, `[C]` fp64 each. The mean over no texts is zero."""
+        """The weights of `A_c` and of `-T` in `M_c`, `[C]` fp64 each. The mean over no texts is zero."""
         others = self.n_texts - self.counts
         of_others = torch.where(others > 0, 1 / others, 0.0)
         return torch.where(self.counts > 0, 1 / self.counts, 0.0) + of_others, of_others
 
     def only(self, concepts: Sequence[int]) -> Subspaces:
-        """For some of the concepts, by index; the texts are the same."""
+        """The same for some of the concepts, by index; the texts stay."""
         return replace(self, own=[self.own[c] for c in concepts], counts=self.counts[list(concepts)])
 
     @property
     def nullity(self) -> int:
-        """So many eigenvalues of each `M_c`, or more, are zero: no text reaches there. A trace is a rank here."""
+        """At least so many eigenvalues of each `M_c` are zero: no text varies there. The trace bounds the rank of T."""
         return len(self.total) - round(float(self.total.trace()))
 
 
 @dataclass(frozen=True)
 class Solved:
-    """Of all concepts at one layer."""
+    """Directions and eigenvalues of all concepts at one layer."""
 
     directions: Tensor
     """`[C, H]` fp64, not normalised; zero where the difference is."""
@@ -183,7 +183,7 @@ class _Resolvent:
 
     wanted = TOP_EIGENVALUES
     residual = 1e-4
-    """It leaves about 1e-7 in an eigenvalue."""
+    """It leaves an error of about 1e-7 in an eigenvalue."""
 
     def exact(self, matrix: Tensor, difference: Tensor) -> tuple[Tensor, Tensor]:
         """From `M` `[H, H]` and `d0` `[H]`, fp64: the direction `[H]` and all eigenvalues, descending."""
@@ -223,8 +223,8 @@ _Filter = _Resolvent | _TopEigenvectors
 def filtered(spaces: Subspaces, differences: Tensor) -> Solved:
     """`(sigma I - M_c)^-1 d0` with `sigma = lambda_1 + 0.25`: the resolvent of `M_c` at the difference of means.
 
-    No eigenvector's sign or order enters, so that it moves no faster than the texts do. Solved in fp32 above
-    `DENSE_UP_TO`: a direction is then within 1e-6 of the exact one, and so is an eigenvalue.
+    No eigenvector's sign or order enters, so that the direction moves no faster than the texts do. Solved in fp32
+    above `DENSE_UP_TO`: a direction is then within 1e-6 of the exact one, and so is an eigenvalue.
 
     Args:
         spaces: of one layer.
@@ -236,7 +236,7 @@ def filtered(spaces: Subspaces, differences: Tensor) -> Solved:
 def top_k(spaces: Subspaces, differences: Tensor, eigen_k: int) -> Solved:
     """`sum over the eigen_k largest of max(lambda_j, 0) s_j u_j`, with `s_j` the sign of `u_j . d0`.
 
-    For comparability: with neighbouring eigenvalues as close as they are, single eigenvectors, and so this sum, turn at
+    It is here for comparison: neighbouring eigenvalues are so close that single eigenvectors, and so this sum, turn at
     small changes. Solved in fp32 above `DENSE_UP_TO`: an eigenvector's error is then 1e-6 over its eigenvalue's
     distance to the next.
 
@@ -249,8 +249,8 @@ def top_k(spaces: Subspaces, differences: Tensor, eigen_k: int) -> Solved:
 
 
 def _solve(spaces: Subspaces, differences: Tensor, method: _Filter) -> Solved:
-    many = method.wanted > FIRST_LOOK // 2
-    dense = many or len(spaces.total) <= DENSE_UP_TO
+    wants_many = method.wanted > FIRST_LOOK // 2
+    dense = wants_many or len(spaces.total) <= DENSE_UP_TO
     return _densely(spaces, differences, method) if dense else _iteratively(spaces, differences, method)
 
 
@@ -268,7 +268,7 @@ def _densely(spaces: Subspaces, differences: Tensor, method: _Filter) -> Solved:
 def _iteratively(spaces: Subspaces, differences: Tensor, method: _Filter) -> Solved:
     """Block Lanczos from `d0`, some concepts at a time; densely where that does not converge.
 
-    It does not where a handful of texts makes an eigenvalue multiple, or leaves very many close to the largest.
+    It does not converge where a few texts make an eigenvalue multiple, or leave very many close to the largest.
     """
     zeros = spaces.nullity >= method.wanted  # then none of the wanted eigenvalues is negative
     wanted = Wanted(method.wanted, method.residual, zeros)
