@@ -8,7 +8,7 @@ from functools import cache
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.places import ROOT
 
 PAGE = ROOT / "docs" / "faults.md"
 TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
