@@ -18,7 +18,7 @@ from engine.corpus import Change, text_id
 from engine.errors import AmygdalaError
 from engine.service.hosting.progress import EVERY_S
 from engine.wire import codec, protocol
-from engine.wire.protocol import Cancel, Changed, Progressed, Retrain, Score, Showing
+from engine.wire.protocol import Cancel, Changed, Progressed, Retrain, Score, SetLive, Showing
 from tests.engine.service.running import Engine, Talk, held, revisions, states, worker_of, write
 from tests.engine.service.scenes import BULK, CONCEPTS, ONE_BY_ONE, SCENES, scenes, story
 
@@ -39,6 +39,18 @@ async def talk(engine: Engine, tmp_path: Path) -> AsyncIterator[Talk]:
 async def begun(talk: Talk, total: int) -> Progressed:
     """Wait until texts go through the model in the background."""
     return await talk.event(Progressed, lambda event: event.doing.total == total)
+
+
+async def write_as_one(talk: Talk, files: list[Path], title: str) -> None:
+    """Write stories that are computed together, however slowly the engine hears of one after another."""
+    await talk.ask(SetLive, live=False)
+    for file in files:
+        write(file, story(f"{title}, {file.parent.name}", file.stem))
+    unseen = {file.relative_to(talk.corpus).as_posix() for file in files}
+    while unseen:
+        changed = await talk.event(Changed)
+        unseen -= {path for path, state in states(changed).items() if state == "stale"}
+    await talk.ask(SetLive, live=True)
 
 
 async def ready(talk: Talk) -> protocol.Snapshot:
@@ -94,8 +106,7 @@ async def test_time_left_is_told(talk: Talk) -> None:
 async def test_cancelled_stories_stay_stale_and_one_of_them_can_be_retrained(talk: Talk) -> None:
     files = [talk.corpus / "paired" / f"s{scene}" / f"{c}.txt" for scene in range(SCENES) for c in ("calm", "sad")]
     paths = {file.relative_to(talk.corpus).as_posix() for file in files}
-    for file in files:
-        write(file, story(f"Anew, {file.parent.name}", file.stem))
+    await write_as_one(talk, files, "Anew")
     await begun(talk, len(files))
     with held(await worker_of(talk)):
         await talk.ask(Cancel)
@@ -127,8 +138,7 @@ async def test_cancelled_retrain_leaves_nothing_waiting(talk: Talk) -> None:
 
 async def test_story_on_screen_goes_before_those_that_wait(talk: Talk) -> None:
     files = [talk.corpus / "paired" / f"s{scene}" / f"{c}.txt" for scene in range(SCENES) for c in ("calm", "sad")]
-    for file in files:
-        write(file, story(f"Shown, {file.parent.name}", file.stem))
+    await write_as_one(talk, files, "Shown")
     last = max(files, key=lambda file: text_id(file.read_text("utf-8")))  # they are run in the order of their ids
     path = last.relative_to(talk.corpus).as_posix()
     await begun(talk, len(files))

@@ -12,13 +12,12 @@ RANKINGS = {"top5_neurons", "top_contributors", "nearest_concepts", "outliers", 
 
 
 def assert_same(one: Results, other: Results, tolerance: float = 1e-6) -> None:
-    """Equal in all but what the computation cost; entries of rankings may swap where their values tie."""
+    """Equal; entries of rankings may swap where their values tie."""
     _same(_plain(one), _plain(other), tolerance, "results")
 
 
 def _plain(results: Results) -> dict[str, Any]:
     plain: dict[str, Any] = msgspec.to_builtins(results, str_keys=True)
-    del plain["work"]
     for concept in plain["concepts"]:
         for heads in concept["per_head"].values():
             heads["top_heads"] = [(head, selectivity) for head, _, selectivity in heads["top_heads"]]
