@@ -207,7 +207,7 @@ class JobLoop:
             for _ in live.settle():
                 yield
         readout, results = live.readout(), live.results()
-        tensors = {str(layer): vectors.contiguous() for layer, vectors in readout.vectors.items()}
+        tensors = {str(block): vectors.contiguous() for block, vectors in readout.vectors.items()}
         try:
             safetensors.torch.save_file(tensors, job.file)
         except (OSError, safetensors.SafetensorError) as error:

@@ -132,7 +132,7 @@ def _vectors(file: Path, manifest: Manifest | None, problems: list[str]) -> dict
 
 def _tensors(stored: Any, manifest: Manifest) -> Iterator[str]:
     """How the tensors differ from what the manifest says: one `[C, H]` in fp16 per layer, with unit rows."""
-    names = [f"layer_{layer}.vectors" for layer in manifest.layers]
+    names = [f"layer_{block}.vectors" for block in manifest.layers]
     stored_names = set(stored.keys())
     if unlisted := sorted(stored_names - set(names)):
         yield f"tensors that {MANIFEST} does not list: {_first_names(unlisted)}"

@@ -173,7 +173,7 @@ class Index:
         return None if row is None else str(row[0])
 
     def remember(self, path: str, signature: Signature, sha256: str) -> None:
-        """Remember a large file's SHA-256 for as long as it is what its signature says."""
+        """Remember a large file's SHA-256 for as long as its signature stays the same."""
         row = (path, *signature, sha256)
         statement = "INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?, ?, ?)"
         self._try(lambda connection: connection.execute(statement, row).rowcount, 0, writes=True)

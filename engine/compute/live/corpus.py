@@ -300,7 +300,7 @@ class LiveCorpus:
 
     def _neurons(self) -> list[Neurons]:
         anatomy = self.extractor.loaded().anatomy
-        return [Neurons(anatomy.down_projections(layer)) for layer in self.layers]
+        return [Neurons(anatomy.down_projections(block)) for block in self.layers]
 
     def _guarded(self) -> _Guard:
         return _Guard(self._begin_anew, self._settings, str(self.extractor.model.device))

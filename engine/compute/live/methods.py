@@ -80,7 +80,8 @@ def point(
             eigen_k = settings.subspace_eigen_k
             solved = [top_k(spaces.at(position, names), at_layer, eigen_k) for position, at_layer in by_position]
         return Pointed(
-            torch.stack([layer.directions for layer in solved]), [layer.eigenvalues.tolist() for layer in solved]
+            torch.stack([at_layer.directions for at_layer in solved]),
+            [at_layer.eigenvalues.tolist() for at_layer in solved],
         )
     if settings.method == "whitened":
         layers = [

@@ -84,7 +84,7 @@ class State:
         anatomy = model.anatomy
         self.rows = Rows(len(layers), anatomy.hidden_size, model.device)
         self.heads = HeadRows(
-            [anatomy.head_width(layer) for layer in layers], [anatomy.head_dim(layer) for layer in layers], model.device
+            [anatomy.head_width(block) for block in layers], [anatomy.head_dim(block) for block in layers], model.device
         )
         self.spaces = (
             Spaces(len(layers), anatomy.hidden_size, settings.subspace_k, model.device)

@@ -118,7 +118,7 @@ def block_lanczos(apply: Callable[[Tensor], Tensor], starts: Tensor, wanted: Wan
 
 
 def _independent(block: Tensor, noise: Tensor) -> Tensor:
-    """Nearly orthonormal rows with the span of each block `[C, b, H]`; rows of noise `[b, H]` for what it lacks."""
+    """Nearly orthonormal rows with the span of each block `[C, b, H]`; noise `[b, H]` for the missing rows."""
     exact = block.double()
     squares, vectors = torch.linalg.eigh(exact @ exact.mT)
     lengths = squares[:, :, None].clamp_min(0).sqrt().float()

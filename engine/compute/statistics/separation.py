@@ -57,7 +57,7 @@ def separation(rows: Tensor, member: Tensor) -> list[float] | None:
 
 
 def candidates(n_blocks: int, at_most: int = 16) -> list[int]:
-    """Blocks to look at: all, or `at_most` evenly spaced ones, of which the last block is the last."""
+    """Blocks to look at: all, or `at_most` evenly spaced ones up to the last block."""
     count = min(n_blocks, at_most)
     return [(i + 1) * n_blocks // count - 1 for i in range(count)]
 

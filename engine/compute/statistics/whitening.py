@@ -24,7 +24,8 @@ def whitened(rows: Sequence[Tensor], differences: Tensor, shrinkage: float) -> T
         shrinkage: λ, above zero, without which Σ_w has no inverse where N < H.
 
     Returns:
-        `[C, H]`, fp64, not normalised; `differences` as they are where no concept's stories differ, or each has one.
+        `[C, H]`, fp64, not normalised; `differences` as they are where no concept's stories differ, or each has one
+        story.
     """
     hidden = differences.shape[1]
     small = sum(map(len, rows)) < hidden
