@@ -9,7 +9,7 @@ demo: $(VENV)/.installed-demo
 	$(BIN)/amygdala demo
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 
 check: lint test
 

@@ -8,7 +8,7 @@ import pytest
 from engine.export.verify import Manifest
 from engine.results import Draft, HeadQuality, LayerQuality, LinearCombination, StoryFit
 from engine.triage import Bucket, Thresholds, Verdict
-from tests.conftest import ROOT
+from tests.places import ROOT
 
 PAGE = (ROOT / "docs" / "numbers.md").read_text("utf-8")
 SUBJECTS = {"text_id", "concept", "concepts", "truncated"}
