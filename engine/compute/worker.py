@@ -17,7 +17,6 @@ import time
 import traceback
 from collections.abc import Iterator
 from copy import copy
-from dataclasses import dataclass, field
 from typing import BinaryIO
 
 import msgspec
@@ -27,6 +26,7 @@ import torch
 from engine import paths
 from engine.compute.activations.source import Tally
 from engine.compute.activations.store import Store
+from engine.compute.held import HeldCorpora, Task
 from engine.compute.live import methods
 from engine.compute.live.corpus import LiveCorpus, Step
 from engine.compute.live.sweep import layers_for
@@ -39,34 +39,6 @@ from engine.wire import jobs
 log = logging.getLogger("engine.worker")
 
 
-@dataclass
-class HeldCorpus:
-    """What the worker has been told of one corpus, and its live state."""
-
-    settings: Settings
-    texts: dict[str, str] = field(default_factory=dict)
-    stories: dict[str, jobs.Placement] = field(default_factory=dict)
-    """By path, as of the last `Apply` that came."""
-    live: LiveCorpus | None = None
-    applied: int = 0
-    """Number of the last `Apply` that was carried out; 0 before the first."""
-
-
-@dataclass(order=True)
-class Task:
-    """A job in the queue: the most urgent first, then the first to come."""
-
-    urgency: jobs.Urgency
-    number: int
-    job: jobs.AnyJob = field(compare=False)
-    placements: list[jobs.Placement] = field(default_factory=list, compare=False)
-    """The corpus's stories as they were when the job came."""
-    texts: dict[str, str] = field(default_factory=dict, compare=False)
-    """The texts that the job may need, by id."""
-    steps: Iterator[None] | None = field(default=None, compare=False)
-    """None before its first step."""
-
-
 class JobLoop:
     """Carries out jobs step by step, always the most urgent one."""
 
@@ -76,7 +48,7 @@ class JobLoop:
         self._out = out
         self._tasks: list[Task] = []
         self._numbers = itertools.count()
-        self._corpora: dict[str, HeldCorpus] = {}
+        self._corpora = HeldCorpora()
         self._layers: dict[str, tuple[Settings, list[int]]] = {}
         """By corpus, its target layers, and the settings they are for: a sweep's choice stands while it is open."""
 
@@ -90,8 +62,8 @@ class JobLoop:
         Raises:
             AmygdalaError: it cannot be loaded.
         """
-        for held in self._corpora.values():  # each live corpus holds the old model; the store has its activations
-            held.live, held.applied = None, 0
+        for held in self._corpora.values():  # each holds on to the old model, and finds in the store what it knew
+            held.forget_state()
         for task in self._tasks:
             task.steps = None
         self._model = None
@@ -120,9 +92,10 @@ class JobLoop:
                 gc.collect()  # a live corpus and its callbacks refer to each other, and keep tensors on a GPU
             case _:
                 task = Task(message.urgency, next(self._numbers), message)
-                if isinstance(message, jobs.Prepare | jobs.Apply):
-                    self._take_in(message, task)
-                self._tasks.append(task)
+                if isinstance(message, jobs.Prepare | jobs.Apply) and not self._corpora.take_in(message, task):
+                    send(self._out, jobs.Unknown(job=message.job))
+                else:
+                    self._tasks.append(task)
 
     def step(self) -> None:
         """Do one step of the most urgent job."""
@@ -136,7 +109,8 @@ class JobLoop:
         except AmygdalaError as error:
             self._fail(task, str(error))
         except _NoState:
-            self._drop([task])
+            self._tasks.remove(task)
+            send(self._out, jobs.Unknown(job=task.job.job))
         except Exception as error:
             log.exception("job %d on %s failed", task.job.job, task.job.corpus)
             if torch.cuda.is_available():
@@ -238,32 +212,11 @@ class JobLoop:
         return held.live
 
     def _applied(self, job: jobs.AnyJob) -> LiveCorpus:
-        """The corpus's live state after an `Apply`; raises `_NoState` where there is none."""
-        held = self._corpora.get(job.corpus)
-        if held is None or held.live is None or not held.applied:
+        """The corpus's state, which a job about it cannot do without."""
+        live = self._corpora.live(job.corpus)
+        if live is None:
             raise _NoState
-        return held.live
-
-    def _take_in(self, job: jobs.Prepare | jobs.Apply, task: Task) -> None:
-        """Note what a job tells of its corpus when it comes, and not when its turn comes.
-
-        So what is noted follows from the messages alone, in their order, and agrees with what the server noted.
-        """
-        held = self._corpora.get(job.corpus)
-        if held is None or held.settings != job.settings:
-            held = self._corpora[job.corpus] = HeldCorpus(job.settings)
-        held.texts |= job.texts
-        if isinstance(job, jobs.Prepare):
-            task.placements = job.placements
-            task.texts = {i: held.texts[i] for i in {*job.wanted, *(placement.text_id for placement in job.placements)}}
-            return
-        held.stories |= job.placements
-        for path in job.gone:
-            held.stories.pop(path, None)
-        task.placements = list(held.stories.values())
-        task.texts = {placement.text_id: held.texts[placement.text_id] for placement in task.placements}
-        for text_id in job.dropped:
-            held.texts.pop(text_id, None)
+        return live
 
     def _report(self, job: jobs.AnyJob, step: Step, run: int = 0, cached: int = 0) -> None:
         if step.total or step.ids:
@@ -272,20 +225,18 @@ class JobLoop:
             )
             send(self._out, advanced)
 
-    def _drop(self, tasks: list[Task]) -> None:
+    def _drop(self, tasks: list[Task], failure: str = "") -> None:
         for task in tasks:
             self._tasks.remove(task)
-            send(self._out, jobs.Dropped(job=task.job.job))
+            send(self._out, jobs.Dropped(job=task.job.job, failure=failure))
 
     def _fail(self, task: Task, message: str) -> None:
         self._tasks.remove(task)
         send(self._out, jobs.Failed(corpus=task.job.corpus, job=task.job.job, message=message))
         if isinstance(task.job, jobs.Score | jobs.Write):
             return
-        # the state may be half changed, so the next job begins a new one (activations are in the store)
-        held = self._corpora[task.job.corpus]
-        held.live, held.applied = None, 0
-        self._drop([waiting for waiting in self._tasks if waiting.job.corpus == task.job.corpus])
+        self._corpora[task.job.corpus].forget_state()  # it may be half changed
+        self._drop([other for other in self._tasks if other.job.corpus == task.job.corpus], failure=message)
 
 
 class _NoState(Exception):

@@ -81,12 +81,13 @@ class OpenCorpora(Mapping[str, OpenCorpus]):
                 client.send(event)
 
     def pin(self, path: Path, chosen: Settings) -> None:
-        """Open a corpus that stays open until somebody closes it.
+        """Open a corpus that stays open until somebody closes it; one that is open already is left as it is.
 
         Raises:
             AmygdalaError: there is no corpus at that path.
         """
-        self._pinned.add(self._open(path, chosen).name)
+        hosted = self._corpora.get(paths.real(path)) or self._open(path, chosen)
+        self._pinned.add(hosted.name)
 
     async def join(self, client: Client, request: protocol.Open) -> protocol.Reply | None:
         """Open a corpus for a client, or let it join one that is open; its snapshot follows.

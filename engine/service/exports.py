@@ -17,8 +17,8 @@ from engine.errors import AmygdalaError
 from engine.results import Cost
 from engine.service.hosting.hosted import OpenCorpus
 from engine.service.hosting.progress import EVERY_S
+from engine.service.process.faults import StateLost, WorkerDied
 from engine.service.process.pool import WorkerPool
-from engine.service.process.proxy import StateLost, WorkerDied
 from engine.wire import jobs, protocol
 
 KEPT_S = 3600.0

@@ -15,8 +15,8 @@ from engine.service.clients import MAX_PENDING, Client
 from engine.service.corpora import OpenCorpora
 from engine.service.exports import Exports
 from engine.service.lifecycle import Ownership
+from engine.service.process.faults import JobDropped, StateLost
 from engine.service.process.pool import WorkerPool
-from engine.service.process.proxy import JobDropped, StateLost
 from engine.settings import Settings
 from engine.wire import codec, protocol
 

@@ -1,7 +1,12 @@
 """What the server and a worker say to each other over the worker's pipe: one JSON document per line.
 
-Each job is answered once, by the message that its docstring names, by `Failed` or by `Dropped`. A worker does one step
-of one job at a time, always of the most urgent one; a step is a batch of texts at most.
+Each job is answered once, by the message that its docstring names, by `Failed`, `Dropped` or `Unknown`. A worker does
+one step of one job at a time, always of the most urgent one; a step is a batch of texts at most.
+
+Server and worker may come to differ about what a corpus is, for instance after a load that failed. So the worker names
+what it was told of a corpus with a token: the number of the last `Prepare` or `Apply` that it took in. Each of these
+says which token it adds to. A worker that has another one answers `Unknown`, and so it does where a job needs a state
+that it does not hold. The server then tells it the whole.
 """
 
 from __future__ import annotations
@@ -44,38 +49,40 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     urgency: Urgency
 
 
-class Prepare(Job, frozen=True, kw_only=True, tag=True):
-    """Have the activations of these texts at hand, and leave the corpus's state as it is; answered by `Prepared`."""
+class Telling(Job, frozen=True, kw_only=True):
+    """A job that tells the worker more of a corpus."""
 
+    adds_to: int
+    """The token of what the worker was told before; 0 where this job tells the whole."""
     settings: Settings
-    wanted: list[str]
-    """Ids of these texts."""
-    first: list[str]
-    """Those of `wanted` that go before the others."""
     texts: dict[str, str]
     """Texts that this worker has not been sent before for this corpus, by id."""
     fresh: list[str]
     """Ids of texts that go through the model even if their activations are stored."""
+
+
+class Prepare(Telling, frozen=True, kw_only=True, tag=True):
+    """Have the activations of these texts at hand, and leave the corpus's state as it is; answered by `Prepared`."""
+
+    wanted: list[str]
+    """Ids of these texts."""
+    first: list[str]
+    """Those of `wanted` that go before the others."""
     placements: list[Placement]
     """Every story of the corpus where `target_layers` is `auto`, for the sweep that chooses the blocks; else empty."""
 
 
-class Apply(Job, frozen=True, kw_only=True, tag=True):
+class Apply(Telling, frozen=True, kw_only=True, tag=True):
     """Make a corpus's state that of its stories as they are now; answered by `Applied`.
 
     The job tells only how they differ from the stories of the last `Apply` that was sent, whether that one was carried
     out or not: ten thousand stories, sent whole at every change, would fill the pipe many times over.
     """
 
-    settings: Settings
     placements: dict[str, Placement]
     """New or different ones, by path."""
     gone: list[str]
     """Paths of stories that no longer exist."""
-    texts: dict[str, str]
-    """As in `Prepare`."""
-    fresh: list[str]
-    """As in `Prepare`."""
     dropped: list[str]
     """Ids of texts that will not be needed again unless they are sent again."""
 
@@ -187,7 +194,15 @@ class Written(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Dropped(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A job was not carried out to its end: the server dropped it or forgot its corpus, or its state is gone."""
+    """A job was not carried out to its end: it was told so, its corpus was forgotten, or another job of it failed."""
+
+    job: int
+    failure: str = ""
+    """Where another job of the corpus failed: why. This one would fail likewise, so nobody should ask for it again."""
+
+
+class Unknown(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The worker does not hold what the job adds to, or the state that the job needs."""
 
     job: int
 
@@ -201,6 +216,6 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 AnyJob = Prepare | Apply | Settle | Score | Write
-Answer = Prepared | Applied | Settled | Scored | Written | Dropped | Failed
+Answer = Prepared | Applied | Settled | Scored | Written | Dropped | Unknown | Failed
 ToWorker = AnyJob | Drop | Forget
 FromWorker = Loaded | Advanced | Answer

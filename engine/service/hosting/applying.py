@@ -12,7 +12,8 @@ from engine.errors import AmygdalaError
 from engine.results import Draft, Results
 from engine.service.hosting import views
 from engine.service.hosting.plan import Plan
-from engine.service.process.proxy import Advance, JobDropped, StateLost, WorkerDied, WorkerProxy
+from engine.service.process.faults import JobDropped, StateLost, WorkerDied
+from engine.service.process.proxy import Advance, WorkerProxy
 from engine.settings import Settings
 from engine.wire import jobs
 from engine.wire.protocol import Score

@@ -9,7 +9,8 @@ from engine.corpus import Story
 from engine.results import Cost
 from engine.service.hosting.plan import Plan
 from engine.service.hosting.progress import Announcer
-from engine.service.process.proxy import JobDropped, WorkerProxy
+from engine.service.process.faults import JobDropped
+from engine.service.process.proxy import WorkerProxy
 from engine.settings import Settings
 from engine.wire import jobs
 

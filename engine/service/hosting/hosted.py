@@ -17,7 +17,8 @@ from engine.service.hosting.disk import Disk
 from engine.service.hosting.plan import Plan, Wishes, plan
 from engine.service.hosting.progress import Announcer
 from engine.service.hosting.published import Published, Revised, Timing
-from engine.service.process.proxy import JobDropped, StateLost, WorkerDied, WorkerProxy
+from engine.service.process.faults import JobDropped, StateLost, WorkerDied
+from engine.service.process.proxy import WorkerProxy
 from engine.settings import Settings
 from engine.wire import jobs
 from engine.wire.protocol import Retrain, Score, Scored, Snapshot
@@ -253,7 +254,7 @@ class OpenCorpus:
         self._noticed = noticed  # preparing is part of the time that the change takes
 
     def _plan_anew(self) -> None:
-        """Plan again after a dropped job; but not where the cause is a failed job, which would fail again."""
+        """A job was dropped for a newer change."""
         if self.doing.state != "failed":
             self._look_again()
 

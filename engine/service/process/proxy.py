@@ -14,6 +14,7 @@ from typing import Literal, TypeVar
 from engine.corpus import Story
 from engine.errors import AmygdalaError
 from engine.results import Draft, Results
+from engine.service.process.faults import JobDropped, LoadFailed, StateLost, WorkerDied
 from engine.service.process.pipe import Process
 from engine.service.process.told import Told
 from engine.settings import Settings
@@ -29,22 +30,6 @@ BACK_OFF_S = 0.5
 
 Advance = Callable[[jobs.Advanced], None]
 A = TypeVar("A", bound=jobs.Answer)
-
-
-class WorkerDied(AmygdalaError):
-    """The process ended with a job under way."""
-
-
-class LoadFailed(AmygdalaError):
-    """The model cannot be loaded; starting the process again would not help."""
-
-
-class JobDropped(Exception):
-    """The job was not finished: somebody had it dropped, or another job of its corpus failed."""
-
-
-class StateLost(Exception):
-    """The worker has no state of the corpus, or none any more: apply the corpus first."""
 
 
 @dataclass
@@ -179,8 +164,8 @@ class WorkerProxy:
             keep: ids of other texts that the worker must not drop, since they are being prepared.
 
         Raises:
-            JobDropped: the job was dropped, or another job of the corpus failed: plan anew.
-            AmygdalaError: the job failed for a reason a person can act on, or the worker keeps dying.
+            JobDropped: a newer job took its place: plan anew.
+            AmygdalaError: the job or one before it failed for a reason a person can act on, or the worker keeps dying.
         """
 
         def job(number: int) -> jobs.Apply:
@@ -250,6 +235,8 @@ class WorkerProxy:
                 pause_s = BACK_OFF_S * 2 ** (self._faults - 1)
                 log.warning("the worker of %s died; restarting it in %.1f s", self.settings.model, pause_s)
                 await asyncio.sleep(pause_s)
+            except StateLost:
+                log.info("telling the worker of %s a corpus as a whole", self.settings.model)
             except LoadFailed as error:
                 if "out of memory" not in str(error) or not self._make_room or not await self._make_room(self):
                     raise
@@ -294,6 +281,15 @@ class WorkerProxy:
             told = self._told[corpus] = Told(settings)
         return told
 
+    def _unlearn(self, job: jobs.AnyJob) -> None:
+        """The worker does not hold what a job takes for told: tell it the whole next time, unless that is under way."""
+        told = self._told.get(job.corpus)
+        if told is None:
+            return
+        told.applied = 0
+        if isinstance(job, jobs.Telling) and job.job >= told.since:
+            del self._told[job.corpus]
+
     async def _start(self) -> None:
         self._told.clear()
         self._load_failure = ""
@@ -333,8 +329,12 @@ class WorkerProxy:
                 if corpus in self._told and not (waiting and isinstance(waiting.job, jobs.Score | jobs.Write)):
                     self._told[corpus].applied = 0
                 _end(waiting, AmygdalaError(words))
-            case jobs.Dropped(job=job):
-                _end(self._jobs.get(job), JobDropped())
+            case jobs.Dropped(job=job, failure=failure):
+                _end(self._jobs.get(job), AmygdalaError(failure) if failure else JobDropped())
+            case jobs.Unknown(job=job):
+                if (waiting := self._jobs.get(job)) is not None:
+                    self._unlearn(waiting.job)
+                    _end(waiting, StateLost())
             case _:
                 self._faults = 0
                 if isinstance(message, jobs.Applied) and message.corpus in self._told:

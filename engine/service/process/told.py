@@ -12,9 +12,13 @@ from engine.wire import jobs
 
 @dataclass
 class Told:
-    """One corpus as the worker knows it from the messages sent so far; it derives the same from the same messages."""
+    """One corpus, as its messages have made the worker know it; the worker names that with the same token."""
 
     settings: Settings
+    token: int = 0
+    """The number of the last job that told more; 0 where nothing was told."""
+    since: int = 0
+    """The number of the job that told the whole."""
     text_ids: set[str] = field(default_factory=set)
     """Ids of the texts that the worker has."""
     stories: dict[str, jobs.Placement] = field(default_factory=dict)
@@ -35,6 +39,7 @@ class Told:
         return jobs.Prepare(
             corpus=corpus,
             job=number,
+            adds_to=self._advance(number),
             urgency=jobs.Urgency.BULK,
             settings=self.settings,
             wanted=list(text_ids),
@@ -63,6 +68,7 @@ class Told:
         return jobs.Apply(
             corpus=corpus,
             job=number,
+            adds_to=self._advance(number),
             urgency=urgency,
             settings=self.settings,
             placements={path: new for path, new in placements.items() if before.get(path) != new},
@@ -71,6 +77,12 @@ class Told:
             fresh=sorted(fresh),
             dropped=sorted(dropped),
         )
+
+    def _advance(self, number: int) -> int:
+        """The token until now; the job with this number makes the next one."""
+        before, self.token = self.token, number
+        self.since = self.since or number
+        return before
 
     def _send(self, texts: Mapping[str, str]) -> dict[str, str]:
         """The texts that the worker does not have yet, to be sent now: from here on it counts as having them."""

@@ -16,8 +16,9 @@ import pytest
 from engine.corpus import Story, text_id
 from engine.errors import AmygdalaError
 from engine.service.process import proxy
+from engine.service.process.faults import JobDropped
 from engine.service.process.pool import WorkerPool
-from engine.service.process.proxy import MAX_RESTARTS, JobDropped, WorkerProxy
+from engine.service.process.proxy import MAX_RESTARTS, WorkerProxy
 from engine.settings import Settings
 from engine.wire.jobs import Advanced
 from tests.waiting import eventually_async
