@@ -267,8 +267,6 @@ class OpenCorpus:
         self._announcer(state="failed", detail=words)
         self._show(computing=())
 
-    # Computing, and telling
-
     async def _compute(self, planned: Plan, noticed: float, scanning: float) -> None:
         """Have the worker compute the numbers of a plan, and publish them as a revision."""
         self._say_computing()
