@@ -11,7 +11,7 @@ from pathlib import Path
 
 from engine import __version__, paths
 from engine.errors import AmygdalaError
-from engine.service.clients import MAX_PENDING, Client
+from engine.service.clients import MAX_CONNECTIONS, MAX_PENDING, Client
 from engine.service.corpora import OpenCorpora
 from engine.service.exports import Exports
 from engine.service.lifecycle import Ownership
@@ -43,6 +43,8 @@ class Server:
         self._owner = owner
         self._idle_exit = idle_exit
         self._clients: set[Client] = set()
+        """Those that have greeted."""
+        self._connections = 0
         self._workers = WorkerPool()
         self._corpora = OpenCorpora(self._workers, self._clients)
         self._exports = Exports(self._workers)
@@ -58,9 +60,7 @@ class Server:
         """Serve until stopped, idle for long enough, or no longer reachable at the socket's path."""
         for path, chosen in corpora:
             self._corpora.pin(path, chosen)
-        server = await asyncio.start_unix_server(
-            self._converse, sock=self._owner.listener, limit=protocol.MAX_MESSAGE, start_serving=True
-        )
+        server = await asyncio.start_unix_server(self._converse, sock=self._owner.listener, start_serving=True)
         log.info("serving at %s (pid %d)", self._owner.path, os.getpid())
         keeper = asyncio.create_task(self._keep_house())
         try:
@@ -78,8 +78,12 @@ class Server:
             log.warning("refused a connection of another user")
             writer.close()
             return
+        if self._connections >= MAX_CONNECTIONS:
+            writer.close()
+            return
         client = Client(reader, writer)
         delivery = asyncio.create_task(client.deliver())
+        self._connections += 1
         try:
             if await client.greet(len(self._clients)):
                 self._clients.add(client)
@@ -88,6 +92,7 @@ class Server:
         except (ConnectionError, asyncio.CancelledError):
             pass
         finally:
+            self._connections -= 1
             self._clients.discard(client)
             for corpus in self._corpora.values():
                 corpus.show(client, None)
