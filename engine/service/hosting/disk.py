@@ -8,6 +8,12 @@ from pathlib import Path
 
 from engine.corpus import Corpus, Layout, Scanner, Story
 from engine.corpus.watch import changes
+from engine.threads import in_thread
+
+LOOK_EVERY_S = 10.0
+"""Between two looks at everything. One that finds nothing new costs a `stat` a file: see `docs/speed.md`."""
+ANSWERS_WITHIN_S = 10.0
+"""A folder whose scan takes longer than this is said not to answer."""
 
 
 class Disk:
@@ -26,6 +32,8 @@ class Disk:
         """Its stories by path."""
         self._path = path
         self._note = note
+        self._watch_note = ""
+        """What is to be known of how the folder is watched."""
         self._noticed = noticed
         self._scanner = Scanner(Layout.of(path))
         self._changed: set[str] | None = None
@@ -33,21 +41,44 @@ class Disk:
 
     async def watch(self, stop: asyncio.Event) -> None:
         """Notice changes until `stop` is set."""
-        async for paths in changes(self._path, stop, say=self._note):
+        async for paths in changes(self._path, stop, say=self._say):
             if paths is None:
                 self.distrust()
             elif self._changed is not None:
                 self._changed |= paths
             self._noticed()
 
+    def _say(self, words: str) -> None:
+        self._watch_note = words
+        self._note(words)
+
     def distrust(self) -> None:
         """Anything may have changed: the next look scans all."""
         self._changed = None
 
+    async def look_now_and_then(self) -> None:
+        """Have everything looked at every `LOOK_EVERY_S`, so that no change lasts unseen for which no event came.
+
+        For example: a write through `mmap`, a swapped link into a hidden folder, a queue of events that ran over.
+        """
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            self.distrust()
+            self._noticed()
+
     async def look(self) -> bool:
         """Scan what may have changed; returns whether anything did."""
         changed, self._changed = self._changed, set()
-        before, self.corpus = self.corpus, await asyncio.to_thread(self._scanner.scan, changed)
+        scan = asyncio.create_task(in_thread(self._scanner.scan, changed))
+        try:
+            await asyncio.wait({scan}, timeout=ANSWERS_WITHIN_S)
+            if not scan.done():
+                self._note(f"its folder has not answered for {ANSWERS_WITHIN_S:g} s, so changes are not seen")
+                await asyncio.wait({scan})
+                self._note(self._watch_note)
+        finally:
+            scan.cancel()
+        before, self.corpus = self.corpus, await scan
         if self.corpus is before:
             return False
         self.stories = {story.path: story for story in self.corpus.stories}

@@ -19,6 +19,7 @@ from engine.service.hosting.progress import Announcer
 from engine.service.hosting.published import Published, Revised, Timing
 from engine.service.process.faults import JobDropped, StateLost, WorkerDied
 from engine.service.process.proxy import WorkerProxy
+from engine.service.supervision import supervised
 from engine.settings import Settings
 from engine.wire import jobs
 from engine.wire.protocol import Retrain, Score, Scored, Snapshot
@@ -76,7 +77,8 @@ class OpenCorpus:
 
     def start(self) -> None:
         """Begin to watch the disk and to compute."""
-        self._tasks = [asyncio.create_task(self._disk.watch(self._stop)), asyncio.create_task(self._run())]
+        begins = (lambda: self._disk.watch(self._stop), self._disk.look_now_and_then, self._run)
+        self._tasks = [asyncio.create_task(supervised(begin, self._fell)) for begin in begins]
 
     async def close(self) -> None:
         """Stop watching and computing; the worker drops the corpus's state."""
@@ -128,16 +130,8 @@ class OpenCorpus:
             AmygdalaError: it names a concept or a story that the corpus does not have.
         """
         applied = self._applying.stories or {}
-        concepts = {story.concept for story in (*self._disk.stories.values(), *applied.values())}
-        for name in request.concepts:
-            if name not in concepts:
-                raise AmygdalaError(f"no concept '{name}' in {self.path}")
-        for path in request.paths:
-            view = self._published.stories.get(path)
-            if view is None:
-                raise AmygdalaError(f"no story {path} in {self.path}")
-            if view.state in ("empty", "error"):
-                raise AmygdalaError(f"{path} cannot be computed: {view.reason}")
+        stories = (*self._disk.stories.values(), *applied.values())
+        self._published.check(request, {story.concept for story in stories})
         self._wishes = self._wishes.retrain(request, self._disk.stories, applied)
         self._is_retrained = True
         self._look_again()
@@ -207,6 +201,12 @@ class OpenCorpus:
             except Exception as error:
                 self._disk.distrust()  # the failure may have come before all of it was read
                 self._failed(error)
+
+    def _fell(self, error: Exception) -> None:
+        """Watching met an error that nobody expected, and is begun again: look at everything then."""
+        self._disk.distrust()
+        self._failed(error)
+        self._look_again()
 
     async def _catch_up(self) -> None:
         """Scan and plan; then prepare in the background what the plan says, and compute what can be computed now."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 from engine.corpus import Corpus, Problem, Story
+from engine.errors import AmygdalaError
 from engine.results import Cost, Draft, Results
 from engine.service.history.recorder import Recorder
 from engine.service.hosting import views
@@ -17,7 +18,7 @@ from engine.service.hosting.plan import Plan
 from engine.service.hosting.progress import Announcer
 from engine.settings import Settings
 from engine.triage import Verdict
-from engine.wire.protocol import Changed, Snapshot
+from engine.wire.protocol import Changed, Retrain, Snapshot
 from engine.wire.snapshot import Cause, ConceptView, Moved, Stages, StoryView
 
 
@@ -95,6 +96,22 @@ class Published:
             problems=list(self._problems),
             moved=self._moved,
         )
+
+    def check(self, request: Retrain, concepts: Collection[str | None]) -> None:
+        """Refuse a retrain of what cannot be retrained; `concepts` are those of stories on disk or in the numbers.
+
+        Raises:
+            AmygdalaError: it names a concept or a story that the corpus does not have, or a story without text.
+        """
+        for name in request.concepts:
+            if name not in concepts:
+                raise AmygdalaError(f"no concept '{name}' in {self._name}")
+        for path in request.paths:
+            view = self.stories.get(path)
+            if view is None:
+                raise AmygdalaError(f"no story {path} in {self._name}")
+            if view.state in ("empty", "error"):
+                raise AmygdalaError(f"{path} cannot be computed: {view.reason}")
 
     def verdicts(self, draft: Draft) -> tuple[Verdict | None, Verdict | None]:
         """The verdicts on a draft's concept as it is, and as it would become."""
