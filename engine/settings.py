@@ -25,7 +25,11 @@ AUTO = "auto"
 EMBEDDED = "embedded"
 """The name of the packaged model; a folder of that name is written `./embedded`."""
 
-Positive = Annotated[int, Meta(ge=1)]
+MAX_BYTES = 64 << 10
+"""Of `amygdala.toml`: one with every setting explained has 4 KiB."""
+Positive = Annotated[int, Meta(ge=1, le=1_000_000)]
+Name = Annotated[str, Meta(max_length=1000)]
+"""A path or a name: longer than a file system takes is a mistake."""
 Ratio = Annotated[float, Meta(ge=-1, le=1)]
 
 
@@ -33,10 +37,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Everything that decides what is computed; `None` means that the model or the device decides."""
 
     model: Annotated[
-        str, Meta(description="a model's folder, a hub id, or 'embedded' (all-MiniLM-L6-v2, packaged)")
+        Name, Meta(description="a model's folder, a hub id, or 'embedded' (all-MiniLM-L6-v2, packaged)")
     ] = EMBEDDED
     target_layers: Annotated[
-        str | None,
+        Name | None,
         Meta(
             description="blocks whose output is read: indices from 0 ('1,2,4'), percentages of the depth ('50%,67%') "
             "or 'auto' (where the stories' concepts read best); embedded: 1,2,3, other models: 50%,58%,67%"
@@ -72,14 +76,21 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         ),
     ] = None
     pool_from: Annotated[
-        int, Meta(ge=0, description="with mean pooling, the first token counted (0-based); skips an attention sink")
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="with mean pooling, the first token counted (0-based); skips an attention sink",
+        ),
     ] = 0
-    max_length: Annotated[int, Meta(ge=3, description="tokens read of a story; longer ones are cut, and say so")] = 512
+    max_length: Annotated[
+        int, Meta(ge=3, le=10_000_000, description="tokens read of a story; longer ones are cut, and say so")
+    ] = 512
     dtype: Annotated[
         Literal["bf16", "fp16", "fp32"] | None,
         Meta(description="the model's number format; on a GPU bf16, on a CPU fp32"),
     ] = None
-    device: Annotated[str, Meta(description="auto (a GPU if there is one), cpu, cuda, cuda:1, ...")] = "auto"
+    device: Annotated[Name, Meta(description="auto (a GPU if there is one), cpu, cuda, cuda:1, ...")] = "auto"
     batch_size: Annotated[
         Positive | None, Meta(description="at most this many texts per batch (else bounded by tokens alone)")
     ] = None
@@ -87,13 +98,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         Positive, Meta(description="concepts with fewer texts get no vector; they still serve as contrast")
     ] = 1
     blocks: Annotated[
-        str | None, Meta(description="the path of a model's list of blocks, where it is not found: 'model.layers'")
+        Name | None, Meta(description="the path of a model's list of blocks, where it is not found: 'model.layers'")
     ] = None
     attention_output: Annotated[
-        str | None, Meta(description="in a block, attention's output projection: 'self_attn.o_proj'")
+        Name | None, Meta(description="in a block, attention's output projection: 'self_attn.o_proj'")
     ] = None
     down_projection: Annotated[
-        str | None, Meta(description="in a block, the MLP's down projection: 'mlp.down_proj'")
+        Name | None, Meta(description="in a block, the MLP's down projection: 'mlp.down_proj'")
     ] = None
     redundant_r2: Annotated[Ratio, Meta(description="redundant above this share explained by other concepts")] = 0.9
     contaminated_cosine: Annotated[Ratio, Meta(description="contaminated above this cosine to another concept")] = 0.8
@@ -180,9 +191,15 @@ def _shown(value: object) -> str:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        text = file.read_text("utf-8")
+        with file.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise UsageError(f"{file}: more than {MAX_BYTES >> 10} KiB, so it is no file of settings and is not read")
+        text = content.decode("utf-8-sig")
         values = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise UsageError(f"{file}: not valid TOML: brackets within brackets, too deep to read") from error
+    except ValueError as error:  # malformed, no UTF-8, or a number of thousands of digits
         raise UsageError(f"{file}: not valid TOML: {error}") from error
     except OSError as error:
         raise UsageError(f"{file}: cannot be read: {error.strerror}") from error

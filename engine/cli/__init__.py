@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,16 +21,46 @@ DESCRIPTION = "Readout vectors from stories: computes them, keeps them current, 
 
 def run(argv: Sequence[str]) -> int:
     """Parse, run the command, and turn errors meant for people into their words and exit code."""
-    arguments = parser().parse_args(argv)
+    if sys.stdout is None:
+        print("error: standard output is closed, so the answer would be lost", file=sys.stderr)
+        return 1
     try:
-        code: int = arguments.command(arguments)
+        code = _carry_out(argv)
+        sys.stdout.flush()
     except AmygdalaError as error:
         print(plain(f"error: {error}"), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
+    except OSError as error:
+        if not _is_about_stdout(error):
+            raise
+        if error.errno != errno.EPIPE:  # a reader that has gone, `| head` for one, has what it wanted
+            print(f"error: cannot write to standard output: {error.strerror}", file=sys.stderr)
+        _discard_stdout()
+        return 1
     return code
+
+
+def _carry_out(argv: Sequence[str]) -> int:
+    try:
+        arguments = parser().parse_args(argv)
+    except SystemExit as end:  # help was asked for, or the usage is bad
+        return int(end.code or 0)
+    code: int = arguments.command(arguments)
+    return code
+
+
+def _is_about_stdout(error: OSError) -> bool:
+    """Whether writing the answer failed, and not something else that names its file."""
+    return error.filename is None and error.errno in (errno.EPIPE, errno.ENOSPC, errno.EIO)
+
+
+def _discard_stdout() -> None:
+    """Let Python end without trying once more to write what could not be written."""
+    with Path(os.devnull).open("wb") as nothing:
+        os.dup2(nothing.fileno(), sys.stdout.fileno())
 
 
 def parser() -> argparse.ArgumentParser:

@@ -198,3 +198,26 @@ def test_uncommenting_every_line_of_the_template_parses(tmp_path: Path) -> None:
     assert len(tomllib.loads(text)) == len(Settings.__struct_fields__) - 1
     toml(tmp_path, text)
     settings.load(tmp_path, {})
+
+
+def test_byte_order_mark_and_windows_line_ends_are_read(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_bytes(b'\xef\xbb\xbfmax_length = 64\r\ndtype = "fp32"\r\n')
+    found = settings.load(tmp_path, {})
+    assert (found.max_length, found.dtype) == (64, "fp32")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"model = " + b"[" * 20_000 + b"]" * 20_000, "too deep"),
+        (b"max_length = " + b"9" * 6_000, "not valid TOML"),
+        (b"pool_from = 99999999999999999999999", "toml:1: pool_from: expected"),
+        (b'\nmodel = "' + b"a" * 5_000 + b'"', "toml:2: model: expected"),
+        (b"# " + b"x" * (64 << 10), "more than 64 KiB"),
+        (b'model = "\xe9"', "not valid TOML"),
+    ],
+)
+def test_malformed_file_of_any_kind_is_a_sentence(tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / FILE_NAME).write_bytes(content)
+    with pytest.raises(UsageError, match=words):
+        settings.load(tmp_path, {})
