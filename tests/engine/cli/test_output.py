@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = [["cache", "info", "--json"], ["--help"], ["cache", "info"]]
+COMMANDS = [["cache", "info", "--json"], ["cache", "info"]]
 
 
 def run(arguments: list[str], **streams: object) -> subprocess.CompletedProcess[str]:
