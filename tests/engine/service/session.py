@@ -7,126 +7,39 @@ import os
 import re
 import shutil
 import signal
-import tempfile
 import time
 from collections import Counter
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-import pytest
-import safetensors.torch
-import torch
 from msgspec.structs import replace
 
-from amygdala_tui import mirror
-from amygdala_tui.mirror import Mirror
 from engine import paths
-from engine.compute.activations.store import Store
-from engine.compute.live.corpus import LiveCorpus
-from engine.compute.model.loaded import LoadedModel
 from engine.corpus import Corpus, Layout, scan, text_id
 from engine.errors import AmygdalaError
-from engine.results import Results
 from engine.service.history.database import History
-from engine.service.hosting import views
 from engine.service.hosting.plan import A_FEW
 from engine.wire import protocol
-from engine.wire.jobs import Placement
-from engine.wire.protocol import Changed, Progressed, Snapshot
-from engine.wire.snapshot import StoryView
+from engine.wire.protocol import Snapshot
 from tests.engine.compute.live.comparing import assert_same
-from tests.engine.service import running
-from tests.engine.service.running import WITHIN, Engine, Talk, alive
+from tests.engine.service.exactness import (
+    NOISE,
+    SETTINGS,
+    covers,
+    failure,
+    fields_of,
+    from_nothing,
+    same_as_copy,
+    same_stories,
+    same_vectors,
+)
+from tests.engine.service.house import ANCHORS, CONCEPTS, TEXTS, House, Watcher
+from tests.engine.service.running import WITHIN, Talk, alive
 from tests.waiting import eventually_async
 
 KILLS = 2
 """Of workers, and of engines, in one example: each costs seconds."""
-SETTINGS = replace(running.SETTINGS, batch_size=1)
-"""A text is run by itself: there is more to interrupt, and its activation is nearly the same to the last bit."""
-NOISE = 1e-3
-"""By which numbers may differ: one bit of one component of a vector (fp16)."""
-
-CONCEPTS = ("calm", "glad", "tense")
-ANCHORS = {"stories/calm.txt": 0, "stories/tense.txt": 1, "paired/bus/baseline.txt": 2}
-"""Always there, so that there are always numbers; path -> text."""
-SLOTS = [
-    *ANCHORS,
-    "stories/glad.txt",
-    *(f"paired/{scenario}/{concept}.txt" for scenario in ("bus", "rain") for concept in CONCEPTS),
-    "paired/rain/baseline.txt",
-]
-FREE = [slot for slot in SLOTS if slot not in ANCHORS]
-TEXTS = [
-    "The lake lay flat, and nobody called.",
-    "He counted the exits twice, then the people between him and each of them.",
-    "The bus left at nine and arrived at ten.",
-    "They danced in the kitchen until the neighbours knocked, and then the neighbours danced.",
-    "Breath by breath the room grew larger.",
-    "Her hand would not stop tapping. The letter lay where it had lain all morning, and would not open itself.",
-    "It rained. The street was wet, and a man with an umbrella waited for the light to change.",
-    "Good news came by the noon post!",
-    "The old dog slept on the step in the sun, and the clock in the hall had stopped long ago.",
-    "Steps on the stair; no, only the pipes; no, steps.",
-]
-
-JOURNAL = """
-import os, sys
-if "engine.compute.worker" in sys.orig_argv:
-    from engine.compute.activations.source import Source
-
-    def keep(self, activations, original=Source._keep):
-        tell("begun", activations)
-        original(self, activations)
-        tell("kept", activations)
-
-    def tell(what, ids):
-        os.write(out, "".join(f"{what} {i}\\n" for i in ids).encode())
-
-    out = os.open(os.environ["AMYGDALA_TEST_JOURNAL"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    Source._keep = keep
-"""
-"""A `sitecustomize` for the worker's process."""
-
-
-class House:
-    """An engine that may be killed and is then started again at the same socket; its journal; a model to check with."""
-
-    def __init__(self, folder: Path, model: LoadedModel) -> None:
-        self.folder = folder
-        self.model = model
-        self.engine = Engine(folder)
-        self.lives = 1
-        self.examples = 0
-
-    def revive(self) -> None:
-        """Start another engine where one was killed."""
-        self.engine.log.rename(self.folder / f"log.{self.lives}")
-        self.lives += 1
-        self.engine = Engine(self.folder)
-
-    def journal(self, what: str, texts: set[str]) -> Counter[str]:
-        """How often each of these texts (by id) has `begun` to be stored, or is `kept`."""
-        file = self.folder / "journal"
-        lines = file.read_text("utf-8").splitlines() if file.exists() else []
-        entries = (line.split() for line in lines)
-        return Counter(i for said, i in entries if said == what and i in texts)
-
-
-class Watcher(Talk):
-    """A client that never asks for another snapshot than the first, but patches what it has."""
-
-    copy = Mirror()
-
-    async def look(self) -> Mirror:
-        """The copy, now that the engine has told all that it had to tell."""
-        await self.status()
-        events = self.connection._events
-        while not events.empty():
-            event = events.get_nowait()
-            if isinstance(event, Snapshot | Changed | Progressed):
-                self.copy = mirror.follow(self.copy, event)
-        return self.copy
 
 
 class Session:
@@ -444,61 +357,3 @@ class Session:
         """Texts run, by what revisions say."""
         with closing(self.history()) as history:
             return sum(revision.texts_run for revision in history.revisions(1000))
-
-
-def covers(what: str, place: str, path: str) -> bool:
-    """Whether a retrain names a story."""
-    return what == "all" or (path == place if what == "story" else Path(path).stem == Path(place).stem != "baseline")
-
-
-def fields_of(what: str, place: str) -> dict[str, list[str]]:
-    """Of such a request."""
-    return {"all": {}, "story": {"paths": [place]}, "concept": {"concepts": [Path(place).stem]}}[what]
-
-
-def failure(snapshot: Snapshot) -> str:
-    """What the engine says went wrong; that all of the corpus was cancelled before there were numbers is no fault."""
-    is_failed = snapshot.doing.state == "failed" and "has no story to compute" not in snapshot.doing.detail
-    return snapshot.doing.detail if is_failed else ""
-
-
-def from_nothing(model: LoadedModel, corpus: Corpus) -> tuple[LiveCorpus, Results]:
-    """All of a corpus, with nothing stored."""
-    placements = [Placement(story.text_id, story.concept) for story in corpus.stories]
-    texts = {story.text_id: story.text for story in corpus.stories}
-    with tempfile.TemporaryDirectory() as folder:
-        store = Store(Path(folder))
-        live = LiveCorpus(model, SETTINGS, store)
-        results = live.apply(placements, texts)
-        store.close()
-    return live, results
-
-
-def same_stories(shown: list[StoryView], corpus: Corpus, exact: Results) -> None:
-    """What clients see of each story is what follows; a verdict may differ where it hangs on noise."""
-    expected = views.story_views(corpus, {story.path: story for story in corpus.stories}, exact, ())
-    assert [view.path for view in shown] == sorted(expected)
-    for view in shown:
-        wanted = expected[view.path]
-        shown_numbers, due = ([v.alignment, v.own, v.rival_score] for v in (view, wanted))
-        assert shown_numbers == pytest.approx(due, abs=NOISE), view.path
-        if wanted.own is None or abs(wanted.own - (wanted.rival_score or 0.0)) > 2 * NOISE:
-            assert (view.state, view.misread) == (wanted.state, wanted.misread), view.path
-
-
-def same_vectors(file: Path, live: LiveCorpus) -> None:
-    """The vectors in a file, which is removed."""
-    tensors = safetensors.torch.load_file(file)
-    file.unlink()
-    exact = live.readout().vectors
-    assert tensors.keys() == {str(layer) for layer in exact}
-    for layer, vectors in exact.items():
-        torch.testing.assert_close(tensors[str(layer)], vectors, rtol=0.0, atol=NOISE)
-
-
-def same_as_copy(snapshot: Snapshot, copy: Mirror) -> None:
-    """A client that followed every event has what one gets that comes now."""
-    told = mirror.follow(Mirror(), snapshot)
-    assert (copy.revision, copy.layers, copy.problems) == (told.revision, told.layers, told.problems)
-    assert copy.stories == told.stories
-    assert copy.concepts == told.concepts

@@ -32,7 +32,8 @@ from hypothesis import strategies as st
 from engine.compute.model.loaded import LoadedModel
 from engine.service.hosting.plan import A_FEW
 from engine.wire import protocol
-from tests.engine.service.session import FREE, JOURNAL, SLOTS, TEXTS, House, Session
+from tests.engine.service.house import FREE, JOURNAL, SLOTS, TEXTS, House
+from tests.engine.service.session import Session
 from tests.places import ROOT, STARTUP
 
 LONG = int(os.environ.get("AMYGDALA_STATEFUL_EXAMPLES", "0"))
