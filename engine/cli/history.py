@@ -13,7 +13,7 @@ from engine import paths
 from engine.cli.report import output
 from engine.corpus import Change
 from engine.errors import AmygdalaError, UsageError
-from engine.plain import plain
+from engine.plain import can_be_shown, plain
 from engine.service.history.database import History
 from engine.wire.revisions import Comparison, Metrics, Revision
 
@@ -139,4 +139,4 @@ def _write_text(past: History, revision: str, path: str) -> None:
 
 def _is_relative(path: str) -> bool:
     """Whether a path leads down from the corpus, and nowhere else."""
-    return path.isprintable() and all(part not in ("", ".", "..") for part in path.split("/"))
+    return can_be_shown(path) and all(part not in ("", ".", "..") for part in path.split("/"))

@@ -1,7 +1,8 @@
 """Stories on disk: what they are, how they are found, and how two scans differ. No torch here."""
 
+from engine.corpus.layout import Layout
 from engine.corpus.model import BASELINE, Change, Corpus, Problem, Severity, Story, diff, text_id
-from engine.corpus.scan import Layout, Scanner, scan
+from engine.corpus.scan import Scanner, scan
 
 __all__ = [
     "BASELINE",

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from itertools import islice
 from operator import attrgetter
 
+from engine.corpus.entries import alike
 from engine.corpus.model import Corpus, Problem, Story
 
 NAMED = 3
@@ -15,7 +16,7 @@ NAMED = 3
 
 Check = Callable[[list[Story]], list[Problem]]
 Group = tuple[Check, str]
-"""A check, and what the stories that it compares share: a text id, or a concept's name case-folded."""
+"""A check, and what the stories that it compares share: a text id, or what names that look alike have in common."""
 
 
 class Index:
@@ -90,7 +91,7 @@ class Index:
 
 def _groups(story: Story) -> list[Group]:
     by_text = duplicates, story.text_id
-    return [by_text] if story.concept is None else [by_text, (case_clashes, story.concept.casefold())]
+    return [by_text] if story.concept is None else [by_text, (clashes, alike(story.concept))]
 
 
 def _place(story: Story) -> tuple[str, str]:
@@ -115,8 +116,8 @@ def duplicates(copies: list[Story]) -> list[Problem]:
     ]
 
 
-def case_clashes(stories: list[Story]) -> list[Problem]:
-    """Problems of stories whose concepts' names differ only by case; each name's first story gets the problem."""
+def clashes(stories: list[Story]) -> list[Problem]:
+    """Problems of stories whose concepts' names look alike; each name's first story gets the problem."""
     first: dict[str, str] = {}
     for story in stories:
         if story.concept is not None:

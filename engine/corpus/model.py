@@ -13,6 +13,11 @@ BASELINE = "baseline"
 
 Severity = Literal["warning", "error"]
 
+Code = Literal[
+    "empty", "unreadable", "not-text", "misplaced", "ending", "copy", "too-big", "bad-name", "outside", "duplicate",
+    "case", "truncated",
+]  # fmt: skip
+
 
 class Story(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One text in its place.
@@ -41,9 +46,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
     path: str
     severity: Severity
-    code: Literal[
-        "empty", "unreadable", "misplaced", "too-big", "bad-name", "outside", "duplicate", "case", "truncated"
-    ]
+    code: Code
     message: str
 
     def __str__(self) -> str:

@@ -1,35 +1,47 @@
-"""Reading a corpus from disk: every file is either a story or a problem that names it."""
+"""Reading a corpus from disk: every entry is either a story or a problem that names it, and says what to do."""
 
 from __future__ import annotations
 
 import os
 import stat
 import time
-import unicodedata
 from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
+from engine.corpus import contents, entries, reading
 from engine.corpus.index import Index
-from engine.corpus.model import BASELINE, Corpus, Problem, Severity, Story, text_id
-from engine.errors import UsageError
+from engine.corpus.layout import Layout
+from engine.corpus.model import Corpus, Problem, Story, text_id
+from engine.plain import escaped
 
 MAX_BYTES = 1 << 20
 """A story is a page or two; a file above 1 MiB was put here by mistake and is not read."""
 
 YOUNG_S = 2.0
-"""Seconds after a write in which a file's times do not prove it unchanged: a second write may leave the same times."""
+"""Seconds after a write in which a file's times do not prove it unchanged: a second write may leave the same times.
+Some file systems (SSHFS, FAT) count in whole or in two seconds."""
 
-Signature = tuple[int, int, int, int, str]
-"""Size, time of writing, time of any change, inode, and the path that it has when links are followed."""
+RECENT_S = 3600.0
+"""A file that is seen for the first time may be young if its times lie within so many seconds of now: so far may the
+clock of a server be off."""
+
+OUTSIDE = entries.Refusal("error", "outside", "a link that leads out of the corpus is not followed")
+
+Signature = tuple[int, int, int, int, str, bool]
+"""Size, time of writing, time of any change, inode, the path when links are followed, and whether it is a copy."""
 
 
-class _File(NamedTuple):
+class _Entry(NamedTuple):
+    """A file of a folder, or a folder where none belongs."""
+
     signature: Signature | None
-    """None if even its metadata could not be read."""
+    """None if it could not be read."""
     item: Story | Problem
+    first_seen_at: float
+    """When it was first seen with this signature, by the clock that only goes forward."""
+    is_proven: bool
+    """Whether an equal signature proves that it is unchanged."""
 
 
 class _Folder(NamedTuple):
@@ -37,34 +49,12 @@ class _Folder(NamedTuple):
     real: str
     """`where`, links followed."""
     is_link: bool
-    files: dict[str, _File]
-    """Its files by name."""
-
-
-class Layout(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a corpus keeps its unpaired stories and its scenarios; either may be missing, not both."""
-
-    stories: Path | None
-    paired: Path | None
-    root: Path | None = None
-    """The folder that links may lead into; without one, they may lead only into `stories` and `paired`."""
-
-    @classmethod
-    def of(cls, corpus: Path) -> Layout:
-        """The layout of a corpus folder: `stories/` and `paired/` beneath it.
-
-        Raises:
-            UsageError: there is no such folder, or it holds neither.
-        """
-        if not corpus.is_dir():
-            raise UsageError(f"{corpus}: no such folder")
-        layout = cls(stories=corpus / "stories", paired=corpus / "paired", root=corpus)
-        if not any(folder and folder.is_dir() for folder in (layout.stories, layout.paired)):
-            raise UsageError(
-                f"{corpus}: not a corpus: it has neither stories/ nor paired/\n"
-                "Put stories into stories/<concept>.txt, or retellings into paired/<scenario>/<concept>.txt."
-            )
-        return layout
+    entries: dict[str, _Entry]
+    """What was looked at in it, by name."""
+    names: set[str]
+    """The names of all that is in it."""
+    originals: dict[str, tuple[str, ...]]
+    """What it may be a copy of, by name; only names that look like a copy's."""
 
 
 def scan(layout: Layout) -> Corpus:
@@ -81,12 +71,14 @@ class Scanner:
         self._areas = {name: str(folder) for name, folder in areas.items() if folder is not None}
         self._index = Index()
         self._listed: dict[str, _Folder] = {}
-        """The folders that could be listed: `stories`, `paired` (without stories of its own), `paired/<scenario>`."""
+        """The folders that could be listed: `stories`, `paired`, `paired/<scenario>`."""
         self._unlisted: set[str] = set()
         """The folders that are there but could not be listed."""
+        self._failed: set[str] = set()
+        """Paths whose reading failed, perhaps for a moment (no descriptor left): each look tries them again."""
         self._shared: set[str] = set()
         """Paths of links, and of files with several names: their content can change under another name."""
-        self._roots: list[Path] = []
+        self._roots: list[str] = []
         self._has_scanned = False
 
     def scan(self, changed: Collection[str] | None = None) -> Corpus:
@@ -100,7 +92,7 @@ class Scanner:
             self._look_everywhere()
         else:
             shared = set(self._shared)
-            for path in _topmost({*changed, *shared}):
+            for path in _topmost({*changed, *shared, *self._failed, *self._unlisted}):
                 self._look_at(path)
             if not self._shared <= shared or self._has_linked_folder:
                 self._look_everywhere()  # a file that is shared now may have changed under another name
@@ -114,7 +106,7 @@ class Scanner:
     def _look_everywhere(self) -> None:
         layout = self._layout
         roots = [layout.root] if layout.root is not None else [layout.stories, layout.paired]
-        self._roots = [Path(os.path.realpath(root)) for root in roots if root is not None]
+        self._roots = [os.path.realpath(root) for root in roots if root is not None]
         if "paired" in self._areas:
             self._look_into_paired()
         if "stories" in self._areas:
@@ -125,126 +117,178 @@ class Scanner:
         """Look at one path; at its whole folder, if only a list of that tells what is in it."""
         match path.split("/"):
             case ["stories", name, *_] if self._is_open("stories"):
-                self._look_at_file("stories", name, is_named=True)
+                self._look_at_entry("stories", name)
             case ["stories", *_]:
-                self._look_into("stories", is_named=True)
+                self._look_into("stories")
             case ["paired", scenario, name, *_] if self._is_open(f"paired/{scenario}"):
-                self._look_at_file(f"paired/{scenario}", name, is_named=True)
+                self._look_at_entry(f"paired/{scenario}", name)
             case ["paired", scenario, *_] if "paired" in self._listed:
-                self._look_into(f"paired/{scenario}", is_named=True)
+                self._look_into_scenario(scenario)
             case ["paired", *_]:
-                self._look_into_paired(is_named=True)
+                self._look_into_paired()
 
     def _is_open(self, folder: str) -> bool:
         return folder in self._listed and os.access(self._listed[folder].where, os.X_OK)
 
-    def _look_into_paired(self, *, is_named: bool = False) -> None:
-        scenarios = {f"paired/{entry.name}" for entry in self._list("paired") if _may_be_scenario(entry)}
-        scenarios.update(path for path in (*self._listed, *self._unlisted, *self._shared) if _is_scenario(path))
-        for path in sorted(scenarios):
-            self._look_into(path, is_named=is_named)
+    # Folders
 
-    def _look_into(self, path: str, *, is_named: bool = False) -> None:
-        """Look at a folder of stories: at each file that is in it, or was at the last scan."""
-        names = {entry.name for entry in self._list(path)}
+    def _look_into_paired(self) -> None:
+        before = self._listed.get("paired")
+        names = self._list("paired")
+        if before is not None:
+            names |= before.names | before.entries.keys()
+        names |= {path.split("/")[1] for path in (*self._listed, *self._unlisted, *self._shared) if _is_scenario(path)}
+        for name in sorted(names):
+            self._look_into_scenario(name, is_listed="paired" in self._listed)
+
+    def _look_into_scenario(self, name: str, *, is_listed: bool = True) -> None:
+        """Look at what is right in `paired`: a scenario, or a file or copy that does not belong there."""
+        path, where = f"paired/{name}", f"{self._areas['paired']}/{name}"
+        is_there = is_listed and not entries.is_silent(name) and os.path.lexists(where)
+        refusal = None
+        if is_there and not _is_folder(where):
+            refusal = entries.refusal_of_file("paired", name, ())
+        elif is_there:
+            refusal = entries.refusal_of_scenario(name, self._listed["paired"].names)
+        if refusal is None:
+            self._look_into(path)
+        else:
+            self._drop(path)
+            self._share(path, os.path.islink(where))  # noqa: PTH114  (pathlib raises where this says no)
+            self._index.put(path, _problem(path, refusal, is_folder=_is_folder(where)))
+        if is_listed:
+            self._set_presence("paired", name, is_there)
+
+    def _look_into(self, path: str) -> None:
+        """Look at a folder of stories: at each entry that is in it, or was at the last scan."""
+        names = self._list(path)
         if path in self._listed:
-            self._forget(path, self._listed[path].files.keys() - names)
+            self._forget(path, self._listed[path].entries.keys() - names)
             for name in sorted(names):
-                self._look_at_file(path, name, is_named=is_named)
+                self._look_at_entry(path, name)
 
-    def _forget(self, folder: str, names: Collection[str]) -> None:
-        for name in names:
-            self._listed[folder].files.pop(name, None)
-            self._share(f"{folder}/{name}", False)
-            self._index.put(f"{folder}/{name}", None)
-
-    def _list(self, path: str) -> list[os.DirEntry[str]]:
-        """A folder's entries. A folder that is gone, or cannot be listed, has none, and its files are forgotten."""
+    def _list(self, path: str) -> set[str]:
+        """A folder's names. A folder that is gone, or cannot be listed, has none, and its entries are forgotten."""
         area, slash, scenario = path.partition("/")
         where = self._areas[area] + slash + scenario
         is_link = os.path.islink(where)  # noqa: PTH114  (pathlib raises where this says no)
         self._share(path, is_link)
-        entries, problem = None, None
-        if not scenario or ("paired" in self._listed and not scenario.startswith(".") and _is_folder(where)):
-            entries, problem = _entries(where, path)
+        names, problem = None, None
+        if not scenario or ("paired" in self._listed and not entries.is_silent(scenario) and _is_folder(where)):
+            names, problem = _names(where, path)
+        if names is None:
+            self._drop(path)
         self._index.put(path, problem)
-        if problem is None:
-            self._unlisted.discard(path)
-        else:
+        if problem is not None:
             self._unlisted.add(path)
-        if entries is None:
-            if path in self._listed:
-                self._forget(path, list(self._listed[path].files))
-                del self._listed[path]
-            return []
+        if names is None:
+            return set()
+        self._unlisted.discard(path)
         is_plain = scenario and not is_link
         real = f"{self._listed['paired'].real}/{scenario}" if is_plain else os.path.realpath(where)
-        files = self._listed[path].files if path in self._listed else {}
-        self._listed[path] = _Folder(where, real, is_link, files)
-        return entries
+        before = self._listed.get(path)
+        looked_at = before.entries if before is not None else {}
+        originals = {name: sources for name in names if (sources := entries.originals(name))}
+        self._listed[path] = _Folder(where, real, is_link, looked_at, names, originals)
+        return set(names)
 
-    def _look_at_file(self, folder: str, name: str, *, is_named: bool) -> None:
-        if not name.endswith(".txt") or name.startswith("."):
+    def _drop(self, path: str) -> None:
+        """A folder is not listed any more."""
+        self._unlisted.discard(path)
+        if path in self._listed:
+            self._forget(path, list(self._listed[path].entries))
+            del self._listed[path]
+
+    def _forget(self, folder: str, names: Collection[str]) -> None:
+        for name in names:
+            self._listed[folder].entries.pop(name, None)
+            self._share(f"{folder}/{name}", False)
+            self._failed.discard(f"{folder}/{name}")
+            self._index.put(f"{folder}/{name}", None)
+
+    def _set_presence(self, folder: str, name: str, is_there: bool) -> None:
+        """A name came or went: what looks like its copy is one now, or no longer."""
+        names, originals = self._listed[folder].names, self._listed[folder].originals
+        if (name in names) == is_there:
             return
-        path, files = f"{folder}/{name}", self._listed[folder].files
-        previous = files.get(name)
-        current = self._find(path, self._listed[folder], name, previous, is_named=is_named)
-        if current is None:
-            files.pop(name, None)
-        elif current is not previous:
-            files[name] = current
-        self._index.put(path, current and current.item)
+        if is_there:
+            names.add(name)
+            if sources := entries.originals(name):
+                originals[name] = sources
+        else:
+            names.discard(name)
+            originals.pop(name, None)
+        for copy in [copy for copy, sources in originals.items() if name in sources]:
+            self._look_at(f"{folder}/{copy}")
 
-    def _find(self, path: str, folder: _Folder, name: str, previous: _File | None, *, is_named: bool) -> _File | None:
-        """The file as it is now: `previous` if it is unchanged, None if there is none."""
+    # Entries
+
+    def _look_at_entry(self, folder: str, name: str) -> None:
+        if entries.is_silent(name):
+            return
+        path, looked_at = f"{folder}/{name}", self._listed[folder].entries
+        previous = looked_at.get(name)
+        current = self._find(path, self._listed[folder], name, previous)
+        if current is None:
+            looked_at.pop(name, None)
+        elif current is not previous:
+            looked_at[name] = current
+        self._index.put(path, current and current.item)
+        self._set_presence(folder, name, current is not None)
+
+    def _find(self, path: str, folder: _Folder, name: str, previous: _Entry | None) -> _Entry | None:
+        """The entry as it is now: `previous` if it is unchanged, None if there is none."""
         where, real, is_link = f"{folder.where}/{name}", f"{folder.real}/{name}", False
         self._share(path, False)
+        self._failed.discard(path)
+        now = time.monotonic()
         try:
             info = os.lstat(where)
             is_link = stat.S_ISLNK(info.st_mode)
             self._share(path, is_link or (info.st_nlink > 1 and stat.S_ISREG(info.st_mode)))
             if is_link:
                 info, real = Path(where).stat(), os.path.realpath(where)
-            if stat.S_ISDIR(info.st_mode):
-                return None
-            if not stat.S_ISREG(info.st_mode):
-                raise OSError(None, "not a regular file")
-            signature = info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino, real
-            is_young = time.time() - max(info.st_mtime, info.st_ctime) < YOUNG_S
-            if previous is not None and previous.signature == signature and not (is_named and is_young):
+            is_copy = any(source in folder.names for source in folder.originals.get(name, ()))
+            signature = info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino, real, is_copy
+            if previous is None or previous.signature != signature:
+                is_old = abs(time.time() - max(info.st_mtime, info.st_ctime)) > RECENT_S
+                is_proven = is_old and not self._has_scanned  # what changes under our eyes is young, whatever its times
+                return _Entry(signature, self._read(path, folder.names, where, real, info), now, is_proven)
+            if previous.is_proven:
                 return previous
-            return _File(signature, self._read(path, where, real, info.st_size))
-        except (FileNotFoundError, NotADirectoryError) as error:
-            return _File(None, _unreadable(path, error)) if is_link else None
+            item = self._read(path, folder.names, where, real, info)
+            return _Entry(signature, item, previous.first_seen_at, now - previous.first_seen_at >= YOUNG_S)
         except OSError as error:
-            return _File(None, _unreadable(path, error))
+            if not is_link and isinstance(error, FileNotFoundError | NotADirectoryError):
+                return None
+            self._failed.add(path)
+            refusal = entries.Refusal("error", "unreadable", f"cannot be read: {error.strerror}")
+            return _Entry(None, _problem(path, refusal), now, False)
 
-    def _read(self, path: str, where: str, real: str, size: int) -> Story | Problem:
-        _, *scenarios, name = path.split("/")
-        stem, scenario = name.removesuffix(".txt"), scenarios[0] if scenarios else None
-        if not path.isprintable():
-            return _problem(path, "error", "bad-name", "the file's name has control characters; rename it")
-        if not any(Path(real).is_relative_to(root) for root in self._roots):
-            return _problem(path, "error", "outside", "a link that leads out of the corpus is not followed")
-        if scenario is None and stem == BASELINE:
-            return _problem(
-                path,
-                "warning",
-                "misplaced",
-                "a baseline belongs to a scenario: move it to paired/<scenario>/baseline.txt",
-            )
-        if size > MAX_BYTES:
-            return _problem(path, "error", "too-big", f"{size / 1e6:.1f} MB; a story has at most {MAX_BYTES >> 20} MiB")
+    def _read(self, path: str, names: Collection[str], where: str, real: str, info: os.stat_result) -> Story | Problem:
+        """Read one entry, if its name and kind allow it.
+
+        Raises:
+            OSError: it cannot be read, or is no file.
+        """
+        folder, _, name = path.rpartition("/")
+        if stat.S_ISDIR(info.st_mode):
+            return _problem(path, entries.refusal_of_folder(folder, name), is_folder=True)
+        if refusal := entries.refusal_of_file(folder, name, names):
+            return _problem(path, refusal)
+        if not stat.S_ISREG(info.st_mode):
+            raise OSError(None, "not a regular file")
+        if not reading.is_below(real, self._roots):
+            return _problem(path, OUTSIDE)
         try:
-            text = Path(where).read_text("utf-8-sig").strip()
-        except UnicodeDecodeError as error:
-            return _problem(
-                path, "error", "unreadable", f"not UTF-8: byte {error.object[error.start]:#04x} at {error.start}"
-            )
-        if not text:
-            return _problem(path, "warning", "empty", "empty, so it is skipped")
-        concept = None if stem == BASELINE else unicodedata.normalize("NFC", stem)
-        return Story(path=path, concept=concept, scenario=scenario, text=text, text_id=text_id(text))
+            content = reading.read(real if real != where else where, self._roots, MAX_BYTES + 1)
+        except reading.OutsideError:
+            return _problem(path, OUTSIDE)
+        text = contents.text_of(content) if len(content) <= MAX_BYTES else _too_big(max(info.st_size, len(content)))
+        if isinstance(text, entries.Refusal):
+            return _problem(path, text)
+        scenario = folder.partition("/")[2] or None
+        return Story(path=path, concept=entries.concept_of(name), scenario=scenario, text=text, text_id=text_id(text))
 
     def _share(self, path: str, is_shared: bool) -> None:
         if is_shared:
@@ -262,28 +306,28 @@ def _is_scenario(path: str) -> bool:
     return path.startswith("paired/") and path.count("/") == 1
 
 
-def _may_be_scenario(entry: os.DirEntry[str]) -> bool:
-    return not entry.name.startswith(".") and (entry.is_symlink() or _is_folder(entry.path))
-
-
 def _is_folder(path: str) -> bool:
     return os.path.isdir(path)  # noqa: PTH112  (pathlib raises where this says no)
 
 
-def _entries(folder: str, path: str) -> tuple[list[os.DirEntry[str]] | None, Problem | None]:
+def _names(folder: str, path: str) -> tuple[set[str] | None, Problem | None]:
     try:
-        with os.scandir(folder) as entries:
-            return list(entries), None
+        return {name for name in os.listdir(folder) if not entries.is_silent(name)}, None  # noqa: PTH208
     except FileNotFoundError:  # a folder that vanished, or never was, holds no stories
         return None, None
     except OSError as error:
-        return None, _problem(path, "error", "unreadable", f"this folder cannot be read: {error.strerror}")
+        refusal = entries.Refusal("error", "unreadable", f"this folder cannot be read: {error.strerror}")
+        return None, _problem(path, refusal)
 
 
-def _unreadable(path: str, error: OSError) -> Problem:
-    return _problem(path, "error", "unreadable", f"cannot be read: {error.strerror}")
+def _too_big(size: int) -> entries.Refusal:
+    return entries.Refusal("error", "too-big", f"{size / 1e6:.1f} MB; a story has at most {MAX_BYTES >> 20} MiB")
 
 
-def _problem(path: str, severity: Severity, code: str, message: str) -> Problem:
-    shown = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in path)
-    return msgspec.convert({"path": shown, "severity": severity, "code": code, "message": message}, Problem)
+def _problem(path: str, refusal: entries.Refusal, *, is_folder: bool = False) -> Problem:
+    return Problem(
+        path=escaped(path) + ("/" if is_folder else ""),
+        severity=refusal.severity,
+        code=refusal.code,
+        message=escaped(refusal.message),
+    )

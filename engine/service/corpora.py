@@ -10,6 +10,7 @@ from pathlib import Path
 from engine import paths, settings
 from engine.corpus import Layout
 from engine.errors import AmygdalaError
+from engine.plain import can_be_shown
 from engine.service.clients import Client
 from engine.service.history.recorder import Recorder
 from engine.service.hosting.hosted import OpenCorpus
@@ -159,7 +160,7 @@ class OpenCorpora(Mapping[str, OpenCorpus]):
     def _open(self, path: Path, chosen: Settings) -> OpenCorpus:
         Layout.of(path)
         real = path.resolve()
-        if not str(real).isprintable():
+        if not can_be_shown(str(real)):
             raise AmygdalaError(f"{str(real)!r}: a corpus's path must be printable UTF-8; rename the folder")
         announcer = Announcer(str(real), self.publish)
         corpus = OpenCorpus(real, chosen, self._workers.get(chosen), announcer, Recorder(real))

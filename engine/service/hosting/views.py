@@ -11,6 +11,7 @@ import msgspec
 
 from engine.corpus import BASELINE, Corpus, Problem, Story
 from engine.errors import AmygdalaError
+from engine.plain import can_be_shown
 from engine.results import Draft, Results
 from engine.settings import Settings
 from engine.triage import Verdict, judge, outliers
@@ -130,7 +131,7 @@ def concept_of(path: str) -> str:
     parts = PurePosixPath(path).parts
     places = {2: "stories", 3: "paired"}
     is_place = len(parts) in places and parts[0] == places[len(parts)] and "/".join(parts) == path
-    if not is_place or ".." in parts or not path.endswith(".txt") or not path.isprintable():
+    if not is_place or ".." in parts or not path.endswith(".txt") or not can_be_shown(path):
         raise AmygdalaError(
             f"{path!r} is no place for a story: that is stories/<concept>.txt or paired/<scenario>/<concept>.txt"
         )

@@ -20,8 +20,13 @@ FILES = [
     "stories/notes", "stories/.h.txt", "paired/a/joy.txt", "paired/a/fear.txt", "paired/a/baseline.txt",
     "paired/a b/joy.txt", "paired/a b/fear.txt",
     "paired/c.txt/joy.txt", "paired/a/deep/joy.txt", "paired/loose.txt", "elsewhere/joy.txt", "joy.txt",
+    "stories/joy (1).txt", "stories/joy (1) - Copy.txt", "stories/Baseline.txt", "stories/fear.TXT",
+    "stories/joy .txt", "paired/a (1)/fear.txt", "paired/a/fear (1).txt",
 ]  # fmt: skip
-FOLDERS = ["stories", "paired", "paired/a", "paired/a b", "paired/c.txt", "paired/.h", "elsewhere", "stories/joy.txt"]
+FOLDERS = [
+    "stories", "paired", "paired/a", "paired/a b", "paired/c.txt", "paired/.h", "elsewhere", "stories/joy.txt",
+    "paired/a (1)", "stories/fear",
+]  # fmt: skip
 CONTENTS = [b"Bells.", b"Rain..", b"Bells. ", b"", b"\n", b"\xff", b"\xef\xbb\xbfBells."]
 
 PATHS = st.sampled_from(FILES + FOLDERS)
@@ -226,14 +231,14 @@ def test_folder_without_permission_is_a_problem_until_it_has_it(corpus: Path, pa
 def test_problem_of_a_folder_goes_with_the_folder_above_it(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = corpus / "paired" / "new"
     folder.mkdir()
-    listing = os.scandir
+    listing = os.listdir
 
     def refused(path: str) -> object:
         if Path(path) == folder:
             raise PermissionError(13, "Permission denied")
         return listing(path)
 
-    monkeypatch.setattr(os, "scandir", refused)
+    monkeypatch.setattr(os, "listdir", refused)
     scanner = Scanner(Layout.of(corpus))
     assert [problem.path for problem in scanner.scan().problems] == ["paired/new"]
     monkeypatch.undo()
