@@ -27,9 +27,9 @@ CONFLICT = re.compile(r"^<{7,}(?: .*)?$|^={7,}$(?s:.*)^>{7,}(?: .*)?$", re.MULTI
 
 def text_of(content: bytes) -> str | Refusal:
     """The stripped text with line breaks as `\\n`, or why there is no story."""
-    for beginning, kind in SIGNATURES.items():
-        if content.startswith(beginning):
-            return _no_story(f"this is {kind} under another name: save the story as plain text")
+    if content.startswith(tuple(SIGNATURES)):
+        kind = next(kind for beginning, kind in SIGNATURES.items() if content.startswith(beginning))
+        return _no_story(f"this is {kind} under another name: save the story as plain text")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return _not_utf8("UTF-16: save it as UTF-8")
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections.abc import Collection, Iterator
@@ -16,6 +17,10 @@ DOCUMENTS = {".doc", ".docx", ".epub", ".htm", ".html", ".odt", ".pages", ".pdf"
 """Endings of files whose text a word processor can save as plain text."""
 PLAIN_TEXTS = {"", ".markdown", ".md", ".text"}
 """Endings of files that are plain text already, and only need another name."""
+
+
+NAMES = 1 << 14
+"""Names whose patterns are kept: the same concepts come back in every scenario."""
 
 
 class Refusal(NamedTuple):
@@ -37,6 +42,7 @@ def concept_of(name: str) -> str | None:
     return None if stem == BASELINE else stem
 
 
+@functools.lru_cache(maxsize=NAMES)
 def alike(name: str) -> str:
     """What all names have in common that a reader takes for one: case, blanks, Unicode's forms and joiners put aside.
 
@@ -174,6 +180,7 @@ COPIED = [
 where the original is there: `lonely (1).txt` beside `lonely.txt`."""
 
 
+@functools.lru_cache(maxsize=NAMES)
 def originals(name: str) -> tuple[str, ...]:
     """What a name may be a copy of, the nearest first: of `joy (1) - Copy.txt`, `joy (1).txt` and then `joy.txt`."""
     return tuple(_originals(name))

@@ -34,19 +34,27 @@ def test_innermost_and_latest_mount_counts(path: str, kind: str) -> None:
     assert mounts.file_system(path, "") == ""
 
 
-@pytest.mark.parametrize("kind", ["nfs", "nfs4", "cifs", "9p", "lustre", "fuse.sshfs", "fuse.rclone"])
+@pytest.mark.parametrize(
+    "kind", ["nfs", "nfs4", "cifs", "9p", "lustre", "fuse.sshfs", "fuse.rclone", "virtiofs", "fuse"]
+)
 def test_remote_file_systems_give_no_events(kind: str) -> None:
     assert mounts.is_eventless(kind)
 
 
-@pytest.mark.parametrize("kind", ["", "ext4", "btrfs", "tmpfs", "overlay", "fuseblk", "fuse.mergerfs", "fuse"])
+@pytest.mark.parametrize("kind", ["", "ext4", "btrfs", "tmpfs", "overlay", "fuseblk", "fuse.mergerfs"])
 def test_local_file_systems_give_events(kind: str) -> None:
     assert not mounts.is_eventless(kind)
 
 
-def test_words_name_the_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert mounts.polled_because(tmp_path, 2.0) == ""
-    monkeypatch.setattr(mounts, "file_system", lambda *_: "nfs4")
-    assert mounts.polled_because(tmp_path, 2.0) == (
-        "its file system (nfs4) gives no events, so it is looked at every 2 s"
-    )
+def test_mount_below_the_corpus_counts() -> None:
+    assert mounts.kinds_below("/home/ann", MOUNTS) == []
+    assert mounts.kinds_below("/mnt/remote", MOUNTS) == []
+    assert set(mounts.kinds_below("/mnt", MOUNTS)) == {"cifs", "nfs", "xfs", "fuse.sshfs"}
+
+
+def test_file_system_without_events_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert mounts.eventless_kind(tmp_path) == ""
+    monkeypatch.setattr(mounts, "kinds_below", lambda *_: ["ext4", "nfs4"])
+    assert mounts.eventless_kind(tmp_path) == "nfs4"
+    monkeypatch.setattr(mounts, "file_system", lambda *_: "virtiofs")
+    assert mounts.eventless_kind(tmp_path) == "virtiofs"

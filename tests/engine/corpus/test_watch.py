@@ -10,53 +10,11 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-import watchfiles
-import watchfiles.main
 
-from engine.corpus import Layout, Scanner, mounts, scan
+from engine.corpus import Layout, Scanner, pending, scan
 from engine.corpus import watch as watch_module
-from engine.corpus.watch import changes, polled_because
+from tests.engine.corpus.watching import STORY, Watch
 from tests.waiting import eventually_async
-
-STORY = "stories/joyful.txt"
-
-
-class Watch:
-    """What `changes` yields, and what was on disk then."""
-
-    def __init__(self, corpus: Path) -> None:
-        self.corpus = corpus
-        self.yielded: list[frozenset[str] | None] = []
-        self.texts: list[str | None] = []
-        """What `stories/joyful.txt` held at each yield that was about it."""
-        self.said: list[str] = []
-        self.stop = asyncio.Event()
-        self.task = asyncio.create_task(self._collect())
-
-    @property
-    def noticed(self) -> int:
-        return len(self.yielded)
-
-    @property
-    def named(self) -> set[str]:
-        return {path for paths in self.yielded if paths is not None for path in paths}
-
-    async def _collect(self) -> None:
-        async for paths in changes(self.corpus, self.stop, say=self.said.append):
-            if paths is None or STORY in paths:
-                file = self.corpus / STORY
-                self.texts.append(file.read_text() if file.exists() else None)
-            self.yielded.append(paths)
-
-    async def notices(self, change: Callable[[], object]) -> None:
-        """Make a change and wait until it is noticed."""
-        before = self.noticed
-        change()
-        await eventually_async(lambda: self.noticed > before)
-
-    async def end(self) -> None:
-        self.stop.set()
-        await asyncio.wait_for(self.task, 30)
 
 
 @pytest.fixture
@@ -98,11 +56,18 @@ async def test_folder_of_stories_moved_in(watch: Watch, tmp_path: Path, name: st
     await watch.notices(lambda: made.rename(watch.corpus / "paired" / name))
 
 
+@pytest.mark.parametrize("path", ["stories/fear.TXT", "paired/notes.md", "paired/night-bus/fear.md"])
+async def test_file_that_will_be_named_as_a_problem(watch: Watch, path: str) -> None:
+    (watch.corpus / path).parent.mkdir(exist_ok=True)
+    (watch.corpus / path).write_text("Perhaps a story.")
+    await eventually_async(lambda: path in watch.named)
+
+
 async def test_only_what_may_be_a_story_or_a_folder_counts(watch: Watch) -> None:
     folder = watch.corpus / "paired" / "v1.2"
-    for name in ("4913", ".joyful.txt.swp", "joyful.txt~", "#joyful.txt#", ".#joyful.txt", "notes.md", "gone"):
+    for name in ("4913", ".joyful.txt.swp", "joyful.txt~", "#joyful.txt#", ".#joyful.txt"):
         (watch.corpus / "stories" / name).write_text("Not a story.")
-    (watch.corpus / "stories" / "gone").unlink()
+    (watch.corpus / "notes.md").write_text("Not a story.")
     (watch.corpus / ".git").mkdir()
     (watch.corpus / ".git" / "index.txt").write_text("Not a story.")
     folder.mkdir()
@@ -151,7 +116,7 @@ def in_place(file: Path) -> None:
 async def test_save_is_told_once_and_whole(
     watch: Watch, save: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch_module, "HOLD", 5.0)  # however slow this machine is
+    monkeypatch.setattr(pending, "HOLD", 5.0)  # however slow this machine is
     await asyncio.to_thread(save, watch.corpus / STORY)
     await eventually_async(lambda: watch.texts)
     await asyncio.sleep(0.1)
@@ -190,46 +155,12 @@ async def test_burst_is_told_in_few_pieces_and_nothing_is_lost(watch: Watch) -> 
     assert watch.noticed < 20
 
 
-# What cannot be watched
+# Its end, and what it outlives
 
 
 async def test_stop_ends_the_watch(watch: Watch) -> None:
     await watch.end()
     assert watch.noticed == 0
-
-
-async def test_corpus_that_the_system_cannot_watch_is_looked_at_again_and_again(
-    corpus: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refused(*_: object) -> None:
-        raise OSError("OS file watch limit reached")
-
-    monkeypatch.setattr(watchfiles.main, "RustNotify", refused)
-    monkeypatch.setattr(watch_module, "POLL", 0.01)
-    watch = Watch(corpus)
-    await eventually_async(lambda: watch.noticed > 3)
-    assert set(watch.yielded) == {None}
-    assert watch.said == ["it cannot be watched (OS file watch limit reached), so it is looked at every 0.01 s"]
-    monkeypatch.undo()
-    await eventually_async(lambda: watch.said[-1] == "")
-    await watch.notices(lambda: (watch.corpus / STORY).write_text("Bells."))
-    await watch.end()
-
-
-async def test_corpus_whose_file_system_gives_no_events_is_looked_at_again_and_again(
-    corpus: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(mounts, "file_system", lambda *_: "nfs4")
-    monkeypatch.setattr(watch_module, "POLL", 0.01)
-    watch = Watch(corpus)
-    await eventually_async(lambda: watch.noticed > 3)
-    await watch.end()
-    assert set(watch.yielded) == {None}
-    assert (
-        watch.said
-        == [polled_because(corpus)]
-        == ["its file system (nfs4) gives no events, so it is looked at every 0.01 s"]
-    )
 
 
 async def test_corpus_that_is_taken_away_and_put_back_is_watched_again(
