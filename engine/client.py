@@ -173,9 +173,10 @@ def start(socket: Path) -> subprocess.Popen[bytes]:
     """
     log = paths.log_path()
     try:
-        log.parent.mkdir(parents=True, exist_ok=True)
+        paths.make_folder(log.parent)
         if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
             log.replace(log.with_suffix(".old.log"))
+        paths.make_file(log)
         with log.open("ab") as stream:
             # -P keeps the working directory off the import path: a corpus must not be able to replace `engine`
             command = [sys.executable, "-P", "-m", "engine", "serve", "--socket", str(socket)]

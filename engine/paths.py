@@ -52,11 +52,32 @@ def socket_path(explicit: str | os.PathLike[str] | None = None) -> Path:
 
 
 def runtime_dir() -> Path:
-    """`$XDG_RUNTIME_DIR/amygdala`, or `/tmp/amygdala-<uid>` where there is no runtime directory (not created)."""
+    """`$XDG_RUNTIME_DIR/amygdala`, or `/tmp/amygdala-<uid>` where that is not the user's own (not created)."""
     base = os.environ.get("XDG_RUNTIME_DIR")
-    if base and Path(base).is_dir():
-        return Path(base) / APP
-    return Path("/tmp") / f"{APP}-{os.getuid()}"
+    return Path(base) / APP if base and not runtime_dir_note() else Path("/tmp") / f"{APP}-{os.getuid()}"
+
+
+def runtime_dir_note() -> str:
+    """Words for why `$XDG_RUNTIME_DIR` is set and not used; empty where nothing is unusual.
+
+    `sudo -E` and `su` leave another user's in the environment. What root puts there, its owner can neither use nor
+    remove, so that no engine of the owner's starts any more.
+    """
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    if not base:
+        return ""
+    try:
+        info = Path(base).stat()
+    except OSError as error:
+        why = f"cannot be used: {error.strerror}"
+    else:
+        if info.st_uid != os.getuid():
+            why = f"belongs to user {info.st_uid}, not to user {os.getuid()}"
+        elif not stat.S_ISDIR(info.st_mode) or not Path(base).is_absolute():
+            why = "is not the absolute path of a directory"
+        else:
+            return ""
+    return f"XDG_RUNTIME_DIR={base} {why}, so the engine's socket lies in /tmp/{APP}-{os.getuid()}"
 
 
 def private_dir(path: Path) -> Path:
@@ -66,7 +87,7 @@ def private_dir(path: Path) -> Path:
         AmygdalaError: it is a link, belongs to someone else, or others may write there.
     """
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(path)
         info = path.lstat()
     except OSError as error:
         raise AmygdalaError(f"cannot create the socket's directory {path}: {error.strerror}") from error
@@ -78,6 +99,30 @@ def private_dir(path: Path) -> Path:
     if info.st_mode & 0o022:
         raise AmygdalaError(f"others may write to {path}; run: chmod 700 {path}")
     return path
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder, and those above it that are missing, for this user alone (mode 0700). Others stay as they are.
+
+    `Path.mkdir(parents=True)` gives a mode to the last one alone.
+
+    Raises:
+        OSError: it cannot be created.
+    """
+    for missing in reversed([folder for folder in path.parents if not folder.exists()]):
+        missing.mkdir(mode=0o700, exist_ok=True)
+    path.mkdir(mode=0o700, exist_ok=True)
+
+
+def make_file(path: Path) -> None:
+    """Create an empty file for this user alone (mode 0600), unless there is one.
+
+    What SQLite and `open` create, others may read: stories, and what an engine said of them.
+
+    Raises:
+        OSError: it cannot be created.
+    """
+    os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 def peer_uid(connection: socket.socket) -> int | None:

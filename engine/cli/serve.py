@@ -30,6 +30,8 @@ def serve(arguments: argparse.Namespace) -> int:
     except AlreadyRunning as error:
         print(f"error: {error}; `python -m engine status` shows what it does", file=sys.stderr)
         return 1
+    if owner.path.parent == paths.runtime_dir() and (note := paths.runtime_dir_note()):
+        logging.warning("%s", note)
     with owner:
         asyncio.run(_serve(Server(owner, idle_exit_s), corpora))
     return 0

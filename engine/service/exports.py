@@ -113,7 +113,7 @@ def _new_file() -> Path:
     """
     folder = paths.cache_dir() / "exports"
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        paths.make_folder(folder)
     except OSError as error:
         raise AmygdalaError(
             f"{folder}: cannot be made ({error.strerror}), so the engine cannot hand vectors over.\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,71 @@ def test_cache_is_where_the_environment_says(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     assert paths.cache_dir() == tmp_path / "xdg" / "amygdala"
     assert not (tmp_path / "xdg").exists()
+
+
+def test_another_users_runtime_directory_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after `sudo -E`."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    assert paths.runtime_dir() == tmp_path / "amygdala"
+    assert paths.runtime_dir_note() == ""
+    owner = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: 4242)
+    assert paths.runtime_dir() == Path("/tmp/amygdala-4242")
+    assert paths.runtime_dir_note() == (
+        f"XDG_RUNTIME_DIR={tmp_path} belongs to user {owner}, not to user 4242, "
+        "so the engine's socket lies in /tmp/amygdala-4242"
+    )
+
+
+@pytest.mark.parametrize(
+    ("base", "words"),
+    [("/nosuch", "No such file"), (__file__, "not the absolute path"), (".", "not the absolute path")],
+)
+def test_unusable_runtime_directory_is_named(base: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", base)
+    assert words in paths.runtime_dir_note()
+    assert paths.runtime_dir().parent == Path("/tmp")
+
+
+def test_unset_runtime_directory_is_nothing_unusual(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    assert paths.runtime_dir_note() == ""
+
+
+@pytest.fixture
+def _open_umask() -> Iterator[None]:
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("_open_umask")
+def test_folders_and_files_are_the_users_alone(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir(mode=0o755)
+    folder = tmp_path / "there" / "state" / "history"
+    for _ in range(2):
+        paths.make_folder(folder)
+        paths.make_file(folder / "log")
+    assert [stat.S_IMODE(made.stat().st_mode) for made in (folder, folder.parent, folder / "log")] == [
+        0o700, 0o700, 0o600,
+    ]  # fmt: skip
+    assert stat.S_IMODE((tmp_path / "there").stat().st_mode) == 0o755, "what was there stays as it is"
+    (folder / "log").write_text("A line.")
+    paths.make_file(folder / "log")
+    assert (folder / "log").read_text() == "A line."
+    with pytest.raises(FileExistsError):
+        paths.make_folder(folder / "log")
+
+
+@pytest.mark.usefixtures("_open_umask")
+def test_history_index_and_activations_are_the_users_alone(tmp_path: Path) -> None:
+    from engine.compute.activations.index import Index
+    from engine.service.history.database import History
+
+    History(tmp_path / "state" / "history" / "a.sqlite", tmp_path).close()
+    index = Index(tmp_path / "cache" / "index.sqlite")
+    index.remember("a", (1, 2, 3, 4), "0")
+    index.close()
+    modes = {str(made.relative_to(tmp_path)): stat.S_IMODE(made.stat().st_mode) for made in tmp_path.rglob("*")}
+    assert {path: mode for path, mode in modes.items() if mode not in (0o700, 0o600)} == {}
+    assert {"state/history/a.sqlite", "cache/index.sqlite"} <= modes.keys()

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar, get_args
 
+from engine import paths
+
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
@@ -212,7 +214,8 @@ class Index:
         if self._connection is not None and self._opened != _identity(self._file):
             self.close()
         if self._connection is None:
-            self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            paths.make_folder(self._file.parent)
+            paths.make_file(self._file)
             self._connection = _connect(self._file)
             self._opened = _identity(self._file)
         return self._connection

@@ -23,6 +23,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from engine import paths
 from engine.compute.activations.index import Held, Index, Kind, Row
 from engine.compute.model.folder import file_sha256
 
@@ -259,8 +260,7 @@ class Store:
         try:
             handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=TEMPORARY_PREFIX)
         except FileNotFoundError:
-            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-            file.parent.mkdir(parents=True, exist_ok=True)
+            paths.make_folder(file.parent)
             handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=TEMPORARY_PREFIX)
         try:
             with os.fdopen(handle, "wb") as stream:

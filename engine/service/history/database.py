@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from engine import paths
 from engine.corpus import Change, Story
 from engine.errors import AmygdalaError
 from engine.service.history import schema
@@ -154,13 +155,15 @@ class History:
 
     def _open_to_write(self) -> sqlite3.Connection:
         try:
-            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            paths.make_folder(self._file.parent)
+            paths.make_file(self._file)
             try:
                 return self._begin(str(self._file))
             except sqlite3.DatabaseError as error:
                 if not schema.is_damage(error):
                     raise
                 self._set_aside(error)
+                paths.make_file(self._file)
                 return self._begin(str(self._file))
         except (OSError, sqlite3.Error) as error:
             log.warning(
