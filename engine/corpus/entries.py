@@ -102,7 +102,7 @@ def _refusal_of_ending(name: str) -> Refusal | None:
     if ending.lower() == ENDING and not stem.lower().endswith(ENDING):
         if name.endswith(ENDING):
             return None
-        advice = f"rename it to {stem}{ENDING}"
+        advice = f"rename it to {stem.lower() if stem.isupper() and ending.isupper() else stem}{ENDING}"
     elif ending.lower() == ENDING:
         advice = f"rename it to {stem[: -len(ENDING)]}{ENDING}"
     elif ending.lower() in PLAIN_TEXTS:

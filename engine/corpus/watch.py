@@ -67,7 +67,8 @@ async def changes(
                 except _StoppedError:
                     raise
                 except Exception as error:  # whatever watching raises on this system, polling still works
-                    tell(f"{seen.incomplete}; it cannot be watched ({error})".removeprefix("; "))
+                    words = str(error).partition(" (Error {")[0]  # what follows repeats it for programmers
+                    tell(f"{seen.incomplete}; it cannot be watched ({words})".removeprefix("; "))
             if seen.identity is not None or seen.unwatchable:
                 yield None
             with contextlib.suppress(TimeoutError):

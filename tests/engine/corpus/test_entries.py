@@ -170,6 +170,7 @@ def test_link_to_nowhere_in_paired_is_named(root: Path) -> None:
     ("name", "advice"),
     [
         ("fear.TXT", "rename it to fear.txt"), ("FEAR.Txt", "rename it to FEAR.txt"),
+        ("FEAR.TXT", "rename it to fear.txt"),
         ("fear.txt ", "rename it to fear.txt"), ("fear.txt.txt", "rename it to fear.txt"),
         ("fear.md", "if it is a story, rename it to fear.txt"), ("fear", "if it is a story, rename it to fear.txt"),
         ("Dr. Fear", "if it is a story, rename it to Dr. Fear.txt"),
