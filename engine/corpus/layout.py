@@ -26,10 +26,15 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
         """
         if not corpus.is_dir():
             raise UsageError(f"{corpus}: no such folder")
-        layout = cls(stories=corpus / "stories", paired=corpus / "paired", root=corpus)
+        layout = cls.below(corpus)
         if not any(folder and folder.is_dir() for folder in (layout.stories, layout.paired)):
             raise UsageError(
                 f"{corpus}: not a corpus: it has neither stories/ nor paired/\n"
                 "Put stories into stories/<concept>.txt, or retellings into paired/<scenario>/<concept>.txt."
             )
         return layout
+
+    @classmethod
+    def below(cls, corpus: Path) -> Layout:
+        """The same, whatever is there: no file system is asked."""
+        return cls(stories=corpus / "stories", paired=corpus / "paired", root=corpus)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from engine import paths, settings
 from engine.corpus import Layout
@@ -13,13 +14,17 @@ from engine.errors import AmygdalaError
 from engine.plain import can_be_shown
 from engine.service.clients import Client
 from engine.service.history.recorder import Recorder
+from engine.service.hosting.disk import ANSWERS_WITHIN_S
 from engine.service.hosting.hosted import OpenCorpus
 from engine.service.hosting.progress import Announcer
 from engine.service.process.pool import WorkerPool
 from engine.settings import Settings
+from engine.threads import in_thread
 from engine.wire import protocol
 from engine.wire.status import CorpusStatus
 
+P = ParamSpec("P")
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 UNWATCHED_CLOSE_S = 30 * 60.0
@@ -54,13 +59,13 @@ class OpenCorpora(Mapping[str, OpenCorpus]):
     def __len__(self) -> int:
         return len(self._corpora)
 
-    def at(self, path: str) -> OpenCorpus:
+    async def at(self, path: str) -> OpenCorpus:
         """The corpus that a client names, by whatever path leads to it.
 
         Raises:
             AmygdalaError: it is not open.
         """
-        corpus = self._corpora.get(paths.real(path))
+        corpus = self._corpora.get(path) or self._corpora.get(await _answer(path, paths.real, path))
         if corpus is None:
             raise AmygdalaError(f"{path} is not open in the engine")
         return corpus
@@ -87,8 +92,9 @@ class OpenCorpora(Mapping[str, OpenCorpus]):
         Raises:
             AmygdalaError: there is no corpus at that path.
         """
-        hosted = self._corpora.get(paths.real(path)) or self._open(path, chosen)
-        self._pinned.add(hosted.name)
+        real = _survey(path)
+        corpus = self._corpora.get(str(real)) or self._open(real, chosen)
+        self._pinned.add(corpus.name)
 
     async def join(self, client: Client, request: protocol.Open) -> protocol.Reply | None:
         """Open a corpus for a client, or let it join one that is open; its snapshot follows.
@@ -100,8 +106,13 @@ class OpenCorpora(Mapping[str, OpenCorpus]):
         Raises:
             AmygdalaError: there is no corpus at that path, or its settings are malformed.
         """
+        path = Path(request.corpus)
+        if not path.is_absolute():
+            raise AmygdalaError(f"{path}: a corpus is named by its absolute path")
+        real = await _answer(request.corpus, _survey, path)  # before it is its turn: a folder may not answer
+        own = await _answer(request.corpus, settings.load, real, {}) if request.settings is None else request.settings
         async with self._opening:
-            return await self._join(client, request)
+            return await self._join(client, request, real, own)
 
     async def close(self, path: str, reason: str) -> None:
         """Close a corpus for every client.
@@ -109,8 +120,10 @@ class OpenCorpora(Mapping[str, OpenCorpus]):
         Raises:
             AmygdalaError: it is not open.
         """
+        corpus = await self.at(path)
         async with self._opening:
-            await self._close(self.at(path), reason)
+            if self._corpora.get(corpus.name) is corpus:  # unless another client has closed it meanwhile
+                await self._close(corpus, reason)
 
     async def close_unwatched(self, now: float) -> None:
         """Close the corpora that no client has shown for `UNWATCHED_CLOSE_S`."""
@@ -129,39 +142,31 @@ class OpenCorpora(Mapping[str, OpenCorpus]):
                 client.send(protocol.Closed(corpus=name, reason="the engine was stopped"))
         await asyncio.gather(*(corpus.close() for corpus in self._corpora.values()))
 
-    async def _join(self, client: Client, request: protocol.Open) -> protocol.Reply | None:
-        path = Path(request.corpus)
-        if not path.is_absolute():
-            raise AmygdalaError(f"{path}: a corpus is named by its absolute path")
-        corpus = self._corpora.get(paths.real(path))
-        requested = request.settings
+    async def _join(self, client: Client, request: protocol.Open, real: Path, own: Settings) -> protocol.Reply | None:
+        """`own` are the settings of a corpus that is not open yet."""
+        corpus, chosen = self._corpora.get(str(real)), request.settings
         if corpus is None:
-            corpus = self._open(path, requested or settings.load(path.resolve(), {}))
-        elif requested is not None and requested != corpus.settings:
+            corpus = self._open(real, own)
+        elif chosen is not None and chosen != corpus.settings:
             if not request.insist and (self._watchers(corpus.name) or corpus.name in self._pinned):
-                differences = settings.differences(requested, corpus.settings)
+                differences = settings.differences(chosen, corpus.settings)
                 return protocol.Conflict(id=request.id, corpus=corpus.name, differences=differences)
-            corpus = await self._reopen(corpus, path, requested)
+            corpus = await self._reopen(corpus, chosen)
         client.corpora.add(corpus.name)
         client.send(protocol.Opened(id=request.id, corpus=corpus.name))
         client.send(corpus.snapshot())
         return None
 
-    async def _reopen(self, corpus: OpenCorpus, path: Path, chosen: Settings) -> OpenCorpus:
+    async def _reopen(self, corpus: OpenCorpus, chosen: Settings) -> OpenCorpus:
         """Open the corpus with other settings, and send its new state to the clients that show it."""
-        Layout.of(path)
         viewers = [client for client in self._clients if corpus.name in client.corpora]
         await self._close(corpus, "it is being reopened with other settings", keep_clients=True)
-        corpus = self._open(path, chosen)
+        corpus = self._open(corpus.path, chosen)
         for client in viewers:
             client.send(corpus.snapshot())
         return corpus
 
-    def _open(self, path: Path, chosen: Settings) -> OpenCorpus:
-        Layout.of(path)
-        real = path.resolve()
-        if not can_be_shown(str(real)):
-            raise AmygdalaError(f"{str(real)!r}: a corpus's path must be printable UTF-8; rename the folder")
+    def _open(self, real: Path, chosen: Settings) -> OpenCorpus:
         announcer = Announcer(str(real), self.publish)
         corpus = OpenCorpus(real, chosen, self._workers.get(chosen), announcer, Recorder(real))
         self._corpora[corpus.name] = corpus
@@ -181,3 +186,29 @@ class OpenCorpora(Mapping[str, OpenCorpus]):
 
     def _watchers(self, name: str) -> int:
         return sum(name in client.corpora for client in self._clients)
+
+
+def _survey(path: Path) -> Path:
+    """The real path of a corpus that can be opened.
+
+    Raises:
+        AmygdalaError: it is none, or its path cannot be shown.
+    """
+    real = Path(paths.real(path))
+    Layout.of(real)
+    if not can_be_shown(str(real)):
+        raise AmygdalaError(f"{str(real)!r}: a corpus's path must be printable UTF-8; rename the folder")
+    return real
+
+
+async def _answer(path: str, call: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
+    """What a call that asks a file system gives, if that answers.
+
+    Raises:
+        AmygdalaError: it does not, or as of the call.
+    """
+    try:
+        return await asyncio.wait_for(in_thread(call, *arguments, **keywords), ANSWERS_WITHIN_S)
+    except TimeoutError:
+        words = f"{path}: its file system has not answered for {ANSWERS_WITHIN_S:g} s; is a mount gone?"
+        raise AmygdalaError(words) from None

@@ -14,6 +14,7 @@ from engine.errors import AmygdalaError
 from engine.service.clients import MAX_CONNECTIONS, MAX_PENDING, Client
 from engine.service.corpora import OpenCorpora
 from engine.service.exports import Exports
+from engine.service.hosting.hosted import OpenCorpus
 from engine.service.lifecycle import Ownership
 from engine.service.process.faults import JobDropped, StateLost
 from engine.service.process.pool import WorkerPool
@@ -142,39 +143,47 @@ class Server:
             client.send(protocol.Failure(id=request.id, message=f"unexpected error: {error!r}"))
 
     async def _answer(self, client: Client, request: protocol.Request) -> protocol.Reply | None:
-        number = request.id
         match request:
             case protocol.Open():
                 return await self._corpora.join(client, request)
             case protocol.GetStatus():
-                return self._status(number)
-            case protocol.Retrain(corpus=path):
-                self._corpora.at(path).retrain(request)
-            case protocol.Cancel(corpus=path):
-                self._corpora.at(path).cancel()
-            case protocol.Showing(corpus=path, path=story):
-                self._corpora.at(path).show(client, story)
-            case protocol.SetLive(corpus=path, live=live):
-                self._corpora.at(path).set_live(live)
-            case protocol.Score(corpus=path):
-                return await self._corpora.at(path).score(request)
+                return self._status(request.id)
             case protocol.Export():
                 return await self._exports.export(request, self._corpora, client.send)
-            case protocol.GetRevisions(corpus=path, limit=limit, before=before):
-                revisions = await self._corpora.at(path).recorder.ask(lambda history: history.revisions(limit, before))
-                return protocol.Revisions(id=number, revisions=revisions)
-            case protocol.Compare(corpus=path, before=before, after=after):
-                comparison = await self._corpora.at(path).recorder.compare(before, after)
-                return protocol.Compared(id=number, comparison=comparison)
-            case protocol.GetText(corpus=path, revision=revision, path=story):
-                text = await self._corpora.at(path).recorder.ask(lambda history: history.text(revision, story))
-                return protocol.EarlierText(id=number, text=text)
-            case protocol.Close(corpus=path):
-                await self._corpora.close(path, "it was closed on request")
+            case protocol.Close():
+                await self._corpora.close(request.corpus, "it was closed on request")
             case protocol.Stop():
                 log.info("asked to stop")
                 self.stop()
-        return protocol.Done(id=number)
+            case _:
+                return await self._answer_of(await self._corpora.at(request.corpus), client, request)
+        return protocol.Done(id=request.id)
+
+    async def _answer_of(
+        self, corpus: OpenCorpus, client: Client, request: protocol.CorpusRequest
+    ) -> protocol.Reply | None:
+        """Carry out a request about one open corpus."""
+        match request:
+            case protocol.Retrain():
+                corpus.retrain(request)
+            case protocol.Cancel():
+                corpus.cancel()
+            case protocol.Showing():
+                corpus.show(client, request.path)
+            case protocol.SetLive():
+                corpus.set_live(request.live)
+            case protocol.Score():
+                return await corpus.score(request)
+            case protocol.GetRevisions():
+                revisions = await corpus.recorder.ask(lambda history: history.revisions(request.limit, request.before))
+                return protocol.Revisions(id=request.id, revisions=revisions)
+            case protocol.Compare():
+                comparison = await corpus.recorder.compare(request.before, request.after)
+                return protocol.Compared(id=request.id, comparison=comparison)
+            case protocol.GetText():
+                text = await corpus.recorder.ask(lambda history: history.text(request.revision, request.path))
+                return protocol.EarlierText(id=request.id, text=text)
+        return protocol.Done(id=request.id)
 
     def _status(self, number: int) -> protocol.Status:
         return protocol.Status(

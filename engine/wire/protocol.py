@@ -338,10 +338,9 @@ class Status(Message, frozen=True, kw_only=True):
     models: list[ModelStatus]
 
 
-Request = (
-    Open | Retrain | Cancel | Showing | Score | Export | GetRevisions | Compare | GetText | SetLive | Close | GetStatus
-    | Stop
-)  # fmt: skip
+CorpusRequest = Retrain | Cancel | Showing | Score | GetRevisions | Compare | GetText | SetLive
+"""About a corpus that is open."""
+Request = CorpusRequest | Open | Export | GetStatus | Close | Stop
 Event = Snapshot | Changed | Progressed | Exporting | Resync | Closed
 Reply = (
     Opened | Conflict | Scored | Superseded | Exported | Revisions | Compared | EarlierText | Status | Done | Failure

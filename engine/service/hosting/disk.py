@@ -35,7 +35,7 @@ class Disk:
         self._watch_note = ""
         """What is to be known of how the folder is watched."""
         self._noticed = noticed
-        self._scanner = Scanner(Layout.of(path))
+        self._scanner = Scanner(Layout.below(path))
         self._changed: set[str] | None = None
         """Paths that may have changed since the last look; None for all."""
 
