@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import os
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from engine import __version__, paths
 from engine.errors import AmygdalaError
@@ -20,8 +21,6 @@ START_WITHIN = 15.0
 """Seconds that a new engine has to answer; it answers before it loads any model."""
 RACE_WITHIN = 5.0
 """Seconds, after a new engine ended early, in which another has to answer. An engine that stops takes about three."""
-MAX_LOG_BYTES = 5 << 20
-"""A larger log is set aside when an engine starts."""
 IDLE_EXIT_MINUTES = 60
 """A started engine exits after an hour with no client and no work."""
 _started: list[subprocess.Popen[bytes]] = []
@@ -169,15 +168,10 @@ def start(socket: Path) -> subprocess.Popen[bytes]:
     """Start a detached engine at `socket`, its output to the log. Where one is running already, the new one exits.
 
     Raises:
-        AmygdalaError: the log or the process cannot be made.
+        AmygdalaError: the process cannot be made.
     """
-    log = paths.log_path()
     try:
-        paths.make_folder(log.parent)
-        if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
-            log.replace(log.with_suffix(".old.log"))
-        paths.make_file(log)
-        with log.open("ab") as stream:
+        with _open_log() as stream:
             # -P keeps the working directory off the import path: a corpus must not be able to replace `engine`
             command = [sys.executable, "-P", "-m", "engine", "serve", "--socket", str(socket)]
             process = subprocess.Popen(
@@ -189,9 +183,20 @@ def start(socket: Path) -> subprocess.Popen[bytes]:
                 cwd="/",
             )
     except OSError as error:
-        raise AmygdalaError(f"cannot start an engine (log {log}): {error.strerror}") from error
+        raise AmygdalaError(f"cannot start an engine: {error.strerror}") from error
     _started[:] = [engine for engine in _started if engine.poll() is None] + [process]
     return process
+
+
+def _open_log() -> BinaryIO:
+    """The log, to append to; nowhere, where it cannot be written: an engine without a log is better than none."""
+    log = paths.log_path()
+    try:
+        paths.make_folder(log.parent)
+        paths.make_file(log)
+        return log.open("ab")
+    except OSError:
+        return Path(os.devnull).open("ab")
 
 
 def _tail(log: Path, lines: int = 15) -> str:

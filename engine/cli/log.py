@@ -33,6 +33,8 @@ def show_log(arguments: argparse.Namespace) -> int:
             elif _is_another(file, stream):
                 stream.close()
                 stream = _open(file)
+            elif os.fstat(stream.fileno()).st_size < stream.tell():
+                stream.seek(0)  # it was set aside and emptied
             else:
                 time.sleep(LOOK_EVERY_S)
     finally:

@@ -19,6 +19,9 @@ from engine.settings import Settings
 def serve(arguments: argparse.Namespace) -> int:
     """Own the socket and serve until stopped (SIGTERM, Ctrl-C, `engine stop`)."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it has a line for every save
+    if note := paths.runtime_dir_note():
+        logging.warning(note)
     flag_values = settings.from_flags(arguments)
     corpora = []
     for path in arguments.corpora:

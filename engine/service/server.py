@@ -16,9 +16,12 @@ from engine.service.corpora import OpenCorpora
 from engine.service.exports import Exports
 from engine.service.hosting.hosted import OpenCorpus
 from engine.service.lifecycle import Ownership
+from engine.service.log_file import rotate
 from engine.service.process.faults import JobDropped, StateLost
 from engine.service.process.pool import WorkerPool
+from engine.service.supervision import supervised
 from engine.settings import Settings
+from engine.threads import in_thread
 from engine.wire import codec, protocol
 
 log = logging.getLogger(__name__)
@@ -63,7 +66,7 @@ class Server:
             self._corpora.pin(path, chosen)
         server = await asyncio.start_unix_server(self._converse, sock=self._owner.listener, start_serving=True)
         log.info("serving at %s (pid %d)", self._owner.path, os.getpid())
-        keeper = asyncio.create_task(self._keep_house())
+        keeper = asyncio.create_task(supervised(self._keep_house, _log_fault))
         try:
             await self._stopping.wait()
         finally:
@@ -206,6 +209,7 @@ class Server:
                 log.warning("the socket at %s is gone or another's: nobody can reach this engine", self._owner.path)
                 self.stop()
                 return
+            await in_thread(rotate, paths.log_path())
             await self._corpora.close_unwatched(now)
             in_use = [corpus.worker for corpus in self._corpora.values()]
             await self._workers.rest(in_use, UNUSED_UNLOAD_S, IDLE_UNLOAD_S)
@@ -215,3 +219,7 @@ class Server:
                 log.info("idle for %.0f s", self._idle_exit)
                 self.stop()
                 return
+
+
+def _log_fault(error: Exception) -> None:
+    log.error("housekeeping met an error that nobody expected, and goes on", exc_info=error)

@@ -110,7 +110,7 @@ def _add_problem(views: dict[str, StoryView], problem: Problem) -> None:
             views[problem.path] = _with_problem(view, state if state != "ok" else view.state, problem.message)
     elif problem.path.endswith(".txt"):
         parts = PurePosixPath(problem.path)
-        scenario = parts.parent.name if parts.parts[0] == "paired" else None
+        scenario = parts.parent.name if parts.parts[0] == "paired" and len(parts.parts) == 3 else None
         concept = None if parts.stem == BASELINE else parts.stem
         views[problem.path] = StoryView(
             path=problem.path, concept=concept, scenario=scenario, state=state, reason=problem.message

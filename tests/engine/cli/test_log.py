@@ -56,6 +56,10 @@ def test_followed_log_shows_what_comes_until_it_is_interrupted(log: Path, tmp_pa
     with log.open("a") as more:
         more.write("after\n")
     eventually(lambda: out.read_text() == "before\nafter\n")
+    log.write_text("")  # as a log that has grown too large is
+    with log.open("a") as more:
+        more.write("anew\n")
+    eventually(lambda: out.read_text() == "before\nafter\nanew\n")
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (130, b"stopped\n")

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from engine import __version__
-from engine.service import clients
+from engine.service import clients, server
 from engine.service.clients import Client
 from engine.service.server import Server
 from engine.settings import Settings
@@ -62,12 +62,20 @@ class Jammed:
     def __init__(self) -> None:
         self.lines: list[bytes] = []
         self.open = asyncio.Event()
+        self.is_aborted = False
 
     def write(self, line: bytes) -> None:
         self.lines.append(line)
 
     async def drain(self) -> None:
         await self.open.wait()
+
+    @property
+    def transport(self) -> Jammed:
+        return self
+
+    def abort(self) -> None:
+        self.is_aborted = True
 
     @property
     def kinds(self) -> list[str]:
@@ -155,3 +163,42 @@ async def test_a_snapshot_is_sent_however_large_it_is(monkeypatch: pytest.Monkey
     await eventually_async(lambda: not client._outbox)
     delivery.cancel()
     assert writer.kinds == ["Opened", "Snapshot"]
+
+
+# Bounds
+
+
+async def test_who_does_not_greet_is_let_go(running: Server, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients, "GREET_WITHIN_S", 0.05)
+    silent = await connect(greet=False)
+    assert (await silent.read())["type"] == "Refused"
+    assert await silent.has_ended()
+    await eventually_async(lambda: running._connections == 0)
+
+
+async def test_connections_that_never_greet_are_bounded(
+    running: Server, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "MAX_CONNECTIONS", 3)
+    for _ in range(3):
+        await connect(greet=False)
+    await eventually_async(lambda: running._connections == 3)
+    assert await (await connect(greet=False)).has_ended()
+
+
+async def test_half_a_greeting_takes_little_memory(connect: Connect) -> None:
+    wire = await connect(greet=False)
+    failure = await wire.reply(b"x" * (clients.MAX_HELLO + 1))
+    assert failure["type"] == "Failure"
+    assert "64 KiB" in failure["message"]
+    assert await wire.has_ended()
+
+
+async def test_client_that_asks_and_does_not_read_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients, "UNREAD_BYTES", 10_000)
+    writer = Jammed()
+    client = Client(asyncio.StreamReader(), writer)  # type: ignore[arg-type]
+    for number in range(1000):
+        client.send(protocol.Failure(id=number, message="x" * 100))
+    assert writer.is_aborted
+    assert not client._outbox

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 
 import pytest
 
+from engine import paths
 from engine.service import corpora, server
 from engine.service.hosting import hosted as hosting
 from engine.service.server import Server
+from engine.settings import Settings
 from tests.engine.service.serving import WITHIN, Connect
 from tests.waiting import eventually_async
 
@@ -116,3 +119,37 @@ async def test_unwatched_corpus_is_closed(
     assert running._corpora
     await wire.close()
     await eventually_async(lambda: not running._corpora)
+
+
+async def test_a_folder_served_twice_is_one_corpus(running: Server, connect: Connect, small: Path) -> None:
+    (small.parent / "again").symlink_to(small)
+    chosen = Settings(max_length=77)
+    for path in (small, small.parent / "again", small):
+        running._corpora.pin(path, chosen)
+    assert list(running._corpora) == [str(small)]
+    wire = await connect()
+    await wire.send({"type": "Open", "id": 1, "corpus": str(small.parent / "again")})
+    assert (await wire.read())["corpus"] == str(small)
+
+
+async def test_a_folder_that_does_not_answer_is_said_and_others_go_on(
+    connect: Connect, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+    real = paths.real
+
+    def hanging(path: str | Path) -> str:
+        if "hung" in str(path):
+            gate.wait()
+        return real(path)
+
+    monkeypatch.setattr("engine.paths.real", hanging)
+    monkeypatch.setattr(corpora, "ANSWERS_WITHIN_S", 0.3)
+    wire, other = await connect(), await connect()
+    await wire.send({"type": "Open", "id": 1, "corpus": "/mnt/hung"})
+    await other.send({"type": "Open", "id": 2, "corpus": str(small)})
+    assert (await other.read())["type"] == "Opened"
+    failure = await wire.read()
+    assert (failure["type"], failure["id"]) == ("Failure", 1)
+    assert "/mnt/hung: its file system has not answered" in failure["message"]
+    gate.set()
