@@ -43,8 +43,19 @@ class Pending:
         self._last_at = 0.0
         self._due_at = 0.0
 
-    def add(self, files: Iterable[str]) -> None:
-        """Take note of events."""
+    def step(self, files: Iterable[str]) -> list[frozenset[str] | None]:
+        """Take note of events, and give what is whole by now: nothing, or one set of paths; None for all."""
+        self._add(files)
+        if not self._is_whole():
+            return []
+        paths = self._take()
+        return [] if paths == frozenset() else [paths]
+
+    def wait(self) -> float | None:
+        """Seconds until the change may be complete, if no more events come; None if nothing is pending."""
+        return max(0.0, self._due_at - time.monotonic()) if self._seen else None
+
+    def _add(self, files: Iterable[str]) -> None:
         now = time.monotonic()
         files = list(files)
         kinds = {path: self._kind(path) for path in {os.path.relpath(file, self._corpus) for file in files}}
@@ -59,11 +70,7 @@ class Pending:
         if len(files) > COMPLETE_UP_TO:
             self._seen[""] = now
 
-    def wait(self) -> float | None:
-        """Seconds until the change may be complete, if no more events come; None if nothing is pending."""
-        return max(0.0, self._due_at - time.monotonic()) if self._seen else None
-
-    def is_whole(self) -> bool:
+    def _is_whole(self) -> bool:
         """Whether the writer, an editor for example, seems to be done; if not, `wait` says when to ask again."""
         if not self._seen:
             return False
@@ -76,7 +83,7 @@ class Pending:
         self._due_at = now + wait_s
         return wait_s <= 0
 
-    def take(self) -> frozenset[str] | None:
+    def _take(self) -> frozenset[str] | None:
         """Take what is pending. A story that went missing just before the end of the patience stays pending."""
         now = time.monotonic()
         unfinished = {

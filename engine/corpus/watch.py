@@ -94,11 +94,15 @@ async def _watch(
         while True:
             wait_s = max(0.0, survey_at - time.monotonic())
             wait_s = min(wait_s, pending_s) if (pending_s := pending.wait()) is not None else wait_s
-            with contextlib.suppress(TimeoutError):
+            try:
                 batch = await _unless(stop, events.batch(), within_s=wait_s)
-                await _unless(stop, in_thread(pending.add, batch))
-                if str(corpus) in batch:  # it may be gone, or another one
-                    survey_at = 0.0
+            except TimeoutError:
+                batch = set()
+            if batch or pending.wait() == 0.0:
+                for paths in await _unless(stop, in_thread(pending.step, batch)):
+                    yield paths
+            if str(corpus) in batch:  # it may be gone, or another one
+                survey_at = 0.0
             if time.monotonic() >= survey_at:
                 before, seen = seen, await _unless(stop, in_thread(survey, corpus))
                 if seen.identity != before.identity or seen.unwatchable or seen.watchable - before.watchable:
@@ -108,10 +112,6 @@ async def _watch(
                 if seen.incomplete:
                     yield None
                 survey_at = time.monotonic() + POLL
-            if pending.wait() == 0.0 and await _unless(stop, in_thread(pending.is_whole)):
-                paths = await _unless(stop, in_thread(pending.take))
-                if paths is None or paths:
-                    yield paths
     finally:
         events.end()
 
