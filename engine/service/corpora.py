@@ -110,7 +110,9 @@ class OpenCorpora(Mapping[str, OpenCorpus]):
         if not path.is_absolute():
             raise AmygdalaError(f"{path}: a corpus is named by its absolute path")
         real = await _answer(request.corpus, _survey, path)  # before it is its turn: a folder may not answer
-        own = await _answer(request.corpus, settings.load, real, {}) if request.settings is None else request.settings
+        own = request.settings
+        if own is None and str(real) not in self._corpora:
+            own = await _answer(request.corpus, settings.load, real, {})
         async with self._opening:
             return await self._join(client, request, real, own)
 
@@ -142,10 +144,14 @@ class OpenCorpora(Mapping[str, OpenCorpus]):
                 client.send(protocol.Closed(corpus=name, reason="the engine was stopped"))
         await asyncio.gather(*(corpus.close() for corpus in self._corpora.values()))
 
-    async def _join(self, client: Client, request: protocol.Open, real: Path, own: Settings) -> protocol.Reply | None:
+    async def _join(
+        self, client: Client, request: protocol.Open, real: Path, own: Settings | None
+    ) -> protocol.Reply | None:
         """`own` are the settings of a corpus that is not open yet."""
         corpus, chosen = self._corpora.get(str(real)), request.settings
         if corpus is None:
+            if own is None:
+                raise AmygdalaError(f"{real} was closed by another client just now; open it again")
             corpus = self._open(real, own)
         elif chosen is not None and chosen != corpus.settings:
             if not request.insist and (self._watchers(corpus.name) or corpus.name in self._pinned):

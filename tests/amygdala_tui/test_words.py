@@ -11,7 +11,7 @@ from amygdala_tui.actions import ACTIONS
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.screens.studio import StudioScreen
 from engine.corpus import Change
-from engine.plain import plain
+from engine.plain import JOINERS, plain
 from engine.results import Cost
 from engine.wire.snapshot import ConceptMove, Doing, Moved, Stages, StoryMove
 from tests.amygdala_tui.making import misread, story
@@ -21,7 +21,7 @@ COST = Cost(texts_run=1, texts_cached=0, seconds_forward=0.1, seconds_statistics
 
 @given(st.text())
 def test_no_control_character_of_a_story_reaches_the_terminal(text: str) -> None:
-    assert all(char == "\n" or char.isprintable() for char in plain(text))
+    assert all(char == "\n" or char.isprintable() or char in JOINERS for char in plain(text))
 
 
 @given(st.text(st.characters(categories=["L", "N", "P", "Zs"], max_codepoint=0x7E)))
