@@ -33,3 +33,11 @@ async def test_an_engine_that_cannot_be_started_is_told_with_the_end_of_its_log(
     (short_dir / "e.sock").write_text("a file in the socket's place")
     with pytest.raises(AmygdalaError, match="it is no socket"):
         await client.connect_or_start(short_dir / "e.sock")
+
+
+def test_an_engine_starts_although_its_log_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "state").write_text("a file where the folder of logs belongs")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    with client._open_log() as stream:
+        assert stream.write(b"lost") == 4
+    assert (tmp_path / "state").read_text() == "a file where the folder of logs belongs"
