@@ -10,6 +10,7 @@ from pathlib import Path
 from amygdala_tui.demo import DEFAULT_FOLDER, copy_sample
 from engine import __version__, paths, settings
 from engine.corpus import Layout
+from engine.encoding import insist_on_utf8
 from engine.errors import AmygdalaError, UsageError
 from engine.plain import plain
 from engine.settings import Settings
@@ -20,6 +21,8 @@ A folder named demo is opened with: amygdala ./demo"""
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Open the studio; exit codes as the engine's: 0 fine, 1 failed, 2 bad usage."""
+    if argv is None:
+        insist_on_utf8()
     arguments = sys.argv[1:] if argv is None else list(argv)
     try:
         if arguments[:1] == ["demo"]:
