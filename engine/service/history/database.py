@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from engine import paths
-from engine.corpus import Change, Story
+from engine.corpus import Change, Story, text_id
 from engine.errors import AmygdalaError
 from engine.service.history import schema
 from engine.wire.revisions import Comparison, Metrics, Revision
@@ -42,6 +42,7 @@ class History:
         """
         self._file = file
         self._corpus = corpus
+        self._readonly = readonly
         self._failing = False
         self._newest: int | None = None
         self._count = 0
@@ -53,11 +54,14 @@ class History:
     def last(self) -> tuple[int, str] | None:
         """Number and fingerprint of the newest revision; None if there is none, or none that can be read."""
         with contextlib.suppress(AmygdalaError), self._snapshot() as connection:
-            row: tuple[int, str] | None = connection.execute(
-                "SELECT number, fingerprint FROM revisions ORDER BY number DESC LIMIT 1"
-            ).fetchone()
-            return row
+            rows = connection.execute("SELECT number, fingerprint FROM revisions ORDER BY number DESC LIMIT 1")
+            return next(iter(schema.typed(rows, tuple[int, str])), None)
         return None
+
+    @property
+    def is_sequel(self) -> bool:
+        """Whether a damaged history was set aside, now or earlier."""
+        return self._aside.exists()
 
     def record(
         self, revision: Revision, fingerprint: str, stories: Mapping[str, Story], metrics: Mapping[str, Metrics]
@@ -70,12 +74,10 @@ class History:
         try:
             try:
                 self._write(revision, fingerprint, stories, encoded)
-            except sqlite3.DatabaseError as error:
+            except (sqlite3.DatabaseError, msgspec.DecodeError) as error:
                 if not schema.is_damage(error):
                     raise
-                self._connection.close()
-                self._set_aside(error)
-                self._connection = self._open_to_write()
+                self._begin_anew(error)
                 self._write(revision, fingerprint, stories, encoded)
         except (OSError, sqlite3.Error) as error:
             if not self._failing:
@@ -91,26 +93,14 @@ class History:
                 "SELECT revision FROM revisions WHERE number < ? ORDER BY number DESC LIMIT ?",
                 [schema.MAX_NUMBER if before is None else before, limit],
             )
-            return [msgspec.json.decode(revision, type=Revision) for (revision,) in rows]
-
-    def stories_at(self, number: int) -> dict[str, str]:
-        """Path -> text id at a revision.
-
-        Raises:
-            AmygdalaError: there is no such revision; so in `metrics_at`, `compare` and `text`.
-        """
-        with self._snapshot() as connection:
-            self._check(number)
-            return schema.state(connection, "stories", number)
-
-    def metrics_at(self, number: int) -> dict[str, Metrics]:
-        """Concept -> its numbers at a revision."""
-        with self._snapshot() as connection:
-            self._check(number)
-            return {concept: _decode(value) for concept, value in schema.state(connection, "metrics", number).items()}
+            return [msgspec.json.decode(row[0], type=Revision) for row in schema.typed(rows, tuple[str])]
 
     def compare(self, before: int, after: int) -> Comparison:
-        """How two revisions differ, whichever is the older."""
+        """How two revisions differ, whichever is the older.
+
+        Raises:
+            AmygdalaError: there is no such revision; so in `text`.
+        """
         with self._snapshot() as connection:
             self._check(before)
             self._check(after)
@@ -129,23 +119,34 @@ class History:
             )
 
     def text(self, number: int, path: str) -> str | None:
-        """A story's text at a revision; None if it had no such story."""
+        """A story's text at a revision; None if it had no such story.
+
+        Raises:
+            AmygdalaError: the text is not the one that was recorded.
+        """
         with self._snapshot() as connection:
             self._check(number)
-            row = connection.execute(
-                "SELECT text FROM stories LEFT JOIN texts ON id = value WHERE name = ? AND number <= ?"
+            rows = connection.execute(
+                "SELECT value, text FROM stories LEFT JOIN texts ON id = value WHERE name = ? AND number <= ?"
                 " ORDER BY number DESC LIMIT 1",
                 [path, number],
-            ).fetchone()
-        return row[0] if row else None
+            )
+            recorded_id, text = next(iter(schema.typed(rows, tuple[str | None, str | None])), (None, None))
+        if recorded_id is not None and (text is None or text_id(text) != recorded_id):
+            raise AmygdalaError(
+                f"the history of {self._corpus} is damaged: its text of {path} at revision {number} is not the one "
+                f"that was recorded: {self._file}"
+            )
+        return text
 
     def texts_of(self, path: str, limit: int) -> list[tuple[int, str | None]]:
         """The revisions at which a story changed, each with the text id it had from then on (None: it was removed); the
         newest first."""
         with self._snapshot() as connection:
-            return connection.execute(
+            rows = connection.execute(
                 "SELECT number, value FROM stories WHERE name = ? ORDER BY number DESC LIMIT ?", [path, limit]
-            ).fetchall()
+            )
+            return schema.typed(rows, tuple[int, str | None])
 
     def close(self) -> None:
         """Close the database."""
@@ -159,7 +160,7 @@ class History:
             paths.make_file(self._file)
             try:
                 return self._begin(str(self._file))
-            except sqlite3.DatabaseError as error:
+            except (sqlite3.DatabaseError, msgspec.DecodeError) as error:
                 if not schema.is_damage(error):
                     raise
                 self._set_aside(error)
@@ -177,6 +178,7 @@ class History:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version > schema.VERSION:
                 raise sqlite3.NotSupportedError("a newer version of the engine wrote it")
+            schema.check(connection)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             if version == 0:
@@ -184,7 +186,7 @@ class History:
                 connection.execute("INSERT OR IGNORE INTO about VALUES (?)", [str(self._corpus)])
                 connection.execute(f"PRAGMA user_version = {schema.VERSION}")
             self._remember(connection)
-        except sqlite3.Error:
+        except (sqlite3.Error, msgspec.DecodeError):
             connection.close()
             raise
         return connection
@@ -199,16 +201,25 @@ class History:
         except sqlite3.Error as error:
             raise self._unreadable(error) from error
 
+    def _begin_anew(self, error: Exception) -> None:
+        self._connection.close()
+        self._set_aside(error)
+        self._connection = self._open_to_write()
+
+    @property
+    def _aside(self) -> Path:
+        return Path(f"{self._file}.damaged")
+
     def _set_aside(self, error: Exception) -> None:
         """Put a damaged database where somebody may still look at it."""
         log.warning(
-            "the history of %s is damaged and is begun anew; what there was is now %s.damaged: %s",
+            "the history of %s is damaged and is begun anew; what there was is now %s: %s",
             self._corpus,
-            self._file,
+            self._aside,
             error,
         )
         for suffix in ("", "-wal", "-shm"):
-            damaged = Path(f"{self._file}.damaged{suffix}")
+            damaged = Path(f"{self._aside}{suffix}")
             damaged.unlink(missing_ok=True)
             with contextlib.suppress(FileNotFoundError):
                 Path(f"{self._file}{suffix}").rename(damaged)
@@ -260,6 +271,8 @@ class History:
                 connection.execute("BEGIN")
                 yield connection
         except (sqlite3.Error, OverflowError, msgspec.DecodeError) as error:
+            if not self._readonly and schema.is_damage(error):
+                self._begin_anew(error)
             raise self._unreadable(error) from error
 
     def _check(self, number: int) -> None:
@@ -284,5 +297,7 @@ def _encode(metrics: Metrics) -> str:
 
 
 def _decode(values: str) -> Metrics:
-    fields = zip(Metrics.__struct_fields__, msgspec.json.decode(values, type=list[object]), strict=True)
-    return msgspec.convert(dict(fields), Metrics)
+    fields = msgspec.json.decode(values, type=list[object])
+    if len(fields) != len(Metrics.__struct_fields__):
+        raise msgspec.DecodeError(f"{len(fields)} numbers of a concept instead of {len(Metrics.__struct_fields__)}")
+    return msgspec.convert(dict(zip(Metrics.__struct_fields__, fields, strict=True)), Metrics)

@@ -15,6 +15,7 @@ from engine import paths
 from engine.corpus import Story
 from engine.results import Results
 from engine.service.history.database import History
+from engine.service.history.numbers import Numbers
 from engine.settings import Settings
 from engine.wire.revisions import Comparison, Metrics, Revision
 from engine.wire.snapshot import ConceptView, Moved
@@ -27,22 +28,32 @@ class Recorder:
     """The history of one corpus. A thread writes it after clients were told, so that nobody waits for a slow disk.
 
     A crash may leave a revision unwritten, and nothing is lost: the next engine finds the stories on disk, and records
-    what changed in them since the last revision that was written.
+    what changed in them since the last revision that was written, under a number that nobody was told before.
     """
 
     def __init__(self, corpus: Path) -> None:
         self._corpus = corpus
+        self._file = paths.history_path(corpus)
         self._history: History | None = None
+        self._numbers = Numbers(self._file.with_suffix(".mark"))
         self._lock = asyncio.Lock()
         self._last = 0
         self._writing: set[asyncio.Task[None]] = set()
 
     async def first(self, stories: Mapping[str, Story], settings: Settings, results: Results) -> int:
-        """The number of this engine's first revision: the newest recorded one if nothing changed, else the next."""
-        fingerprint = await asyncio.to_thread(_fingerprint, stories, settings, results)
-        newest = await self.ask(lambda history: history.last)
-        self._last = newest[0] if newest is not None else 0
-        return self._last if newest is not None and newest[1] == fingerprint else self._last + 1
+        """The number of this engine's first revision: the newest recorded one if nothing changed, else a new one."""
+
+        def number(history: History) -> int:
+            self._last, fingerprint = history.last or (0, "")
+            is_same = bool(self._last) and fingerprint == _fingerprint(stories, settings, results)
+            is_new = not self._last and not history.is_sequel
+            return self._numbers.first(self._last, is_same=is_same, is_new=is_new)
+
+        return await self.ask(number)
+
+    async def next(self) -> int:
+        """The number of a further revision."""
+        return self._numbers.next() if self._numbers.is_ready else await asyncio.to_thread(self._numbers.next)
 
     def record(
         self,
@@ -86,6 +97,7 @@ class Recorder:
         async with self._lock:
             if self._history is not None:
                 await asyncio.to_thread(self._history.close)
+                await asyncio.to_thread(self._numbers.close)
 
     async def compare(self, before: int, after: int) -> Comparison:
         """What differs between two revisions."""
@@ -93,7 +105,7 @@ class Recorder:
 
     def _open(self) -> History:
         if self._history is None:
-            self._history = History(paths.history_path(self._corpus), self._corpus)
+            self._history = History(self._file, self._corpus)
         return self._history
 
 

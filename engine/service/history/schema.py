@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
+from typing import TypeVar
 
+import msgspec
+
+T = TypeVar("T")
 TIMEOUT_S = 2.0
 """Seconds to wait for another process that is writing."""
 VERSION = 1
@@ -51,17 +56,43 @@ def connect(file: str) -> sqlite3.Connection:
     )
 
 
-def is_damage(error: sqlite3.Error) -> bool:
+class Damaged(sqlite3.DatabaseError):
+    """A database that SQLite reads, and whose pages do not fit together."""
+
+
+def is_damage(error: Exception) -> bool:
     """Whether the file itself is at fault, and not the disk, another process or the caller."""
+    if isinstance(error, Damaged | msgspec.DecodeError):
+        return True
     code: int | None = getattr(error, "sqlite_errorcode", None)
     if code is None:  # not SQLite's: the module found text that is no UTF-8, or was used wrongly
         return isinstance(error, sqlite3.OperationalError)
     return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
+def check(connection: sqlite3.Connection) -> None:
+    """Read all pages.
+
+    Raises:
+        Damaged: they do not fit together.
+    """
+    (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if answer != "ok":
+        raise Damaged(answer)
+
+
+def typed(rows: Iterable[object], kind: type[T]) -> list[T]:
+    """Rows, whose columns SQLite lets hold anything, as what they must be.
+
+    Raises:
+        msgspec.ValidationError: one is not, so that the database is damaged.
+    """
+    return [msgspec.convert(row, kind) for row in rows]
+
+
 def state(connection: sqlite3.Connection, table: str, number: int) -> State:
     """What a table (`stories` or `metrics`) held at a revision."""
-    return dict(connection.execute(STATE.format(table=table), [number]))
+    return dict(typed(connection.execute(STATE.format(table=table), [number]), tuple[str, str]))
 
 
 def fold(connection: sqlite3.Connection, count: int) -> None:

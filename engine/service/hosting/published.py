@@ -127,6 +127,9 @@ class Published:
     async def revise(self, disk: Corpus, revised: Revised) -> None:
         """Take in the results of a revision: number it, publish it, and have it recorded."""
         stories, results = revised.planned.now, revised.results
+        # before anything of the new state can be seen, since the first number and some others come from the disk
+        is_first = self.revision == 0
+        number = await (self._recorder.first(stories, self._settings, results) if is_first else self._recorder.next())
         before, after = self._evaluate(disk, stories, results, revised.planned.waiting)
         changes = [] if revised.before is None else revised.planned.changes
         cause: Cause = "edited" if revised.planned.changes or not revised.is_retrain else "retrained"
@@ -139,8 +142,6 @@ class Published:
             cost=revised.cost,
             stages=revised.timing.stages(revised.cost),
         )
-        is_first = self.revision == 0
-        number = await self._recorder.first(stories, self._settings, results) if is_first else self.revision + 1
         base, self.revision = self.revision, number
         self._moved = msgspec.structs.replace(unnumbered, revision=number)
         self._tell(after.stories, disk, base, with_concepts=True)

@@ -36,6 +36,7 @@ from tests.engine.service.exactness import (
 )
 from tests.engine.service.house import ANCHORS, CONCEPTS, TEXTS, House, Watcher
 from tests.engine.service.running import WITHIN, Talk, alive
+from tests.engine.service.history.recording import stories_at
 from tests.waiting import eventually_async
 
 KILLS = 2
@@ -347,7 +348,7 @@ class Session:
     def applied(self, snapshot: Snapshot) -> dict[str, str] | None:
         """Path -> id of the text that the numbers are of; None while the history, which comes after, lacks them."""
         with suppress(AmygdalaError), closing(self.history()) as history:
-            return history.stories_at(snapshot.revision)
+            return stories_at(history, snapshot.revision)
         return None
 
     def history(self) -> History:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from engine.corpus import Change, Story, text_id
+from engine.service.history import schema
 from engine.service.history.database import History
 from engine.wire.revisions import Metrics, Revision
 
@@ -46,4 +49,19 @@ def record(history: History, number: int, **texts: str) -> None:
 
 
 def texts_at(history: History, number: int) -> dict[str, str | None]:
-    return {path[8:-4]: history.text(number, path) for path in history.stories_at(number)}
+    return {path[8:-4]: history.text(number, path) for path in stories_at(history, number)}
+
+
+def stories_at(history: History, number: int) -> dict[str, str]:
+    """Path -> text id, as recorded at a revision; whether there is one, the history says."""
+    history.compare(number, number)
+    return schema.state(history._connection, "stories", number)
+
+
+def metrics_at(history: History, number: int) -> dict[str, Metrics]:
+    names = Metrics.__struct_fields__
+    state = schema.state(history._connection, "metrics", number)
+    return {
+        concept: msgspec.convert(dict(zip(names, msgspec.json.decode(values), strict=True)), Metrics)
+        for concept, values in state.items()
+    }

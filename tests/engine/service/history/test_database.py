@@ -19,7 +19,16 @@ from engine.errors import AmygdalaError
 from engine.service.history import database as history_module
 from engine.service.history.database import History
 from engine.wire.revisions import Metrics
-from tests.engine.service.history.recording import CORPUS, metrics, record, revision, stories, texts_at
+from tests.engine.service.history.recording import (
+    CORPUS,
+    metrics,
+    metrics_at,
+    record,
+    revision,
+    stories,
+    stories_at,
+    texts_at,
+)
 
 # What was recorded is there
 
@@ -29,7 +38,7 @@ def test_new_history_is_empty(history: History) -> None:
     assert history.revisions() == []
     assert history.texts_of("stories/a.txt", 10) == []
     with pytest.raises(AmygdalaError, match="no revision 1 in the history of /a/corpus, which is empty"):
-        history.stories_at(1)
+        stories_at(history, 1)
 
 
 def test_revisions_come_newest_first(history: History) -> None:
@@ -46,10 +55,10 @@ def test_state_at_a_revision_is_what_was_then(history: History) -> None:
     history.record(revision(1), "one", stories(a="x", b="y"), metrics(a=0.1, b=0.2))
     history.record(revision(2), "two", stories(a="z", c="y"), metrics(a=0.1, c=0.3))
     assert history.last == (2, "two")
-    assert history.stories_at(1) == {"stories/a.txt": text_id("x"), "stories/b.txt": text_id("y")}
-    assert history.stories_at(2) == {"stories/a.txt": text_id("z"), "stories/c.txt": text_id("y")}
-    assert history.metrics_at(1) == metrics(a=0.1, b=0.2)
-    assert history.metrics_at(2) == metrics(a=0.1, c=0.3)
+    assert stories_at(history, 1) == {"stories/a.txt": text_id("x"), "stories/b.txt": text_id("y")}
+    assert stories_at(history, 2) == {"stories/a.txt": text_id("z"), "stories/c.txt": text_id("y")}
+    assert metrics_at(history, 1) == metrics(a=0.1, b=0.2)
+    assert metrics_at(history, 2) == metrics(a=0.1, c=0.3)
     assert history.text(1, "stories/a.txt") == "x"
     assert history.text(2, "stories/b.txt") is None
     assert history.text(2, "stories/nosuch.txt") is None
@@ -87,8 +96,6 @@ def test_unknown_revision_is_named(history: History, number: int) -> None:
     record(history, 1, a="x")
     record(history, 3, a="y")
     for ask in (
-        history.stories_at,
-        history.metrics_at,
         lambda unknown: history.text(unknown, "stories/a.txt"),
         lambda unknown: history.compare(1, unknown),
         lambda unknown: history.compare(unknown, 1),
@@ -99,7 +106,7 @@ def test_unknown_revision_is_named(history: History, number: int) -> None:
 
 def test_number_too_large_for_the_database_is_no_crash(history: History) -> None:
     with pytest.raises(AmygdalaError):
-        history.stories_at(1 << 70)
+        history.text(1 << 70, "stories/a.txt")
     with pytest.raises(AmygdalaError):
         history.revisions(before=1 << 70)
 
@@ -148,8 +155,8 @@ def test_states_are_an_oracles(steps: list[tuple[dict[str, str], dict[str, float
             assert history.last == (number, str(number))
         assert [one.number for one in history.revisions()] == [number for number, *_ in kept][::-1]
         for number, then, numbers_then in kept:
-            assert history.stories_at(number) == {path: story.text_id for path, story in then.items()}
-            assert history.metrics_at(number) == numbers_then
+            assert stories_at(history, number) == {path: story.text_id for path, story in then.items()}
+            assert metrics_at(history, number) == numbers_then
             assert {path: history.text(number, path) for path in then} == {p: s.text for p, s in then.items()}
             compared = history.compare(number, kept[0][0])
             assert compared.changes == diff(then.values(), kept[0][1].values())
@@ -184,7 +191,7 @@ def test_oldest_are_folded_in_chunks(history: History, monkeypatch: pytest.Monke
     assert history.texts_of("stories/b.txt", 10) == [(oldest, text_id("the same"))]
     assert history.texts_of("stories/gone.txt", 10) == []
     with pytest.raises(AmygdalaError, match=f"no revision 1 .* goes from {oldest} to 40"):
-        history.stories_at(1)
+        stories_at(history, 1)
 
 
 # Others read at the same time
@@ -239,7 +246,7 @@ def test_readers_in_other_threads_see_whole_revisions(history: History, file: Pa
             while not done.is_set():
                 last = reader.last
                 assert last is not None
-                assert set(reader.stories_at(last[0]).values()) == {text_id(str(last[0]))}
+                assert set(stories_at(reader, last[0]).values()) == {text_id(str(last[0]))}
         except BaseException as error:
             failures.append(error)
         finally:

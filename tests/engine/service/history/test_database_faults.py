@@ -15,7 +15,7 @@ import pytest
 from engine.corpus import text_id
 from engine.service.history import schema
 from engine.service.history.database import History
-from tests.engine.service.history.recording import CORPUS, record, texts_at
+from tests.engine.service.history.recording import CORPUS, record, stories_at, texts_at
 from tests.places import ROOT
 
 
@@ -183,7 +183,7 @@ def test_killed_writer_leaves_whole_revisions(file: Path) -> None:
         numbers = [one.number for one in reader.revisions(1000)]
         assert numbers == list(range(reader.last[0], 0, -1))
         for number in (1, numbers[len(numbers) // 2], numbers[0]):
-            state = reader.stories_at(number)
+            state = stories_at(reader, number)
             assert (len(state), set(state.values())) == (1000, {text_id(str(number))})
             assert reader.text(number, "stories/n7.txt") == str(number)
         reader.close()
