@@ -1,7 +1,7 @@
 """The store's index: sizes and times of use of its entries, and digests of large files, in SQLite (WAL).
 
-The files decide, whatever the index says. So no fault of the index is a failure: a damaged one is begun anew, and where
-there can be none (on a locked, full or read-only disk) the store goes on without it.
+The files decide, whatever the index says. So no fault of the index is a failure: one that is lost or damaged is made
+anew from the files, and where there can be none (on a locked, full or read-only disk) the store goes on without it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar, get_args
+
+import msgspec
 
 from engine import paths
 
@@ -45,6 +47,11 @@ CREATE TABLE digests (
 CREATE TABLE totals (kind TEXT PRIMARY KEY, entries INTEGER NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID;
 """
 """An index of another version has tables of these names, so that making them fails, and it is begun anew."""
+ADOPT = "INSERT INTO entries (key, kind, bytes, used) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO NOTHING"
+UPSERT = (
+    "INSERT INTO entries (key, kind, bytes, used) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE "
+    "SET kind = excluded.kind, bytes = excluded.bytes, used = excluded.used"
+)
 COUNT_IN = """
     INSERT INTO totals VALUES (NEW.kind, 1, NEW.bytes)
     ON CONFLICT (kind) DO UPDATE SET entries = entries + 1, bytes = bytes + NEW.bytes;
@@ -55,6 +62,10 @@ TRIGGERS = (
     f"CREATE TRIGGER dropped AFTER DELETE ON entries BEGIN {COUNT_OUT} END",
     f"CREATE TRIGGER changed AFTER UPDATE OF bytes, kind ON entries BEGIN {COUNT_OUT} {COUNT_IN} END",
 )
+
+
+class Unreadable(sqlite3.DatabaseError):
+    """A row that no index of ours has."""
 
 
 class Row(NamedTuple):
@@ -76,15 +87,22 @@ class Held:
 
 
 class Index:
-    """One connection to the index of a store, for any thread; opened again when its file is gone or was replaced."""
+    """One connection to the index of a store, for any thread; opened again when its file is gone or was replaced.
 
-    def __init__(self, file: Path) -> None:
+    Args:
+        file: the database.
+        entries: gives the entries that are on disk, for a new index.
+    """
+
+    def __init__(self, file: Path, entries: Callable[[], Iterable[Row]]) -> None:
         self._file = file
+        self._entries = entries
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         self._opened: tuple[int, int] | None = None
         self._rests_until = 0.0
-        self._last_warning = ""
+        self._said: set[str] = set()
+        """Warnings: each is said once."""
 
     def close(self) -> None:
         """Let go of the file; the next use opens it again."""
@@ -100,14 +118,15 @@ class Index:
         """When those of `keys` that the index has were last used."""
 
         def look(connection: sqlite3.Connection) -> dict[str, float]:
-            rows = {key: connection.execute("SELECT used FROM entries WHERE key = ?", [key]).fetchone() for key in keys}
-            return {key: row[0] for key, row in rows.items() if row is not None}
+            query = "SELECT key, used FROM entries WHERE key = ?"
+            return dict(row for key in keys for row in _typed(connection.execute(query, [key]), tuple[str, float]))
 
         return self._try(look, {})
 
-    def all_uses(self) -> dict[str, float]:
-        """When each entry was last used."""
-        return self._try(lambda connection: dict(connection.execute("SELECT key, used FROM entries").fetchall()), {})
+    def rows(self) -> dict[str, Row]:
+        """All that the index holds, by key."""
+        query = "SELECT key, kind, bytes, used FROM entries"
+        return self._try(lambda connection: {row.key: row for row in _typed(connection.execute(query), Row)}, {})
 
     def held(self) -> dict[Kind, Held]:
         """How much there is of each kind."""
@@ -122,19 +141,20 @@ class Index:
         """
 
         def add(connection: sqlite3.Connection) -> list[str]:
-            connection.executemany(
-                "INSERT INTO entries (key, kind, bytes, used) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE "
-                "SET kind = excluded.kind, bytes = excluded.bytes, used = excluded.used",
-                rows,
-            )
             forgotten: list[str] = []
             for kind in KINDS:
+                room_bytes = max_bytes
+                if kind == "tokens":
+                    held = _held(connection)
+                    pooled_bytes = held["pooled"].bytes if "pooled" in held else 0
+                    room_bytes = min(int(TOKENS_SHARE * max_bytes), max_bytes - pooled_bytes)
+                new = [row for row in rows if row.kind == kind]
+                too_large = [row.key for row in new if row.bytes > room_bytes]  # all others would give way for nothing
+                connection.executemany("DELETE FROM entries WHERE key = ?", [[key] for key in too_large])
+                connection.executemany(UPSERT, [row for row in new if row.bytes <= room_bytes])
                 held = _held(connection)
-                pooled_bytes, kind_bytes = (held[name].bytes if name in held else 0 for name in ("pooled", kind))
-                room_bytes = (
-                    max_bytes if kind == "pooled" else min(int(TOKENS_SHARE * max_bytes), max_bytes - pooled_bytes)
-                )
-                forgotten += _drop_oldest(connection, kind, kind_bytes - room_bytes)
+                excess_bytes = held[kind].bytes - room_bytes if kind in held else 0
+                forgotten += too_large + _drop_oldest(connection, kind, excess_bytes)
             return forgotten
 
         return self._try(add, [], writes=True)
@@ -143,8 +163,18 @@ class Index:
         """Note entries whose files were found, unless the index has them by now; returns how many it did not have."""
         if not rows:
             return 0
-        statement = "INSERT INTO entries (key, kind, bytes, used) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO NOTHING"
-        return self._try(lambda connection: connection.executemany(statement, rows).rowcount, 0, writes=True)
+        return self._try(lambda connection: connection.executemany(ADOPT, rows).rowcount, 0, writes=True)
+
+    def mend(self, rows: list[Row]) -> None:
+        """Correct what the index says of these entries, and count all anew."""
+
+        def correct(connection: sqlite3.Connection) -> None:
+            connection.executemany(UPSERT, rows)
+            connection.execute("DELETE FROM totals")
+            connection.execute("INSERT INTO totals SELECT kind, count(*), sum(bytes) FROM entries GROUP BY kind")
+
+        if _identity(self._file) is not None:
+            self._try(correct, None, writes=True)
 
     def touch(self, keys: list[str], now: float) -> None:
         """Note that these entries were used `now`."""
@@ -187,15 +217,16 @@ class Index:
             if nothing_to_read or time.monotonic() < self._rests_until:
                 return otherwise
             try:
-                result = self._do(work, writes=writes)
+                return self._do(work, writes=writes)
             except (OSError, sqlite3.Error) as error:
                 self._rests_until = time.monotonic() + REST
-                if self._last_warning != (warning := str(error)):
-                    log.warning("no index of activations at %s: %s", self._file, error)
-                    self._last_warning = warning
+                self._warn(f"no index of activations at {self._file}: {error}")
                 return otherwise
-            self._last_warning = ""
-            return result
+
+    def _warn(self, words: str) -> None:
+        if words not in self._said:
+            log.warning("%s", words)
+            self._said.add(words)
 
     def _do(self, work: Callable[[sqlite3.Connection], T], *, writes: bool) -> T:
         """What `work` returns, in one transaction if it `writes`; a damaged index is begun anew."""
@@ -204,9 +235,7 @@ class Index:
         except sqlite3.Error as error:
             if not _is_damaged(error):
                 raise
-            log.warning(
-                "%s is damaged (%s) and is begun anew; to recount: python -m engine cache verify", self._file, error
-            )
+            self._warn(f"{self._file} is damaged ({error}) and is made anew from the entries on disk")
             self._discard()
             return _within(self._open(), work, writes)
 
@@ -216,7 +245,7 @@ class Index:
         if self._connection is None:
             paths.make_folder(self._file.parent)
             paths.make_file(self._file)
-            self._connection = _connect(self._file)
+            self._connection = _connect(self._file, self._entries)
             self._opened = _identity(self._file)
         return self._connection
 
@@ -229,7 +258,7 @@ class Index:
                 self._file.with_name(self._file.name + suffix).unlink()
 
 
-def _connect(file: Path) -> sqlite3.Connection:
+def _connect(file: Path, entries: Callable[[], Iterable[Row]]) -> sqlite3.Connection:
     connection = sqlite3.connect(file, timeout=LOCKED_FOR, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA synchronous = NORMAL")
@@ -237,18 +266,19 @@ def _connect(file: Path) -> sqlite3.Connection:
             with contextlib.suppress(sqlite3.OperationalError):  # another process is just doing the same
                 connection.execute("PRAGMA journal_mode = WAL")
         if _version(connection) != VERSION:
-            _within(connection, _create, writes=True)
+            _within(connection, lambda new: _create(new, entries), writes=True)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _create(connection: sqlite3.Connection) -> None:
+def _create(connection: sqlite3.Connection, entries: Callable[[], Iterable[Row]]) -> None:
     if _version(connection) == VERSION:  # another process has made the tables by now
         return
     for statement in (*TABLES.split(";"), *TRIGGERS, f"PRAGMA user_version = {VERSION}"):
         connection.execute(statement)
+    connection.executemany(ADOPT, entries())
 
 
 def _version(connection: sqlite3.Connection) -> int:
@@ -265,8 +295,20 @@ def _within(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection],
 
 
 def _held(connection: sqlite3.Connection) -> dict[Kind, Held]:
-    rows = connection.execute("SELECT kind, entries, bytes FROM totals").fetchall()
+    rows = _typed(connection.execute("SELECT kind, entries, bytes FROM totals"), tuple[Kind, int, int])
     return {kind: Held(entries, size) for kind, entries, size in rows}
+
+
+def _typed(rows: Iterable[object], kind: type[T]) -> list[T]:
+    """Rows, whose columns SQLite lets hold anything, as what they must be.
+
+    Raises:
+        Unreadable: one is not.
+    """
+    try:
+        return [msgspec.convert(row, kind) for row in rows]
+    except msgspec.ValidationError as error:
+        raise Unreadable(str(error)) from error
 
 
 def _drop_oldest(connection: sqlite3.Connection, kind: Kind, excess_bytes: int) -> list[str]:
@@ -294,4 +336,6 @@ def _identity(file: Path) -> tuple[int, int] | None:
 def _is_damaged(error: sqlite3.Error) -> bool:
     """Whether the index itself is at fault, and not the disk that it is on or another process."""
     code = getattr(error, "sqlite_errorcode", None)
-    return code is not None and (code & 0xFF in DAMAGE_CODES or code == sqlite3.SQLITE_READONLY_DBMOVED)
+    if code is None:  # not SQLite's: the module met text that is no UTF-8
+        return isinstance(error, sqlite3.OperationalError | Unreadable)
+    return code & 0xFF in DAMAGE_CODES or code == sqlite3.SQLITE_READONLY_DBMOVED

@@ -34,8 +34,11 @@ MAX_BYTES = 20 << 30
 Progress = Callable[[int, int], None]
 """Told (entries read, entries to read)."""
 SUFFIX = ".safetensors"
-KIND, CHECKSUM = "kind", "checksum"
-"""Names of the notes that the store adds to those of an entry."""
+KIND, CHECKSUM = "kind", "keyed_checksum"
+"""Names of the notes that the store adds to those of an entry. The checksum covers the entry's key, since a file may
+come under another's name: through a repaired file system, or a copy by hand."""
+MAX_HEADER = 1 << 20
+"""Bytes; an entry's header takes some hundreds."""
 TEMPORARY_PREFIX = "."
 """What the name of a file begins with while it is being written."""
 ABANDONED = 3600.0
@@ -104,7 +107,7 @@ class Store:
         self.root = root
         self._max_bytes = max_bytes
         self._folder = root / "activations"
-        self._index = Index(root / "index.sqlite")
+        self._index = Index(root / "index.sqlite", self._rows)
         self._last_refusal = ""
 
     def get(self, keys: Iterable[str]) -> dict[str, Entry]:
@@ -150,7 +153,8 @@ class Store:
         refusal = ""
         try:
             for key, entry in entries.items():
-                rows.append(Row(key, kind, self._write(self._file(key), _encode(entry, kind)), time.time()))
+                size = self._write(self._file(key), _encode(key, entry, kind))
+                rows.append(Row(key, kind, size, time.time()))
         except OSError as error:
             refusal = str(error.strerror)
         if refusal and refusal != self._last_refusal:  # said once, not at every batch
@@ -174,15 +178,17 @@ class Store:
     def info(self) -> Info:
         """How much the store holds of each kind; makes no cache where there is none."""
         on_disk = {file.stem for file in self._entries()}
-        uses = self._index.all_uses()
-        oldest = min(uses.values(), default=None)
-        return Info(self.root, self._index.held(), self._max_bytes, oldest, len(on_disk - uses.keys()))
+        rows = self._index.rows()
+        oldest = min((row.used for row in rows.values()), default=None)
+        return Info(self.root, self._index.held(), self._max_bytes, oldest, len(on_disk - rows.keys()))
 
     def verify(self, progress: Progress) -> Verified:
         """Read every entry, drop the damaged ones, and make the index hold exactly those that remain."""
-        uses = self._index.all_uses()  # before the files are listed, so that no entry put in between counts as lost
+        rows = self._index.rows()  # before the files are listed, so that no entry put in between counts as lost
+        uses = {key: row.used for key, row in rows.items()}
         files = list(self._entries())
         sound = damaged = stuck = adopted = 0
+        miscounted: list[Row] = []
         lost = self._index.forget({key: uses[key] for key in uses.keys() - {file.stem for file in files}})
         for done, file in enumerate(files):
             progress(done, len(files))
@@ -206,6 +212,9 @@ class Store:
                 sound += 1
                 if key not in uses:
                     adopted += self._index.adopt([Row(key, kind, size, written)])
+                elif (row := rows[key])[1:3] != (kind, size):
+                    miscounted.append(row._replace(kind=kind, bytes=size))
+        self._index.mend(miscounted)
         progress(len(files), len(files))
         return Verified(sound, damaged, stuck, adopted, lost)
 
@@ -216,7 +225,7 @@ class Store:
         have counts as used when it was written.
         """
         temporaries = sum(_remove(file) for file in self._abandoned())
-        uses = self._index.all_uses()
+        uses = {key: row.used for key, row in self._index.rows().items()}
         files: list[tuple[float, str, int]] = []
         for file in self._entries():
             with contextlib.suppress(OSError):  # dropped by another process meanwhile
@@ -245,6 +254,13 @@ class Store:
 
     def _entries(self) -> Iterator[Path]:
         return (file for file in self._files() if file.suffix == SUFFIX and file == self._file(file.stem))
+
+    def _rows(self) -> Iterator[Row]:
+        """What an index holds of the files, each used when it was written."""
+        for file in self._entries():
+            with contextlib.suppress(OSError):  # dropped by another process meanwhile
+                info = file.stat()
+                yield Row(file.stem, _kind(file), info.st_size, info.st_mtime)
 
     def _abandoned(self) -> Iterator[Path]:
         for file in self._files():
@@ -281,10 +297,10 @@ def _remove(file: Path) -> bool:
     return True
 
 
-def _encode(entry: Entry, kind: Kind) -> bytes:
+def _encode(key: str, entry: Entry, kind: Kind) -> bytes:
     tensors = {name: tensor.contiguous() for name, tensor in entry.tensors.items()}
     notes = entry.notes | {KIND: kind}
-    return safetensors.torch.save(tensors, notes | {CHECKSUM: _checksum(tensors, notes)})
+    return safetensors.torch.save(tensors, notes | {CHECKSUM: _checksum(key, tensors, notes)})
 
 
 def _read(file: Path) -> tuple[Entry, Kind, int]:
@@ -301,17 +317,31 @@ def _read(file: Path) -> tuple[Entry, Kind, int]:
         tensors = safetensors.torch.load(data)
         header = 8 + int.from_bytes(data[:8], "little")
         notes = json.loads(data[8:header]).get("__metadata__") or {}
+        if CHECKSUM not in notes:
+            raise ValueError("it does not say which entry it is; an older version may have written it")
         checksum = notes.pop(CHECKSUM)
-        if checksum != _checksum(tensors, notes):
-            raise ValueError("its checksum is wrong")
+        if checksum != _checksum(file.stem, tensors, notes):
+            raise ValueError("its checksum is wrong, or it is another entry's file")
     except (safetensors.SafetensorError, KeyError, ValueError) as error:
         raise Damaged(f"is damaged: {error}") from error
     kind = notes.pop(KIND, "pooled")
     return Entry(tensors, notes), "tokens" if kind == "tokens" else "pooled", len(data)
 
 
-def _checksum(tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> str:
-    digest = hashlib.blake2b(json.dumps(notes, sort_keys=True).encode(), digest_size=16)
+def _kind(file: Path) -> Kind:
+    """An entry's kind, by its header alone; a damaged one's does not matter, since it is dropped at its next use."""
+    with file.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        header = stream.read(min(length, MAX_HEADER))
+    try:
+        kind = json.loads(header)["__metadata__"][KIND]
+    except (KeyError, TypeError, ValueError):
+        return "pooled"
+    return "tokens" if kind == "tokens" else "pooled"
+
+
+def _checksum(key: str, tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> str:
+    digest = hashlib.blake2b(f"{key}\n{json.dumps(notes, sort_keys=True)}".encode(), digest_size=16)
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())

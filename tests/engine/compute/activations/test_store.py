@@ -102,18 +102,18 @@ def test_flipped_byte_is_never_taken_for_the_truth(store: Store, place: int, mas
 
 def test_flipped_byte_in_any_place_is_never_taken_for_the_truth(store: Store) -> None:
     store.put({KEYS[0]: entry()})
-    data = only_file(store).read_bytes()
-    folder = store.root / "activations" / "ff"
-    folder.mkdir()
-    keys = {f"ff{place:08x}": place for place in range(len(data))}
-    for key, place in keys.items():
+    file = only_file(store)
+    data = file.read_bytes()
+    n_given = 0
+    for place in range(len(data)):
         flipped = bytearray(data)
         flipped[place] ^= 1 << place % 8
-        (folder / f"{key}.safetensors").write_bytes(flipped)
-    found = store.get(keys)
-    assert all(same(item, entry()) for item in found.values())
-    assert {file.stem for file in folder.iterdir()} == found.keys()
-    assert len(found) < 10  # a space of the header's padding may become another white space
+        file.write_bytes(flipped)
+        given = store.get([KEYS[0]])
+        assert all(same(item, entry()) for item in given.values())
+        assert file.exists() == bool(given)
+        n_given += len(given)
+    assert n_given < 10  # a space of the header's padding may become another white space
 
 
 def test_flipped_mark_is_never_taken_for_the_truth(store: Store) -> None:
