@@ -46,7 +46,7 @@ def verify(arguments: argparse.Namespace) -> int:
         answer = Answer(folder=str(arguments.folder), sound=not report.problems, comparison=comparison, **facts)
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(answer)).decode() + "\n")
     else:
-        for line in [*_facts(report), *report.problems, _verdict(arguments.folder, report)]:
+        for line in [*_facts(report), *report.problems, *_temporaries(report), _verdict(arguments.folder, report)]:
             output.print(plain(line))
         if comparison is not None:
             output.print(plain(_words(comparison, report.provenance)))
@@ -76,6 +76,13 @@ def _facts(report: Report) -> list[str]:
         blocks = ", ".join(str(layer) for layer in report.layers)
         lines += [f"layers      {blocks} (hidden size {report.hidden_size})", f"concepts    {len(report.concepts)}"]
     return lines
+
+
+def _temporaries(report: Report) -> list[str]:
+    return [
+        f"{file}: not of the set: an export is writing it, or was killed; the next export removes it"
+        for file in report.temporaries
+    ]
 
 
 def _verdict(folder: Path, report: Report) -> str:

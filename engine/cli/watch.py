@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import sys
 from pathlib import Path
 
@@ -19,6 +20,27 @@ from engine.wire import protocol
 
 RECONNECT_S = 2.0
 """Seconds after losing an engine until it is looked for, or started, again."""
+RETRY_S, MAX_RETRY_S = 2.0, 10.0
+"""Seconds after an export that failed until the next; they double, as long as exports fail, up to a limit."""
+
+
+class Following:
+    """What a watch has come to."""
+
+    def __init__(self) -> None:
+        self.has_opened = False
+        """Once it has, an error is a matter of the moment; before, it is most likely one of the command's words."""
+        self._said = ""
+
+    def succeed(self) -> None:
+        """Let the next failure be said, whatever it is."""
+        self._said = ""
+
+    def fail(self, words: str) -> None:
+        """Say a failure once, however often it comes again in a row."""
+        if words != self._said:
+            diagnostics.print(words)
+            self._said = words
 
 
 def watch(arguments: argparse.Namespace) -> int:
@@ -31,20 +53,26 @@ def watch(arguments: argparse.Namespace) -> int:
 
 
 async def _follow(arguments: argparse.Namespace, chosen: Settings) -> None:
+    following = Following()
     while True:
-        connection = await client.connect_or_start(paths.socket_path(arguments.socket))
         try:
-            await _follow_while_connected(connection, arguments, chosen)
-            diagnostics.print("the engine has gone, or let go of the corpus; opening it again")
+            connection = await client.connect_or_start(paths.socket_path(arguments.socket))
+            try:
+                await _follow_while_connected(connection, arguments, chosen, following)
+                diagnostics.print("the engine has gone, or let go of the corpus; opening it again")
+            finally:
+                await connection.close()
         except client.NoEngine as error:
-            diagnostics.print(f"{error}; opening it again")
-        finally:
-            await connection.close()
+            following.fail(f"{error}; opening it again")
+        except AmygdalaError as error:
+            if not following.has_opened:
+                raise
+            following.fail(f"not exported: {error}; trying again")
         await asyncio.sleep(RECONNECT_S)
 
 
 async def _follow_while_connected(
-    connection: client.Connection, arguments: argparse.Namespace, chosen: Settings
+    connection: client.Connection, arguments: argparse.Namespace, chosen: Settings, following: Following
 ) -> None:
     """Follow the corpus for as long as the connection lasts.
 
@@ -61,16 +89,28 @@ async def _follow_while_connected(
             f"{corpus} is open in the engine with other settings ({words}).\n"
             "Watch it with those, or let go of it first: python -m engine close CORPUS"
         )
+    following.has_opened = True
     news = asyncio.Event()
     listening = asyncio.create_task(_listen(connection, news))
     listening.add_done_callback(lambda _: news.set())
+    delay: float | None = None
     try:
         while True:
-            await news.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(news.wait(), delay)
             news.clear()
             if listening.done():
                 return
-            await _export(arguments, chosen)
+            try:
+                await _export(arguments, chosen)
+            except client.NoEngine:
+                raise
+            except AmygdalaError as error:
+                following.fail(f"not exported: {error}; trying again")
+                delay = RETRY_S if delay is None else min(2 * delay, MAX_RETRY_S)
+            else:
+                following.succeed()
+                delay = None
     finally:
         listening.cancel()
 
@@ -91,21 +131,21 @@ async def _listen(connection: client.Connection, news: asyncio.Event) -> None:
 
 
 async def _export(arguments: argparse.Namespace, chosen: Settings) -> None:
-    """Export the corpus as it is now; a failure is printed, and the next change tries again."""
+    """Export the corpus as it is now.
+
+    Raises:
+        AmygdalaError: that failed.
+    """
     from engine.cli.computing import by_engine
 
     connection = await client.connect(paths.socket_path(arguments.socket))
     try:
         with ForwardProgress() as progress:
             computed = await by_engine(connection, Layout.of(arguments.corpus), chosen, progress)
-        written = await asyncio.to_thread(write, arguments, chosen, computed)
-    except client.NoEngine:
-        raise
-    except AmygdalaError as error:
-        diagnostics.print(f"not exported: {error}")
-        return
     finally:
         await connection.close()
+    prepare(arguments)
+    written = await asyncio.to_thread(write, arguments, chosen, computed)
     if arguments.json:
         sys.stdout.write(msgspec.json.encode(answer(chosen, computed, written)).decode() + "\n")
         sys.stdout.flush()

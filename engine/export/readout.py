@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import safetensors.torch
+import torch
 from torch import Tensor
 
 from engine import __version__
@@ -22,7 +22,7 @@ from engine.compute.live.corpus import Readout
 from engine.corpus import Corpus
 from engine.errors import AmygdalaError
 from engine.export import gguf
-from engine.export.files import MANIFEST, QUALITY, RUN, VECTORS, replace_all
+from engine.export.files import MANIFEST, QUALITY, RUN, VECTORS, locked, replace_all
 from engine.results import ConceptQuality, Results
 from engine.triage import Verdict
 
@@ -48,7 +48,8 @@ def write(
 
     Raises:
         UsageError: control vectors are asked for, and cannot hold a layer or cannot be written here.
-        AmygdalaError: the disk refused; the older set is still whole, or `verify` tells that it is not.
+        AmygdalaError: another export is writing there, or the disk refused; the older set is still whole, or `verify`
+            tells that it is not.
     """
     manifest = {
         "concepts": readout.concepts,
@@ -65,18 +66,16 @@ def write(
     documents[RUN] = _json(run)
     if quality is not None:
         documents[QUALITY] = _json(quality)
-    tensors: dict[str, Tensor] = {
-        f"layer_{block}.vectors": vectors.contiguous() for block, vectors in readout.vectors.items()
-    }
     try:
         gguf_documents = {} if control_vectors is None else gguf.documents(readout, control_vectors, run_strings)
         documents |= gguf_documents
         hashes = {f"sha256:{name}": hashlib.sha256(data).hexdigest() for name, data in documents.items()}
-        documents[VECTORS] = safetensors.torch.save(tensors, _flat(run) | hashes)
-        replace_all(folder, documents)
-        if quality is None:
-            (folder / QUALITY).unlink(missing_ok=True)
-        gguf.remove_others(folder, gguf_documents)
+        documents[VECTORS] = _safetensors(readout.vectors, _flat(run) | hashes)
+        with locked(folder):
+            replace_all(folder, documents)
+            if quality is None:
+                (folder / QUALITY).unlink(missing_ok=True)
+            gguf.remove_others(folder, gguf_documents)
     except OSError as error:
         raise AmygdalaError(f"cannot write to {folder}: {error.strerror}") from error
     written = [name for name in documents if name not in gguf_documents] + ([gguf.FOLDER] if gguf_documents else [])
@@ -124,6 +123,25 @@ def provenance(settings: Mapping[str, Any], corpus: Corpus, **model: Any) -> dic
 def _flat(run: Mapping[str, Any]) -> dict[str, str]:
     """The run as strings, since a header holds nothing else."""
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in run.items()}
+
+
+def _safetensors(vectors: Mapping[int, Tensor], notes: Mapping[str, str]) -> bytes:
+    """A safetensors file: the length of a JSON header in 8 bytes, the header, and all values after one another.
+
+    The package's own writer puts the notes in an order that differs from run to run, so that equal vectors would make
+    files with other hashes.
+    """
+    header: dict[str, Any] = {"__metadata__": dict(sorted(notes.items()))}
+    values = b""
+    for name, rows in sorted((f"layer_{block}.vectors", rows) for block, rows in vectors.items()):
+        data = rows.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+        header[name] = {
+            "dtype": "F16", "shape": list(rows.shape), "data_offsets": [len(values), len(values) + len(data)]
+        }  # fmt: skip
+        values += data
+    encoded = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    encoded += b" " * (-len(encoded) % 8)  # values begin where any type may
+    return len(encoded).to_bytes(8, "little") + encoded + values
 
 
 def _json(document: object) -> bytes:

@@ -19,7 +19,7 @@ from msgspec import Meta
 
 from engine.errors import UsageError
 from engine.export import gguf
-from engine.export.files import MANIFEST, QUALITY, RUN, VECTORS
+from engine.export.files import MANIFEST, QUALITY, RUN, VECTORS, temporaries
 
 T = TypeVar("T")
 
@@ -50,6 +50,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     concepts: list[str]
     layers: list[int]
     hidden_size: int | None
+    temporaries: list[str]
+    """Files of no set, which an export left when it was killed, or is just writing."""
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -89,6 +91,7 @@ def verify(folder: Path) -> Report:
         concepts=manifest.concepts if manifest else [],
         layers=manifest.layers if manifest else [],
         hidden_size=manifest.hidden_size if manifest else None,
+        temporaries=[str(file) for file in temporaries(folder)],
     )
 
 

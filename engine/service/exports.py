@@ -8,8 +8,9 @@ import contextlib
 import itertools
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from engine import paths
 from engine.corpus import Corpus, Layout, scan
@@ -17,10 +18,11 @@ from engine.errors import AmygdalaError
 from engine.results import Cost
 from engine.service.hosting.hosted import OpenCorpus
 from engine.service.hosting.progress import EVERY_S
-from engine.service.process.faults import StateLost, WorkerDied
+from engine.service.process.faults import LoadFailed, StateLost, WorkerDied
 from engine.service.process.pool import WorkerPool
 from engine.wire import jobs, protocol
 
+T = TypeVar("T")
 KEPT_S = 3600.0
 """Seconds after which a file that no client has fetched is removed."""
 
@@ -44,14 +46,14 @@ class Exports:
         Raises:
             AmygdalaError: there is nothing to export, or a folder is not there.
         """
-        file = await asyncio.to_thread(_new_file)
         corpus = await asyncio.to_thread(scan, _layout(request))
         open_corpus = corpora.get(paths.real(request.root)) if request.root is not None else None
-        written, cost = None, Cost()
+        file, written, cost = Path(), None, Cost()
         if open_corpus is not None and open_corpus.settings == request.settings:
-            written = await open_corpus.write(file, corpus.digest)
+            current = open_corpus
+            file, written = await _hand_over(lambda file: current.write(file, corpus.digest))
         if written is None:
-            written, cost = await self._alone(request, corpus, file, tell)
+            file, written, cost = await self._alone(request, corpus, tell)
         return protocol.Exported(
             id=request.id,
             digest=corpus.digest,
@@ -63,10 +65,9 @@ class Exports:
         )
 
     async def _alone(
-        self, request: protocol.Export, corpus: Corpus, file: Path, tell: Callable[[protocol.Exporting], None]
-    ) -> tuple[jobs.Written, Cost]:
+        self, request: protocol.Export, corpus: Corpus, tell: Callable[[protocol.Exporting], None]
+    ) -> tuple[Path, jobs.Written, Cost]:
         """Have the vectors computed and written under a name that is for this export alone; with what it cost."""
-        file.unlink(missing_ok=True)  # an attempt that a change overtook may have left it
         if not corpus.concepts:
             raise AmygdalaError("no stories to compute anything from")
         worker = self._workers.get(request.settings)
@@ -83,13 +84,16 @@ class Exports:
             applied = await worker.apply(name, request.settings, corpus.stories, (), advance, urgency=jobs.Urgency.BULK)
             return applied.cost
 
-        try:
-            cost = await apply()
+        async def write(file: Path) -> jobs.Written:
             try:
-                return await worker.write(name, file), cost
+                return await worker.write(name, file)
             except (StateLost, WorkerDied):  # the store has the activations: a second try is quick
                 await apply()
-                return await worker.write(name, file), cost
+                return await worker.write(name, file)
+
+        try:
+            cost = await apply()
+            return *await _hand_over(write), cost
         finally:
             worker.forget(name)
 
@@ -105,13 +109,41 @@ def _layout(request: protocol.Export) -> Layout:
     return Layout(stories=stories, paired=paired)
 
 
-def _new_file() -> Path:
+async def _hand_over(write: Callable[[Path], Awaitable[T]]) -> tuple[Path, T]:
+    """Have vectors written where a file can be: in the cache, else in the runtime directory, else beside the log.
+
+    Returns:
+        The file, and what `write` returned.
+
+    Raises:
+        AmygdalaError: none of these can be written to.
+    """
+    refusals: list[AmygdalaError] = []
+    for folder in (paths.cache_dir(), paths.runtime_dir(), paths.log_path().parent):
+        try:
+            file = await asyncio.to_thread(_new_file, folder / "exports")
+        except AmygdalaError as error:
+            refusals.append(error)
+            continue
+        try:
+            written = await write(file)
+        except (WorkerDied, LoadFailed):
+            raise
+        except AmygdalaError as error:
+            refusals.append(error)
+            with contextlib.suppress(OSError):
+                file.unlink(missing_ok=True)  # a full disk took a part
+        else:
+            return file, written
+    raise refusals[0]
+
+
+def _new_file(folder: Path) -> Path:
     """The path of a new file in a folder that only the user can read; files left there long ago are removed.
 
     Raises:
         AmygdalaError: the folder cannot be made.
     """
-    folder = paths.cache_dir() / "exports"
     try:
         paths.make_folder(folder)
     except OSError as error:

@@ -47,11 +47,11 @@ CREATE TABLE digests (
 CREATE TABLE totals (kind TEXT PRIMARY KEY, entries INTEGER NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID;
 """
 """An index of another version has tables of these names, so that making them fails, and it is begun anew."""
-ADOPT = "INSERT INTO entries (key, kind, bytes, used) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO NOTHING"
-UPSERT = (
+ADOPT = (
     "INSERT INTO entries (key, kind, bytes, used) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE "
-    "SET kind = excluded.kind, bytes = excluded.bytes, used = excluded.used"
+    "SET kind = excluded.kind, bytes = excluded.bytes"
 )
+UPSERT = f"{ADOPT}, used = excluded.used"
 COUNT_IN = """
     INSERT INTO totals VALUES (NEW.kind, 1, NEW.bytes)
     ON CONFLICT (kind) DO UPDATE SET entries = entries + 1, bytes = bytes + NEW.bytes;
@@ -160,7 +160,10 @@ class Index:
         return self._try(add, [], writes=True)
 
     def adopt(self, rows: list[Row]) -> int:
-        """Note entries whose files were found, unless the index has them by now; returns how many it did not have."""
+        """Note entries whose files the index did not know; returns how many it knows now.
+
+        One that was put in the meantime, or that a new index has noted from its file, keeps its time of use.
+        """
         if not rows:
             return 0
         return self._try(lambda connection: connection.executemany(ADOPT, rows).rowcount, 0, writes=True)

@@ -84,6 +84,7 @@ def test_answer_as_json_has_whole_hashes(verify: Verify, out: Path) -> None:
         "concepts": ["calm", "sad"],
         "layers": [3, 1],
         "hidden_size": 4,
+        "temporaries": [],
         "comparison": None,
     }
 
