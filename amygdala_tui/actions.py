@@ -70,10 +70,12 @@ def load_keymap() -> tuple[dict[str, str], str]:
     """The writer's own keys by action id, and words about what is wrong with the file ('' if nothing is)."""
     path = keymap_path()
     try:
-        keys = tomllib.loads(path.read_text("utf-8")).get("keys", {})
+        keys = tomllib.loads(path.read_text("utf-8-sig")).get("keys", {})
     except FileNotFoundError:
         return {}, ""
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except RecursionError:
+        return {}, f"{path}: brackets within brackets, too deep to read"
+    except (OSError, ValueError) as error:  # malformed, no UTF-8, or a number of thousands of digits
         return {}, f"{path}: {error}"
     if not isinstance(keys, dict):
         return {}, f'{path}: [keys] is to be a table of lines like edit = "E"'

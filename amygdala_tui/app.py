@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from rich.text import Text
-from textual import on
+from textual import events, on
 from textual.app import App, SystemCommand
 from textual.screen import Screen
 from textual.worker import Worker, WorkerError
 
 from amygdala_tui.actions import ACTIONS, load_keymap
-from amygdala_tui.editor import find_editor, run_editor
+from amygdala_tui.editor import drop_typed_keys, find_editor, run_editor
 from amygdala_tui.link import Link
 from amygdala_tui.messages import CorpusFound, EngineAway, EngineSaid, SettingsDiffer
 from amygdala_tui.mirror import Mirror, from_disk
 from amygdala_tui.screens.dialogs import Choice
 from amygdala_tui.screens.studio import StudioScreen
+from amygdala_tui.widgets.filter import Filter
+from amygdala_tui.words import counted
 from engine.corpus import Layout, scan
 from engine.errors import AmygdalaError
 from engine.settings import Settings
+from engine.threads import in_thread
 from engine.wire import protocol
+
+ANSWERS_WITHIN_S = 3.0
+"""Seconds after which a file system is taken not to answer; keys are dropped meanwhile."""
 
 
 class Studio(App[None]):
@@ -50,16 +57,16 @@ class Studio(App[None]):
         self._studio = StudioScreen(self)
         self._following: Worker[None] | None = None
         self.keys: Mapping[str, str] = {}
+        self._is_opening = False
+        """Whether the editor is about to take the terminal: keys are dropped then."""
+        self._editor_ended = 0.0
+        """When the editor gave the terminal back, on the monotonic clock, as events have it."""
 
     def get_default_screen(self) -> Screen[None]:
         return self._studio
 
     def on_mount(self) -> None:
-        keys, trouble = load_keymap()
-        self.keys = keys
-        self.set_keymap(keys)
-        if trouble:
-            self.notify(trouble, title="your keys", severity="warning", markup=False)
+        self.run_worker(self._take_keys())
         self.run_worker(self._look())
         self._following = self.run_worker(self._link.run())
 
@@ -76,9 +83,33 @@ class Studio(App[None]):
             method = getattr(self._studio, "action_" + action.id.replace("-", "_"))
             yield SystemCommand(action.label[0].upper() + action.label[1:], action.help, method)
 
+    async def on_event(self, event: events.Event) -> None:
+        """Handle each key whole before the next, in the studio: a burst of keys then acts as slow ones do.
+
+        Textual would send every key of a burst to the widget that had the keyboard at its start: of `/weary` typed at
+        once, the `e` would open the editor. Keys from before the editor's end are of nobody.
+        """
+        if isinstance(event, events.InputEvent) and (self._is_opening or event.time < self._editor_ended):
+            return
+        if not isinstance(event, events.Key) or event.is_forwarded or self.screen is not self._studio:
+            await super().on_event(event)
+            return
+        focused = self.focused
+        if isinstance(focused, Filter) and focused.check_consume_key(event.key, event.character):
+            await focused._on_key(event)
+        elif not (await self._check_bindings(event.key, priority=True) or await self._check_bindings(event.key)):
+            await super().on_event(event)
+
+    async def _take_keys(self) -> None:
+        keys, trouble = await in_thread(load_keymap)
+        self.keys = keys
+        self.set_keymap(keys)
+        if trouble:
+            self.notify(trouble, title="your keys", severity="warning", markup=False)
+
     async def _look(self) -> None:
         """Find the stories on disk, so that the tree is there before any engine answers."""
-        corpus = await asyncio.to_thread(scan, Layout.of(self.corpus))
+        corpus = await in_thread(lambda: scan(Layout.of(self.corpus)))
         self.post_message(CorpusFound(from_disk(corpus)))
 
     # What happened
@@ -114,9 +145,24 @@ class Studio(App[None]):
         if path is None:
             self.notify("choose a story first", timeout=3)
             return
-        if not (self.corpus / path).is_file():
-            self.notify("the file is not there under this name; look at it in a terminal", severity="error")
-            return
+        self._is_opening = True
+        self.run_worker(self._edit(path))
+
+    async def _edit(self, path: str) -> None:
+        try:
+            async with asyncio.timeout(ANSWERS_WITHIN_S):
+                is_file = await in_thread((self.corpus / path).is_file)
+        except TimeoutError:
+            self.notify("the file system does not answer", severity="error")
+        else:
+            if is_file:
+                self._run_editor(path)
+            else:
+                self.notify("the file is not there under this name; look at it in a terminal", severity="error")
+        finally:
+            self._is_opening = False
+
+    def _run_editor(self, path: str) -> None:
         command = find_editor()
         if command is None:
             self.notify("no editor found: set $EDITOR, for example to nano", severity="error")
@@ -124,6 +170,8 @@ class Studio(App[None]):
         # updates are held back while the editor has the terminal: queued repaints could block the return from it
         with self.suspend(), self.batch_update():
             trouble = run_editor(command, self.corpus / path)
+            drop_typed_keys()
+        self._editor_ended = time.monotonic()
         self.refresh()
         if trouble:
             self.notify(trouble, severity="error", markup=False)
@@ -132,10 +180,11 @@ class Studio(App[None]):
     def retrain(self, mirror: Mirror, concept: str | None, path: str | None) -> None:
         answers: dict[str, tuple[str, str]] = {}
         if concept is not None:
-            answers["c"] = ("concept", f"the concept {concept} ({len(mirror.stories_of(concept))} stories)")
+            stories = counted(len(mirror.stories_of(concept)), "story", "stories")
+            answers["c"] = ("concept", f"the concept {concept} ({stories})")
         if path is not None:
             answers["s"] = ("story", f"this story ({path})")
-        answers["a"] = ("all", f"everything ({len(mirror.stories)} stories)")
+        answers["a"] = ("all", f"everything ({counted(len(mirror.stories), 'story', 'stories')})")
         scopes = {"concept": {"concepts": [concept]}, "story": {"paths": [path]}, "all": {}}
 
         def ask(answer: str | None) -> None:

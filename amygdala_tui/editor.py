@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
 import subprocess
+import sys
+import termios
 from pathlib import Path
 
 FALLBACKS = ("nano", "vim", "vi", "emacs")
@@ -30,3 +33,9 @@ def run_editor(command: list[str], file: Path) -> str:
     except OSError as error:
         return f"{command[0]} cannot be started: {error.strerror}; set $EDITOR"
     return "" if code == 0 else f"{command[0]} ended with code {code}"
+
+
+def drop_typed_keys() -> None:
+    """Drop what was typed and not read: it was for a program that has ended."""
+    with contextlib.suppress(OSError, ValueError, termios.error):  # no terminal
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)

@@ -1,4 +1,4 @@
-"""Messages about what happened: the link and the widgets post them, the app and the screen handle them."""
+"""Messages about what happened: the link posts them, the app handles them."""
 
 from __future__ import annotations
 
@@ -22,6 +22,10 @@ class EngineSaid(Message):
 
     mirror: Mirror
 
+    def can_replace(self, message: Message) -> bool:
+        """Of several that wait, the last is enough: each carries the whole state."""
+        return isinstance(message, EngineSaid)
+
 
 @dataclass
 class EngineAway(Message):
@@ -38,31 +42,3 @@ class SettingsDiffer(Message):
     """The corpus is open in the engine with other settings: field -> (asked for, in force)."""
 
     differences: dict[str, tuple[str, str]]
-
-
-@dataclass
-class StorySelected(Message):
-    """A widget's cursor came to a story."""
-
-    path: str
-
-
-@dataclass
-class ConceptSelected(Message):
-    """A widget's cursor came to a concept."""
-
-    concept: str
-
-
-@dataclass
-class StoryOpened(Message):
-    """A story was chosen (Enter): show it."""
-
-    path: str
-
-
-@dataclass
-class ConceptOpened(Message):
-    """A concept was chosen (Enter): show it."""
-
-    concept: str

@@ -39,6 +39,11 @@ class Mirror:
         ranked = [view for view in self.stories.values() if view.rank is not None]
         return sorted(ranked, key=lambda view: (view.rank or 0, view.path))
 
+    @property
+    def misread_count(self) -> int:
+        """How many stories read as another concept."""
+        return sum(view.misread for view in self.stories.values())
+
     def buckets(self) -> dict[str, list[str]]:
         """Concept names by bucket, and by mark (redundant, thin)."""
         return by_bucket((name, view.verdict) for name, view in self.concepts.items() if view.verdict is not None)
@@ -72,13 +77,14 @@ def follow(mirror: Mirror, event: Snapshot | Changed | Progressed) -> Mirror:
         case Progressed(doing=doing):
             return replace(mirror, doing=doing)
         case Snapshot():
-            scanned = event.doing.state != "scanning"  # until then, the engine may lack stories that are on disk
+            # until it has scanned, the engine may lack stories and problems that are on disk
+            scanned = event.doing.state != "scanning"
             stories = {view.path: view for view in event.stories} if scanned else mirror.stories
             return replace(
                 mirror,
                 stories=stories,
                 concepts={view.name: view for view in event.concepts},
-                problems=tuple(event.problems) or mirror.problems,
+                problems=tuple(event.problems) if scanned else mirror.problems,
                 layers=tuple(event.layers),
                 revision=event.revision,
                 settings=event.settings,

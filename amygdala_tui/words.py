@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from rich.cells import cell_len
 from rich.text import Text
 
 from amygdala_tui.mirror import Mirror
+from engine.plain import plain
 from engine.wire.snapshot import ConceptMove, Doing, Moved, StoryMove, StoryView
 
 SIGNS: dict[str, tuple[str, str]] = {
@@ -60,6 +62,11 @@ def sparkline(values: Sequence[float]) -> str:
     return "".join(LEVELS[round(min(max(value, 0.0), 1.0) * steps)] for value in values)
 
 
+def counted(count: int, one: str, many: str) -> str:
+    """A number of things: "1 story", "2 stories"."""
+    return f"{count} {one if count == 1 else many}"
+
+
 def number(value: float | None) -> str:
     """A number with two digits, or a dash where there is none."""
     return "—" if value is None else f"{value:.2f}"
@@ -100,14 +107,39 @@ def duration(seconds: float) -> str:
     return f"{int(seconds) // 60} min {int(seconds) % 60} s"
 
 
-def moved_line(moved: Moved) -> Text:
-    """What a revision moved, worst news and the writer's own story first, on as few lines as the width allows."""
+@dataclass(frozen=True)
+class Opened:
+    """A story as it was when the writer came to it."""
+
+    revision: int
+    story: StoryView
+    misread_count: int
+    """Of the whole corpus, then."""
+
+
+def moved_line(
+    moved: Moved, opened: Mapping[str, Opened] | None = None, stories: Mapping[str, StoryView] | None = None
+) -> Text:
+    """What a revision moved, worst news and the writer's own story first, on as few lines as the width allows.
+
+    Args:
+        moved: the revision.
+        opened: stories as they were when the writer came to them; for others, before is the revision before.
+        stories: the stories as they are now.
+    """
+    opened, stories = opened or {}, stories or {}
+    misread_before = moved.queue[0]
     text = Text.assemble((f"rev {moved.revision}", "bold"), f" · {cause(moved)}, {duration(moved.seconds)}")
     for story in moved.stories[:3]:
-        if words := _story_words(story):
+        before, now = opened.get(story.path), stories.get(story.path)
+        if before is not None and now is not None and before.revision and before.revision < moved.revision:
+            misread_before = before.misread_count
+            if words := _edit_words(before.story, now):
+                text.append(" · ").append_text(words)
+        elif words := _story_words(story):
             text.append(" · ").append_text(words)
-    if moved.queue[0] != moved.queue[1]:
-        text.append(f" · misread {moved.queue[0]} → {moved.queue[1]}", style="bold")
+    if misread_before != moved.queue[1]:
+        text.append(f" · misread {misread_before} → {moved.queue[1]}", style="bold")
     for concept in sorted(moved.concepts, key=lambda move: move.bucket[0] == move.bucket[1]):
         words = concept_words(concept)
         if words.plain != concept.concept:  # it moved, but not in the two digits that are shown
@@ -119,8 +151,7 @@ def moved_line(moved: Moved) -> Text:
 
 def cause(moved: Moved) -> str:
     """What made a revision: files and how many texts the model ran."""
-    n_run = moved.cost.texts_run
-    texts = f"{n_run} text{'' if n_run == 1 else 's'} run"
+    texts = f"{counted(moved.cost.texts_run, 'text', 'texts')} run"
     if moved.cost.texts_cached:
         texts += f" ({moved.cost.texts_cached} from the cache)"
     if not moved.changes:
@@ -152,6 +183,24 @@ def _story_words(move: StoryMove) -> Text | None:
         f"story: {concept} {arrow(move.own)}, {move.rival[1]} {number(move.rival_score[1])}",
         style="green" if better else "yellow",
     )
+
+
+def _edit_words(before: StoryView, now: StoryView) -> Text | None:
+    """What became of a story since the writer came to it: its own score, its rival's, the flag."""
+    if now.own is None or now.rival is None or before.concept is None:
+        return None
+    better = before.own is None or now.own > before.own
+    text = Text(f"story: {plain(before.concept)} {arrow((before.own, now.own))}", style="green" if better else "yellow")
+    if before.rival in (None, now.rival):
+        text.append(f", {plain(now.rival)} {arrow((before.rival_score, now.rival_score))}")
+    else:
+        text.append(f", {plain(before.rival or '')} {number(before.rival_score)}")
+        text.append(f" → {plain(now.rival)} {number(now.rival_score)}")
+    if before.misread != now.misread:
+        text.append(", now misread" if now.misread else ", flag cleared")
+    elif now.misread:
+        text.append(", still misread")
+    return text
 
 
 def concept_words(move: ConceptMove) -> Text:

@@ -6,26 +6,25 @@ from dataclasses import replace
 from typing import ClassVar
 
 from rich.text import Text
-from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
-from textual.widgets import ContentSwitcher, Footer, Input, Static
+from textual.widgets import ContentSwitcher, Footer, Static
 
 from amygdala_tui.actions import ACTIONS
-from amygdala_tui.messages import ConceptOpened, ConceptSelected, StoryOpened, StorySelected
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.screens.dialogs import Help
 from amygdala_tui.widgets.concept import ConceptPane
 from amygdala_tui.widgets.engine import EnginePane
+from amygdala_tui.widgets.filter import Filter
 from amygdala_tui.widgets.inspector import Inspector
 from amygdala_tui.widgets.lines import LineList
 from amygdala_tui.widgets.queue import QueuePane
 from amygdala_tui.widgets.story import StoryPane
 from amygdala_tui.widgets.tree import BRANCH, CorpusTree
 from amygdala_tui.widgets.triage import TriagePane
-from amygdala_tui.words import engine_state, moved_line
+from amygdala_tui.words import Opened, engine_state, moved_line
 from amygdala_tui.workplace import Workplace
 from engine.plain import plain
 from engine.settings import Settings
@@ -61,6 +60,14 @@ class StudioScreen(Screen[None]):
         self.away = ""
         self.path: str | None = None
         self.concept: str | None = None
+        self.branch: str | None = None
+        """The tree's branch that is lit, where no story is."""
+        self._path_before_filter: str | None = None
+        self._opened: dict[str, Opened] = {}
+        """Stories as they were when they last became the selection."""
+        self._trail: list[str] = []
+        """Where `n` has led to in this sitting and `N` has not led back from."""
+        self._visited: set[str] = set()
         self._place = workplace
         self._is_up = False
 
@@ -73,8 +80,9 @@ class StudioScreen(Screen[None]):
         yield Static(id="status", markup=False)
         with Horizontal(id="body"):
             with Vertical(id="side"):
-                yield Input(placeholder="filter", id="filter", compact=True)
-                yield CorpusTree(id="tree")
+                tree = CorpusTree(id="tree")
+                yield Filter(narrow=tree.narrow, leave=self._focus_tree, id="filter")
+                yield tree
             with ContentSwitcher(initial="story", id="views"):
                 yield StoryPane(id="story")
                 yield TriagePane(id="triage")
@@ -88,7 +96,9 @@ class StudioScreen(Screen[None]):
     def on_mount(self) -> None:
         self._is_up = True
         self.add_class("-story", "-show-tree")  # a narrow screen starts with the tree: nothing is chosen yet
-        self.query_one("#filter").display = False
+        self.query_one(Filter).display = False
+        for rows in self.query(LineList):
+            rows.selector = self
         self.draw(self.mirror, self.away)
 
     def on_resize(self) -> None:
@@ -109,10 +119,15 @@ class StudioScreen(Screen[None]):
             self.path = None
         if self.concept not in mirror.concepts and not mirror.stories_of(self.concept or ""):
             self.concept = None
+        if self.path is not None and mirror.revision and self._opened[self.path].revision == 0:
+            self._remember(self.path)  # it was selected before there were numbers
+        self._light_selection()
         self.query_one(CorpusTree).show_mirror(mirror)
         self._draw_status()
         self._draw_moved()
         self._draw_view()
+        for rows in self.query(LineList):
+            rows.keep_lit()
 
     def _draw_progress(self) -> None:
         """Draw only what shows progress, which comes four times a second and must not repaint the rest."""
@@ -147,7 +162,9 @@ class StudioScreen(Screen[None]):
         elif doing is not None and doing.state == "failed":
             line = Text(f"failed: {plain(doing.detail)}", style="bold red").append("  (8: more)", style="not bold")
         else:
-            line = moved_line(moves[0]) if moves else Text("nothing has moved yet", style="dim")
+            line = Text("nothing has moved yet", style="dim")
+            if moves:
+                line = moved_line(moves[0], self._opened, self.mirror.stories)
         self.query_one("#moved", Static).update(line, layout=False)
 
     def _draw_view(self) -> None:
@@ -164,53 +181,68 @@ class StudioScreen(Screen[None]):
                 self.query_one(EnginePane).show(self._place.corpus, self._place.socket, self.mirror, self.away)
         self.query_one(Inspector).show(self.mirror, self.concept, self.path)
 
-    # The shared selection
+    # The selection: the row that is lit, in every list that has it
 
     def select_story(self, path: str) -> None:
         """Make a story the selection, and its concept with it."""
-        view = self.mirror.stories.get(path)
-        if view is None:
-            return
-        self.path = path
-        self._place.showing(path)
-        self.concept = view.concept or self.concept
-        self.query_one(CorpusTree).reveal(path)
-        self._draw_view()
+        if (view := self.mirror.stories.get(path)) is not None:
+            self._select(path, view.concept)
 
-    @on(LineList.Highlighted, "#tree")
-    def _tree_moved(self, event: LineList.Highlighted) -> None:
-        if not event.key.startswith(BRANCH):
-            self.select_story(event.key)
-        elif event.key.startswith(f"{BRANCH}concept/"):
-            self._select_concept(event.key.removeprefix(f"{BRANCH}concept/"))
+    def leads(self, rows: LineList) -> bool:
+        """The list with the keyboard leads; the tree also while the writer types the filter over it."""
+        return self.focused is rows or (rows.id == "tree" and isinstance(self.focused, Filter))
 
-    @on(LineList.Chosen, "#tree")
-    def _tree_chosen(self, event: LineList.Chosen) -> None:
-        self.select_story(event.key)
-        self.show_view("story")
+    def row_lit(self, rows: LineList, key: str | None) -> None:
+        """Make a lit row the selection."""
+        if rows.id == "triage-list":
+            if key is not None:
+                self._select_concept(key)
+        elif key is None:
+            self._select(None, None)
+        elif key.startswith(BRANCH):
+            concept = key.removeprefix(f"{BRANCH}concept/")
+            self._select(None, concept if concept in self.mirror.concepts else None, branch=key)
+        else:
+            self.select_story(key)
 
-    @on(StorySelected)
-    def _story_selected(self, event: StorySelected) -> None:
-        self.select_story(event.path)
-
-    @on(StoryOpened)
-    def _story_opened(self, event: StoryOpened) -> None:
-        self.select_story(event.path)
-        self.show_view("story")
-
-    @on(ConceptSelected)
-    def _concept_selected(self, event: ConceptSelected) -> None:
-        self._select_concept(event.concept)
-
-    @on(ConceptOpened)
-    def _concept_opened(self, event: ConceptOpened) -> None:
-        self._select_concept(event.concept)
-        self.show_view("concept")
+    def row_chosen(self, rows: LineList) -> None:
+        """Open what the lit row stands for."""
+        self.show_view("concept" if rows.id == "triage-list" else "story")
 
     def _select_concept(self, concept: str) -> None:
-        if concept in self.mirror.concepts:
-            self.concept = concept
-            self._draw_view()
+        view = self.mirror.stories.get(self.path or "")
+        self._select(self.path if view is not None and view.concept == concept else None, concept)
+
+    def _select(self, path: str | None, concept: str | None, branch: str | None = None) -> None:
+        if (path, concept, branch) == (self.path, self.concept, self.branch):
+            return
+        if path is not None and path != self.path:
+            self._remember(path)
+        if path != self.path:
+            self._place.showing(path)
+        self.path, self.concept, self.branch = path, concept, branch
+        self._light_selection()
+        self._draw_view()
+
+    def _remember(self, path: str) -> None:
+        """Keep a story's numbers of now: what an edit did is told from here on, however often it is saved."""
+        mirror = self.mirror
+        self._opened[path] = Opened(mirror.revision, mirror.stories[path], mirror.misread_count)
+
+    def _light_selection(self) -> None:
+        for rows in self.query(LineList):
+            match rows.id:
+                case "triage-list":
+                    rows.select(self.concept)
+                case "tree":
+                    rows.select(self.path or self.branch)
+                case _:
+                    rows.select(self.path)
+
+    @property
+    def _lit_story(self) -> str | None:
+        """The story that a key acts on: none while the keyboard is among concepts."""
+        return None if self.focused is self.query_one("#triage-list") else self.path
 
     # Views
 
@@ -222,10 +254,9 @@ class StudioScreen(Screen[None]):
         self._draw_status()
         self._draw_view()
         target = self.query_one(KEYBOARD[view])
-        target.focus()
-        selected = self.concept if view == "triage" else self.path
-        if isinstance(target, LineList) and selected is not None:
-            target.select(selected)
+        self.set_focus(target)  # at once: the next key may be in the queue already
+        if isinstance(target, LineList):
+            target.keep_lit()
 
     def action_show_story(self) -> None:
         self.show_view("story")
@@ -245,7 +276,7 @@ class StudioScreen(Screen[None]):
     def action_show_tree(self) -> None:
         self.remove_class("-show-inspector")
         self.toggle_class("-show-tree")
-        self.query_one(CorpusTree).focus()
+        self._focus_tree()
 
     def action_show_inspector(self) -> None:
         self.remove_class("-show-tree")
@@ -266,55 +297,66 @@ class StudioScreen(Screen[None]):
         self.notify("the tree is by concept" if by_concept else "the tree is by file", timeout=2)
 
     def action_filter(self) -> None:
-        field = self.query_one("#filter", Input)
+        field = self.query_one(Filter)
+        self._path_before_filter = self.path
         self.remove_class("-show-inspector")
         self.add_class("-show-tree")
         field.display = True
-        field.focus()
-
-    @on(Input.Changed, "#filter")
-    def _narrow(self, event: Input.Changed) -> None:
-        self.query_one(CorpusTree).narrow(event.value)
-
-    @on(Input.Submitted, "#filter")
-    def _filtered(self) -> None:
-        self.query_one(CorpusTree).focus()
+        self.set_focus(field)
 
     def action_close_filter(self) -> None:
-        field = self.query_one("#filter", Input)
+        field = self.query_one(Filter)
         if field.display:
+            self._focus_tree()
             field.value = ""
             field.display = False
-            self.query_one(CorpusTree).focus()
+            if self.path is None and self.branch is None and self._path_before_filter is not None:
+                self.select_story(self._path_before_filter)
+
+    def _focus_tree(self) -> None:
+        tree = self.query_one(CorpusTree)
+        self.set_focus(tree)
+        tree.keep_lit()
 
     # The queue
 
     def action_next_outlier(self) -> None:
-        self._step(1)
+        """Go to the worst misread story that was not visited in this sitting; after those, to the others by rank."""
+        queue = self.mirror.queue
+        ahead = [view for view in queue if view.path not in self._visited and view.path != self.path]
+        if not ahead:
+            words = "no numbers yet" if not self.mirror.revision else "nothing is in the queue"
+            self.notify("you have been to every story in the queue" if queue else words, timeout=3)
+            return
+        view = min(ahead, key=lambda view: (not view.misread, view.rank))
+        if self.path is not None and not self._trail:
+            self._trail.append(self.path)
+        self._trail.append(view.path)
+        self._visit(view.path)
 
     def action_previous_outlier(self) -> None:
-        self._step(-1)
+        """Go back to where `n` came from."""
+        self._trail = [path for path in self._trail if path in self.mirror.stories]
+        while self._trail and self._trail[-1] == self.path:
+            self._trail.pop()
+        if not self._trail:
+            self.notify("that was the first one", timeout=3)
+            return
+        self._visit(self._trail[-1])
 
-    def _step(self, step: int) -> None:
-        """Go on through the queue from the selected story; if that is not in the queue, go to its start."""
-        paths = [view.path for view in self.mirror.queue]
-        if not paths:
-            self.notify("nothing is in the queue" if self.mirror.revision else "no numbers yet", timeout=3)
-            return
-        place = paths.index(self.path) + step if self.path in paths else 0
-        if not 0 <= place < len(paths):
-            self.notify("that was the last one in the queue" if step > 0 else "that was the first one", timeout=3)
-            return
-        self.select_story(paths[place])
-        self.show_view("queue" if self.view == "queue" else "story")
+    def _visit(self, path: str) -> None:
+        self._visited.add(path)
+        view = "queue" if self.view == "queue" and self.mirror.stories[path].rank is not None else "story"
+        self.show_view(view)
+        self.select_story(path)
 
     # What the app does, since it owns the terminal and the link to the engine
 
     def action_edit(self) -> None:
-        self._place.edit(self.path)
+        self._place.edit(self._lit_story)
 
     def action_retrain(self) -> None:
-        self._place.retrain(self.mirror, self.concept, self.path)
+        self._place.retrain(self.mirror, self.concept, self._lit_story)
 
     def action_cancel(self) -> None:
         self._place.cancel(self.mirror)

@@ -10,9 +10,8 @@ from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Static
 
 from amygdala_tui.mirror import Mirror
-from amygdala_tui.widgets.lines import Line
-from amygdala_tui.widgets.story_list import StoryList
-from amygdala_tui.words import bar, number, sparkline, state_sign
+from amygdala_tui.widgets.lines import Line, LineList
+from amygdala_tui.words import bar, counted, number, sparkline, state_sign
 from engine.plain import plain
 from engine.results import ConceptQuality
 from engine.wire.snapshot import ConceptView, StoryView
@@ -27,7 +26,7 @@ class ConceptPane(Vertical):
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="concept-scroll"):
             yield Static(id="concept-head", markup=False)
-        yield StoryList(id="concept-stories", empty="")
+        yield LineList(id="concept-stories", empty="")
 
     def show(self, mirror: Mirror, concept: str | None) -> None:
         """Draw one concept."""
@@ -36,7 +35,7 @@ class ConceptPane(Vertical):
         stories = mirror.stories_of(concept) if concept else []
         heading = [Line("", partial(_draw_heading, len(stories)), is_heading=True)] if stories else []
         lines = [Line(story.path, partial(_draw_story, story)) for story in stories]
-        self.query_one(StoryList).show(heading + lines)
+        self.query_one(LineList).show(heading + lines)
 
 
 def report(view: ConceptView | None, middle: int | None, concept: str | None) -> Text:
@@ -90,7 +89,7 @@ def _nearest(quality: ConceptQuality) -> Text:
 
 
 def _draw_heading(count: int, _width: int) -> Text:
-    return Text(f"its {count} files, least aligned first", style="bold")
+    return Text(f"its {counted(count, 'file', 'files')}, least aligned first", style="bold")
 
 
 def _draw_story(view: StoryView, width: int) -> Text:

@@ -10,7 +10,7 @@ from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from amygdala_tui.mirror import Mirror
-from amygdala_tui.words import bar, engine_state, moved_line, progress, stages
+from amygdala_tui.words import bar, counted, engine_state, moved_line, progress, stages
 from engine import paths
 from engine.plain import plain
 from engine.settings import Settings
@@ -41,8 +41,8 @@ def report(corpus: Path, socket: Path, mirror: Mirror, away: str) -> Text:
         if doing.note:
             text.append(f"\n{plain(doing.note)}", style="yellow")
         if doing.waiting:
-            stories = "story has" if doing.waiting == 1 else "stories have"
-            text.append(f"\n{doing.waiting} {stories} changed since the numbers were computed (r: retrain)")
+            stories = counted(doing.waiting, "story has", "stories have")
+            text.append(f"\n{stories} changed since the numbers were computed (r: retrain)")
         if doing.total:
             text.append(f"\n{bar(doing.done / doing.total, BAR_WIDTH):<{BAR_WIDTH}} {progress(doing)}", style="cyan")
     text.append(f"\n\ncorpus   {plain(str(corpus))}\nsocket   {socket}\nlog      {paths.log_path()}")
@@ -51,7 +51,7 @@ def report(corpus: Path, socket: Path, mirror: Mirror, away: str) -> Text:
     if mirror.settings is not None:
         text.append_text(_settings(mirror.settings, mirror.layers))
     if mirror.problems:
-        text.append(f"\n\n{len(mirror.problems)} problems in the corpus", style="bold")
+        text.append(f"\n\n{counted(len(mirror.problems), 'problem', 'problems')} in the corpus", style="bold")
         for problem in mirror.problems:
             text.append(f"\n{problem.severity:<8}", style="red" if problem.severity == "error" else "yellow")
             text.append(f"{plain(problem.path)}: {plain(problem.message)}")

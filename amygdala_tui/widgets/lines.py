@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
-from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -26,8 +25,26 @@ class Line:
     is_heading: bool = False
 
 
+class Selector(Protocol):
+    """Who owns the selection that lists show (the screen). It is told of each move at once, by a call: the next key
+    may be in the queue already, and must act on the row that is lit when it comes."""
+
+    def leads(self, rows: LineList) -> bool:
+        """Whether the selection is to move to another row of this list, when the selected row leaves it."""
+
+    def row_lit(self, rows: LineList, key: str | None) -> None:
+        """The light of this list came to a row; None: the list that leads has no rows."""
+
+    def row_chosen(self, rows: LineList) -> None:
+        """The writer pressed Enter, or clicked on the lit row."""
+
+
 class LineList(ScrollView, can_focus=True):
-    """A list with a cursor, moved by arrows, hjkl, paging keys and the mouse."""
+    """A list that lights the selected row, moved by arrows, hjkl, paging keys and the mouse.
+
+    Only the selection is ever lit. A list without the selected row lights none, unless it leads: then the selection
+    moves to the row at the same place.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "cursor(-1)", "up", show=False),
@@ -44,59 +61,48 @@ class LineList(ScrollView, can_focus=True):
 
     cursor: reactive[int] = reactive(0, repaint=False)
 
-    @dataclass
-    class Highlighted(Message):
-        """The writer moved the cursor to another row."""
-
-        list: LineList
-        key: str
-
-        @property
-        def control(self) -> LineList:
-            return self.list
-
-    @dataclass
-    class Chosen(Message):
-        """The writer pressed Enter, or clicked on the row under the cursor."""
-
-        list: LineList
-        key: str
-
-        @property
-        def control(self) -> LineList:
-            return self.list
-
     def __init__(self, *, id: str | None = None, empty: str = "") -> None:
         super().__init__(id=id)
         self._lines: Sequence[Line] = ()
         self._places: dict[str, int] = {}
         self._empty = empty
+        self._selected: str | None = None
+        """The key of the selection, whether this list has such a row or not."""
+        self.selector: Selector | None = None
 
     @property
     def key(self) -> str | None:
-        """What the row under the cursor stands for."""
-        return self._lines[self.cursor].key if self._lines else None
+        """What the lit row stands for; None if none is lit."""
+        return self._selected if self._selected in self._places else None
 
     def show(self, lines: Sequence[Line], empty: str | None = None) -> None:
-        """Show these rows. The cursor stays on its row's key, or else at its place in the list."""
-        key = self.key
+        """Show these rows, the selected one lit."""
         self._lines = lines
         self._places = {line.key: place for place, line in enumerate(lines) if not line.is_heading}
         self._empty = self._empty if empty is None else empty
         size = Size(self.size.width, max(1, len(lines)))
         if size != self.virtual_size:
             self.virtual_size = size
-        self.set_reactive(LineList.cursor, self._landing(self._places.get(key or "", self.cursor)))
+        self.set_reactive(LineList.cursor, self._places.get(self._selected or "", self._landing(self.cursor)))
         self.refresh()
         self._redraw(self.cursor, self.cursor)
+        self.keep_lit()
 
-    def select(self, key: str) -> None:
-        """Put the cursor on a row, without a message; does nothing if there is no such row."""
-        place = self._places.get(key)
-        if place is not None and place != self.cursor:
-            old = self.cursor
-            self.set_reactive(LineList.cursor, place)
-            self._redraw(old, place)
+    def select(self, key: str | None) -> None:
+        """Light the row of the selection, if it is here."""
+        self._selected = key
+        old, place = self.cursor, self._places.get(key or "", self.cursor)
+        self.set_reactive(LineList.cursor, place)
+        self._redraw(old, place)
+
+    def keep_lit(self) -> None:
+        """Where this list leads and the selected row is not in it: move the selection to the row at the cursor."""
+        if self.key is not None or self.selector is None or not self.selector.leads(self):
+            return
+        line = self._lines[self.cursor] if self._lines else None
+        self._selected = line.key if line is not None and not line.is_heading else None
+        self.refresh_line(self.cursor)
+        self.selector.row_lit(self, self._selected)
 
     def render_line(self, y: int) -> Strip:
         width = self.scrollable_content_region.width
@@ -109,7 +115,7 @@ class LineList(ScrollView, can_focus=True):
         else:
             text = self._lines[place].draw(width).copy()
         text.truncate(width, overflow="ellipsis", pad=True)
-        if self._lines and place == self.cursor:
+        if self.key is not None and place == self.cursor:
             text.stylize(Style(reverse=True) if self.has_focus else Style(bold=True, underline=True))
         return Strip(text.render(self.app.console), width).apply_style(base)
 
@@ -117,6 +123,7 @@ class LineList(ScrollView, can_focus=True):
         self.virtual_size = Size(event.size.width, max(1, len(self._lines)))
 
     def on_focus(self) -> None:
+        self.keep_lit()
         self.refresh_line(self.cursor)
 
     def on_blur(self) -> None:
@@ -126,7 +133,7 @@ class LineList(ScrollView, can_focus=True):
         place = event.y + self.scroll_offset.y
         if not 0 <= place < len(self._lines) or self._lines[place].is_heading:
             return
-        if place == self.cursor:
+        if self._lines[place].key == self.key:
             self.action_choose()
         else:
             self._move_to(place)
@@ -147,8 +154,8 @@ class LineList(ScrollView, can_focus=True):
         self._move_to(self._landing(0 if side < 0 else len(self._lines) - 1))
 
     def action_choose(self) -> None:
-        if self._lines and not self._lines[self.cursor].is_heading:
-            self.post_message(self.Chosen(self, self._lines[self.cursor].key))
+        if self.key is not None and self.selector is not None:
+            self.selector.row_chosen(self)
 
     def _landing(self, place: int) -> int:
         """The next row, downwards or else upwards, that can hold the cursor."""
@@ -161,11 +168,11 @@ class LineList(ScrollView, can_focus=True):
         return next((row for span in (below, above) for row in span if not self._lines[row].is_heading), place)
 
     def _move_to(self, place: int) -> None:
-        if not self._lines or place == self.cursor:
+        if not self._lines or self._lines[place].is_heading or self._lines[place].key == self.key:
             return
-        old, self.cursor = self.cursor, place
-        self._redraw(old, place)
-        self.post_message(self.Highlighted(self, self._lines[place].key))
+        self.select(self._lines[place].key)
+        if self.selector is not None:
+            self.selector.row_lit(self, self.key)
 
     def _redraw(self, old: int, new: int) -> None:
         top, height = self.scroll_offset.y, self.size.height

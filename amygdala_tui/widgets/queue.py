@@ -10,9 +10,8 @@ from textual.containers import Vertical
 from textual.widgets import Static
 
 from amygdala_tui.mirror import Mirror
-from amygdala_tui.widgets.lines import Line
-from amygdala_tui.widgets.story_list import StoryList
-from amygdala_tui.words import fit, number, state_sign
+from amygdala_tui.widgets.lines import Line, LineList
+from amygdala_tui.words import counted, fit, number, state_sign
 from engine.plain import plain
 from engine.wire.snapshot import StoryView
 
@@ -26,7 +25,7 @@ class QueuePane(Vertical):
 
     def compose(self) -> ComposeResult:
         yield Static(id="queue-head", markup=False)
-        yield StoryList(id="queue-list", empty="nothing in the queue")
+        yield LineList(id="queue-list", empty="nothing in the queue")
 
     def show(self, mirror: Mirror) -> None:
         """Draw this state."""
@@ -36,11 +35,15 @@ class QueuePane(Vertical):
         queue = mirror.queue
         misread = [view for view in queue if view.misread]
         least_aligned = [view for view in queue if not view.misread]
-        count = "1 story reads" if len(misread) == 1 else f"{len(misread) or 'no'} stories read"
+        count = counted(len(misread), "story reads", "stories read") if misread else "no stories read"
+        if len(least_aligned) == 1:
+            rest = "; 1 more is the least aligned of its concept"
+        else:
+            rest = f"; {len(least_aligned)} more are the least aligned of their concept"
         self.query_one("#queue-head", Static).update(
             Text.assemble(
                 (f"{count} as another concept", "bold yellow" if misread else "bold green"),
-                (f"; {len(least_aligned)} more are the least aligned of their concept", "dim"),
+                (rest, "dim"),
             )
         )
         width = max((len(view.concept or "") for view in queue), default=0)
@@ -49,7 +52,7 @@ class QueuePane(Vertical):
             lines.append(Line("", _draw_divider, is_heading=True))
             lines += [_line(view, place, width) for place, view in enumerate(least_aligned, len(misread) + 1)]
         empty = "no numbers yet (8 shows what the engine is doing)" if mirror.revision == 0 else "nothing in the queue"
-        self.query_one(StoryList).show(lines, empty=empty)
+        self.query_one(LineList).show(lines, empty=empty)
 
 
 def _line(view: StoryView, place: int, concept_width: int) -> Line:

@@ -14,6 +14,7 @@ from textual.widgets import Static
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.words import bar, number, state_sign, title
 from engine.plain import plain
+from engine.threads import in_thread
 from engine.wire.snapshot import StoryView
 
 SHOWN_BYTES = 1 << 16
@@ -29,16 +30,31 @@ class StoryPane(Vertical):
         with VerticalScroll(id="story-scroll"):
             yield Static(id="story-text", markup=False)
 
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self._path: str | None = None
+
     def show(self, corpus: Path, mirror: Mirror, path: str | None) -> None:
         """Show a story as it is on disk now."""
         view = mirror.stories.get(path) if path else None
         if view is None:
             self.query_one("#story-head", Static).update(Text("Choose a story in the tree.", style="dim"))
-            self.query_one("#story-text", Static).update("")
+            self._show_text(None, "")
             return
         self.query_one("#story-head", Static).update(head(view))
         # a file that the engine refuses to read (a link out of the corpus, for example) is not shown either
-        text = Text("(not read)", style="dim") if view.state == "error" else read(corpus / view.path)
+        if view.state == "error":
+            self._show_text(path, Text("(not read)", style="dim"))
+            return
+        if path != self._path:
+            self._show_text(path, "")
+        self.run_worker(self._read(path, corpus / view.path), group="read", exclusive=True)
+
+    async def _read(self, path: str | None, file: Path) -> None:
+        self._show_text(path, await in_thread(read, file))
+
+    def _show_text(self, path: str | None, text: Text | str) -> None:
+        self._path = path
         self.query_one("#story-text", Static).update(text)
 
 

@@ -37,7 +37,7 @@ class CorpusTree(LineList):
         self._by_concept = False
 
     def show_mirror(self, mirror: Mirror) -> None:
-        """Draw this state; open branches and the cursor stay."""
+        """Draw this state; open branches stay open."""
         if mirror.stories is not self._mirror.stories:
             self._mirror = mirror
             self._rebuild()
@@ -53,16 +53,12 @@ class CorpusTree(LineList):
         self._rebuild()
         return self._by_concept
 
-    def reveal(self, path: str) -> None:
-        """Put the cursor on a story, opening the branches above it."""
-        view = self._mirror.stories.get(path)
-        if view is None:
-            return
-        branches = set(_branches(view, self._by_concept))
-        if not branches <= self._open:
-            self._open |= branches
+    def select(self, key: str | None) -> None:
+        """Light a story, opening the branches above it, or a branch."""
+        super().select(key)
+        view = self._mirror.stories.get(key or "")
+        if view is not None and not self._filter and not self._open.issuperset(_branches(view, self._by_concept)):
             self._rebuild()
-        self.select(path)
 
     def action_choose(self) -> None:
         key = self.key or ""
@@ -96,6 +92,8 @@ class CorpusTree(LineList):
             self._move_to(place)
 
     def _rebuild(self) -> None:
+        if (selected := self._mirror.stories.get(self._selected or "")) is not None:
+            self._open.update(_branches(selected, self._by_concept))
         views = [view for view in self._mirror.stories.values() if self._filter in view.path.casefold()]
         is_open: Callable[[str], bool] = (lambda _: True) if self._filter else self._open.__contains__
         lines = _by_concept(views, is_open) if self._by_concept else _by_file(views, is_open)

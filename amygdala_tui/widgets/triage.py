@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Static
 
-from amygdala_tui.messages import ConceptOpened, ConceptSelected
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.widgets.lines import Line, LineList
 from amygdala_tui.words import number
@@ -49,14 +48,6 @@ class TriagePane(Vertical):
         """Sort by the next column."""
         self._sort = (self._sort + 1) % len(SORTS)
         self._rebuild()
-
-    def on_line_list_highlighted(self, event: LineList.Highlighted) -> None:
-        event.stop()
-        self.post_message(ConceptSelected(event.key))
-
-    def on_line_list_chosen(self, event: LineList.Chosen) -> None:
-        event.stop()
-        self.post_message(ConceptOpened(event.key))
 
     def _rebuild(self) -> None:
         mirror = self._mirror

@@ -309,13 +309,14 @@ async def test_a_failure_is_told_whatever_view_is_shown(corpus: Path, engine: En
         await shows(app, "#moved", "failed: --model /no/such/model: no such folder")
 
 
-async def test_a_concept_whose_last_story_went_is_no_longer_selected(corpus: Path, engine: Engine) -> None:
+async def test_when_the_selected_story_goes_the_selection_moves_with_the_light(corpus: Path, engine: Engine) -> None:
     async with studio(corpus, engine.socket) as (app, _):
         screen(app).select_story("stories/lonely.txt")
         for file in corpus.rglob("lonely.txt"):
             file.unlink()
-        await eventually_async(lambda: screen(app).concept is None)
-        await shows(app, "#inspector", "no concept selected")
+        await eventually_async(lambda: "stories/lonely.txt" not in screen(app).mirror.stories)
+        await eventually_async(lambda: screen(app).concept != "lonely")
+        assert screen(app).query_one("#tree", LineList).key == screen(app).path
 
 
 async def test_cancel_says_when_there_is_nothing_to_cancel(corpus: Path, engine: Engine) -> None:

@@ -19,18 +19,23 @@ class Host(App[None]):
 
     def __init__(self, widget: LineList) -> None:
         super().__init__()
+        widget.selector = self
         self.widget = widget
-        self.highlighted: list[str] = []
-        self.chosen: list[str] = []
+        self.is_leading = True
+        self.lit: list[str | None] = []
+        self.chosen: list[str | None] = []
 
     def compose(self) -> ComposeResult:
         yield self.widget
 
-    def on_line_list_highlighted(self, event: LineList.Highlighted) -> None:
-        self.highlighted.append(event.key)
+    def leads(self, rows: LineList) -> bool:
+        return rows is self.widget and self.is_leading
 
-    def on_line_list_chosen(self, event: LineList.Chosen) -> None:
-        self.chosen.append(event.key)
+    def row_lit(self, _rows: LineList, key: str | None) -> None:
+        self.lit.append(key)
+
+    def row_chosen(self, rows: LineList) -> None:
+        self.chosen.append(rows.key)
 
 
 def lines(*keys: str) -> list[Line]:
@@ -51,7 +56,7 @@ async def test_the_cursor_skips_headings_and_stops_at_the_ends() -> None:
         app.widget.show(lines("#one", "a", "#two", "b", "c"))
         assert app.widget.key == "a"
         await pilot.press("down", "down", "down", "k", "k", "k")
-        assert app.highlighted == ["b", "c", "b", "a"]
+        assert app.lit[-5:] == ["a", "b", "c", "b", "a"]
         await pilot.press("G", "enter")
         assert app.chosen == ["c"]
 
@@ -69,6 +74,18 @@ async def test_the_cursor_stays_on_its_row_when_rows_come_and_go() -> None:
         assert app.widget.key is None
         await pilot.press("down", "enter", "end", "pagedown")
         assert app.chosen == []
+
+
+async def test_a_list_that_does_not_lead_lights_the_selection_or_nothing() -> None:
+    app = Host(LineList())
+    app.is_leading = False
+    async with app.run_test():
+        app.widget.select("b")
+        app.widget.show(lines("a", "b"))
+        assert app.widget.key == "b"
+        app.widget.show(lines("a", "c"))
+        assert app.widget.key is None
+        assert app.lit == []
 
 
 async def test_ten_thousand_rows_draw_only_what_is_on_screen() -> None:
@@ -149,11 +166,11 @@ async def test_the_tree_narrows_to_what_is_typed_and_groups_by_concept() -> None
         assert [row.split()[1] for row in shown(tree) if row] == ["baseline", "fear", "joy"]
 
 
-async def test_revealing_a_story_opens_the_branches_above_it() -> None:
+async def test_selecting_a_story_opens_the_branches_above_it() -> None:
     tree = CorpusTree(id="tree")
     async with Host(tree).run_test(size=(40, 20)):
         tree.show_mirror(STORIES)
-        tree.reveal("paired/snow/fear.txt")
+        tree.select("paired/snow/fear.txt")
         assert tree.key == "paired/snow/fear.txt"
 
 

@@ -1,0 +1,239 @@
+"""One selection: the row that is lit is the one that keys act on, whatever came before."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from textual import events
+from textual.pilot import Pilot
+
+from amygdala_tui.app import Studio
+from amygdala_tui.link import Link
+from amygdala_tui.messages import EngineSaid
+from amygdala_tui.mirror import Mirror
+from amygdala_tui.screens.studio import StudioScreen
+from amygdala_tui.widgets.lines import LineList
+from engine.wire.snapshot import StoryView
+from tests.amygdala_tui.making import concept, mirror, misread, story
+
+SCENARIOS = ("bus", "cake", "snow", "train")
+CONCEPTS = ("calm", "joyful", "weary")
+
+
+class Studied(Studio):
+    """A studio without an engine, which notes what it would open in an editor."""
+
+    def __init__(self, corpus: Path) -> None:
+        super().__init__(corpus, corpus / "e.sock")
+        self.opened: list[str | None] = []
+
+    def edit(self, path: str | None) -> None:
+        self.opened.append(path)
+
+    @property
+    def studio(self) -> StudioScreen:
+        return self._studio
+
+    def burst(self, *keys: str) -> None:
+        """Type keys so fast that all wait before the first is handled."""
+        for key in keys:
+            name, character = {"/": ("slash", "/"), "\r": ("enter", "\r")}.get(key, (key, key))
+            self.post_message(events.Key(name, character))
+
+
+@asynccontextmanager
+async def studied(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, corpus: Mirror, size: tuple[int, int] = (120, 40)
+) -> AsyncIterator[tuple[Studied, Pilot[None]]]:
+    async def nothing(_self: object) -> None:
+        await asyncio.sleep(3600)
+
+    monkeypatch.setattr(Link, "run", nothing)
+    monkeypatch.setattr(Studio, "_look", nothing)
+    app = Studied(folder)
+    async with app.run_test(size=size) as pilot:
+        app.post_message(EngineSaid(corpus))
+        await pilot.pause()
+        yield app, pilot
+
+
+def corpus_of(n_misread: int = 4) -> Mirror:
+    paths = [f"paired/{scenario}/{name}.txt" for scenario in SCENARIOS for name in CONCEPTS]
+    views = [misread(path, "other", rank) for rank, path in enumerate(paths[:n_misread])]
+    views += [story(path, rank=rank, alignment=0.1) for rank, path in enumerate(paths[n_misread:9], n_misread)]
+    views += [story(path) for path in paths[9:]]
+    views += [story(f"stories/{name}.txt") for name in CONCEPTS]
+    return mirror(views, [concept(name) for name in CONCEPTS])
+
+
+def with_story(corpus: Mirror, view: StoryView) -> Mirror:
+    return replace(corpus, stories=corpus.stories | {view.path: view}, revision=corpus.revision + 1)
+
+
+def without_story(corpus: Mirror, path: str) -> Mirror:
+    return replace(
+        corpus,
+        stories={kept: view for kept, view in corpus.stories.items() if kept != path},
+        revision=corpus.revision + 1,
+    )
+
+
+def assert_the_light_is_the_selection(app: Studied) -> None:
+    studio = app.studio
+    for rows in studio.query(LineList):
+        match rows.id:
+            case "triage-list":
+                assert rows.key in (studio.concept, None)
+            case "tree":
+                assert rows.key in (studio.path or studio.branch, None)
+            case _:
+                assert rows.key in (studio.path, None)
+    keyboard = studio.focused
+    n_opened = len(app.opened)
+    studio.action_edit()
+    path = app.opened.pop(n_opened)
+    if isinstance(keyboard, LineList):
+        is_story = keyboard.key in studio.mirror.stories
+        assert path == (keyboard.key if is_story else None)
+    assert path is None or path in studio.mirror.stories
+    view = studio.mirror.stories.get(studio.path or "")
+    assert view is None or view.concept == studio.concept
+
+
+def lit_row(rows: LineList) -> str:
+    """The text of the row that is drawn in reverse, or bold and underlined."""
+    drawn = [rows.render_line(y) for y in range(rows.size.height)]
+    lit = [
+        strip.text
+        for strip in drawn
+        if any(piece.style is not None and (piece.style.reverse or piece.style.underline) for piece in strip)
+    ]
+    assert len(lit) <= 1
+    return lit[0] if lit else ""
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("size", [(120, 40), (80, 24)])
+async def test_whatever_came_before_the_lit_row_is_what_e_opens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, size: tuple[int, int]
+) -> None:
+    chance = random.Random(seed)
+    corpus = corpus_of()
+    bursts = ["/joy\r\r", "/bus\r", "/nowhere\r", "/w\rj", "jj", "3j", "2j\r", "4jj"]
+    keys = [*"jjkkgG1234bsnNhltlh8", "enter", "escape", "tab", "pagedown"]
+    async with studied(tmp_path, monkeypatch, corpus, size) as (app, pilot):
+        for _ in range(60):
+            match chance.randrange(4):
+                case 0:
+                    app.burst(*chance.choice(bursts))
+                case 1:
+                    path = chance.choice(list(corpus_of().stories))
+                    view = chance.choice([misread(path, "calm", chance.randrange(9)), story(path)])
+                    corpus = chance.choice([with_story(corpus, view), without_story(corpus, path)])
+                    app.post_message(EngineSaid(corpus))
+                case _:
+                    await pilot.press(chance.choice(keys))
+            await pilot.pause()
+            assert_the_light_is_the_selection(app)
+
+
+async def test_a_filter_moves_the_selection_to_what_it_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with studied(tmp_path, monkeypatch, corpus_of()) as (app, pilot):
+        await pilot.press("n")
+        app.burst(*"/weary\r\r", "e")
+        await pilot.pause()
+        assert_the_light_is_the_selection(app)
+        assert app.studio.mirror.stories.keys() >= {app.studio.path}
+        assert app.opened == [app.studio.path]
+        assert app.studio.path is not None
+        assert "weary" in app.studio.path
+        await pilot.press("escape")
+        assert "weary" in lit_row(app.studio.query_one("#tree", LineList))
+
+
+async def test_a_word_typed_at_once_after_a_slash_is_a_filter_not_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with studied(tmp_path, monkeypatch, corpus_of()) as (app, pilot):
+        await pilot.press("n")
+        app.burst(*"/never")
+        await pilot.pause()
+        assert app.opened == []
+        assert app.is_running
+        await pilot.press("escape")
+        assert app.studio.path == "paired/bus/calm.txt"
+
+
+async def test_a_story_that_leaves_the_queue_hands_the_light_and_the_selection_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with studied(tmp_path, monkeypatch, corpus_of()) as (app, pilot):
+        await pilot.press("3", "j")
+        assert app.studio.path == "paired/bus/joyful.txt"
+        app.post_message(EngineSaid(with_story(corpus_of(), story("paired/bus/joyful.txt"))))
+        await pilot.pause()
+        await pilot.press("e")
+        assert app.opened == ["paired/bus/weary.txt"]
+        assert "weary" in lit_row(app.studio.query_one("#queue-list", LineList))
+
+
+async def test_at_the_start_the_lit_row_is_the_selection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with studied(tmp_path, monkeypatch, corpus_of()) as (app, pilot):
+        await pilot.press("3", "e")
+        assert app.opened == ["paired/bus/calm.txt"]
+    async with studied(tmp_path, monkeypatch, corpus_of()) as (app, pilot):
+        await pilot.press("2", "e", "4", "e")
+        assert app.opened == [None, "paired/bus/calm.txt"]
+        assert app.studio.concept == "calm"
+
+
+async def test_the_tree_grouped_otherwise_lights_the_same_story(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with studied(tmp_path, monkeypatch, corpus_of()) as (app, pilot):
+        await pilot.press("n")
+        for _ in range(2):
+            await pilot.press("b")
+            assert app.studio.query_one("#tree", LineList).key == app.studio.path == "paired/bus/calm.txt"
+
+
+async def test_n_leads_to_the_worst_misread_story_not_visited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with studied(tmp_path, monkeypatch, corpus_of(n_misread=3)) as (app, pilot):
+        await pilot.press("n")
+        first = app.studio.path
+        assert first == "paired/bus/calm.txt"
+        mended = with_story(corpus_of(n_misread=3), story(first, rank=8, alignment=-0.1))
+        app.post_message(EngineSaid(mended))
+        await pilot.pause()
+        await pilot.press("n")
+        assert app.studio.path == "paired/bus/joyful.txt"
+        await pilot.press("n", "n")
+        assert app.studio.path == "paired/cake/calm.txt"  # no misread story is left: the others, by rank
+        await pilot.press("N", "N", "N")
+        assert app.studio.path == first
+        await pilot.press("n")
+        assert app.studio.path == "paired/cake/joyful.txt"
+
+
+async def test_a_burst_of_engine_events_is_one_draw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draws: list[int] = []
+    draw = StudioScreen.draw
+
+    def counted(self: StudioScreen, state: Mirror, away: str) -> None:
+        draws.append(state.revision)
+        draw(self, state, away)
+
+    monkeypatch.setattr(StudioScreen, "draw", counted)
+    async with studied(tmp_path, monkeypatch, corpus_of()) as (app, pilot):
+        draws.clear()
+        for revision in range(2, 200):
+            app.post_message(EngineSaid(replace(corpus_of(), revision=revision)))
+        await pilot.pause()
+        assert draws[-1] == 199
+        assert len(draws) <= 2
