@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -200,7 +201,7 @@ class Studio(App[None]):
             self._request(protocol.Cancel)
 
     def showing(self, path: str | None) -> None:
-        self.run_worker(self._link.show(path), group="showing", exclusive=True)
+        self.run_worker(partial(self._link.show, path), group="showing", exclusive=True)
 
     def toggle_live(self, mirror: Mirror) -> None:
         if mirror.doing is None:

@@ -307,10 +307,11 @@ class StudioScreen(Screen[None]):
     def action_close_filter(self) -> None:
         field = self.query_one(Filter)
         if field.display:
+            nothing_matched = self.path is None and self.branch is None
             self._focus_tree()
             field.value = ""
             field.display = False
-            if self.path is None and self.branch is None and self._path_before_filter is not None:
+            if nothing_matched and self._path_before_filter is not None:
                 self.select_story(self._path_before_filter)
 
     def _focus_tree(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from functools import partial
 from pathlib import Path
 
 from rich.text import Text
@@ -48,7 +49,7 @@ class StoryPane(Vertical):
             return
         if path != self._path:
             self._show_text(path, "")
-        self.run_worker(self._read(path, corpus / view.path), group="read", exclusive=True)
+        self.run_worker(partial(self._read, path, corpus / view.path), group="read", exclusive=True)
 
     async def _read(self, path: str | None, file: Path) -> None:
         self._show_text(path, await in_thread(read, file))

@@ -80,6 +80,13 @@ def test_a_writers_own_keys_are_read_and_unknown_ones_named(tmp_path: Path, monk
     assert "fly" in trouble
     actions.keymap_path().write_text('[keys]\nedit = "q"\n')
     assert "q is the key of two actions" in actions.load_keymap()[1]
+    actions.keymap_path().write_bytes(b'\xef\xbb\xbf[keys]\r\nedit = "E"\r\n')
+    assert actions.load_keymap() == ({"edit": "E"}, "")
+    for malformed in (b"\xff\xfe", b"keys = " + b"[" * 20_000 + b"]" * 20_000, b"keys = " + b"9" * 6_000):
+        actions.keymap_path().write_bytes(malformed)
+        keys, trouble = actions.load_keymap()
+        assert keys == {}
+        assert "keys.toml" in trouble
     actions.keymap_path().write_text("keys = 3\n")
     assert actions.load_keymap()[0] == {}
     actions.keymap_path().write_text("[keys\n")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amygdala_tui.mirror import KEPT_MOVES, Mirror, OutOfStep, follow, from_disk
-from engine.corpus import Corpus, Story
+from engine.corpus import Corpus, Problem, Story
 from engine.results import Cost
 from engine.service.hosting.views import differing
 from engine.wire.protocol import Changed, Progressed
@@ -54,6 +54,15 @@ def test_an_engine_that_has_not_scanned_yet_does_not_empty_the_tree() -> None:
     unscanned = msgspec.structs.replace(snapshot([], revision=0), doing=Doing(state="scanning"))
     assert follow(known, unscanned).stories == known.stories
     assert follow(known, snapshot([], revision=0)).stories == {}
+
+
+def test_problems_that_were_mended_while_the_studio_was_away_are_gone() -> None:
+    problem = Problem(path="stories/joy.txt", severity="error", code="unreadable", message="no UTF-8")
+    before = follow(Mirror(), msgspec.structs.replace(snapshot([]), problems=[problem]))
+    assert before.problems == (problem,)
+    scanning = msgspec.structs.replace(snapshot([]), doing=Doing(state="scanning"))
+    assert follow(before, scanning).problems == (problem,)
+    assert follow(before, snapshot([])).problems == ()
 
 
 def test_a_change_replaces_adds_and_removes() -> None:

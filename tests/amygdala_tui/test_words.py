@@ -55,6 +55,25 @@ def test_titles(path: str, expected: str) -> None:
     assert words.title(path) == expected
 
 
+def test_an_edit_is_told_from_where_the_writer_came_to_the_story() -> None:
+    path = "stories/joy.txt"
+    opened = {path: words.Opened(revision=1, story=misread(path, "fear"), misread_count=6)}
+    now = {path: story(path, own=0.02, rival="calm", rival_score=0.31)}
+    last_save = StoryMove(path=path, own=(0.01, 0.02), rival=("calm", "calm"), rival_score=(0.3, 0.31))
+    moved = Moved(
+        revision=4, cause="edited", changes=[Change(path=path, kind="edited")], cost=COST, seconds=0.1,
+        stages=Stages(scanning=0, waiting=0, forward=0, statistics=0, showing=0), concepts=[], stories=[last_save],
+        queue=(5, 5),
+    )  # fmt: skip
+    line = words.moved_line(moved, opened, now).plain
+    assert "story: joy -0.10 → 0.02, fear 0.40 → calm 0.31, flag cleared · misread 6 → 5" in line
+    assert "story: joy 0.01 → 0.02, calm 0.31" in words.moved_line(moved).plain
+
+
+def test_one_thing_is_singular() -> None:
+    assert [words.counted(count, "story", "stories") for count in (0, 1, 2)] == ["0 stories", "1 story", "2 stories"]
+
+
 def test_a_long_name_is_cut_in_its_middle() -> None:
     assert words.fit("a-person-waits-for-a-train-s1", 16) == "a-person-w…in-s1"
     assert words.fit("night-bus", 16) == "night-bus"
