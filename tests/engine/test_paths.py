@@ -153,7 +153,7 @@ def test_history_index_and_activations_are_the_users_alone(tmp_path: Path) -> No
     from engine.service.history.database import History
 
     History(tmp_path / "state" / "history" / "a.sqlite", tmp_path).close()
-    index = Index(tmp_path / "cache" / "index.sqlite")
+    index = Index(tmp_path / "cache" / "index.sqlite", lambda: [])
     index.remember("a", (1, 2, 3, 4), "0")
     index.close()
     modes = {str(made.relative_to(tmp_path)): stat.S_IMODE(made.stat().st_mode) for made in tmp_path.rglob("*")}

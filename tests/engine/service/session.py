@@ -34,9 +34,9 @@ from tests.engine.service.exactness import (
     same_stories,
     same_vectors,
 )
+from tests.engine.service.history.recording import stories_at
 from tests.engine.service.house import ANCHORS, CONCEPTS, TEXTS, House, Watcher
 from tests.engine.service.running import WITHIN, Talk, alive
-from tests.engine.service.history.recording import stories_at
 from tests.waiting import eventually_async
 
 KILLS = 2
