@@ -6,6 +6,8 @@ the field uses. A part that is told wrong in this way can be named by hand (`Par
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -30,6 +32,12 @@ AFTER_THE_BLOCKS = (
     "project_out", "pooler",
 )  # fmt: skip
 """Neighbours of the blocks that run after the last of them."""
+HARMLESS = re.compile(
+    r"(^|\.)(inv_freq|cos_cached|sin_cached|position_ids|token_type_ids|embed_positions\.(weights|_float_tensor)"
+    r"|(attn|attention)\.bias|masked_bias|causal_mask|[kqv]_scale|kv_scale|input_scale|output_scale)$"
+)
+"""Tensors that old checkpoints keep and the model makes itself (masks, positions), and scales of caches and of inputs,
+which do not change what the weights are."""
 PLAIN_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 """Number formats whose values are the weights; quantised formats keep scales elsewhere."""
 HOW_TO_NAME = (
@@ -178,6 +186,48 @@ def unread(model: nn.Module, blocks: str) -> list[str]:
             if not on_the_way and (name in AFTER_THE_BLOCKS or any(tower in name for tower in OTHER_TOWERS)):
                 unread_paths.append(child)
     return unread_paths
+
+
+def positions_beyond_padding(model: nn.Module) -> int:
+    """How many positions a model has for text, if it keeps some of its table for padding; 1 << 30 if it does not.
+
+    RoBERTa and its kin number tokens from the one after padding's row: of 514 rows with padding in row 1, text has 512.
+    """
+    tables = [
+        module
+        for name, module in model.named_modules()
+        if "position" in name.rpartition(".")[2]
+        and isinstance(module, nn.Embedding)
+        and module.padding_idx is not None
+        and not any(tower in name for tower in OTHER_TOWERS)
+    ]
+    return min((table.num_embeddings - cast(int, table.padding_idx) - 1 for table in tables), default=1 << 30)
+
+
+def leftovers(names: Iterable[str], model: nn.Module, blocks: str, cut: Sequence[str]) -> list[str]:
+    """Those of a checkpoint's unused tensors that belong to a part which is run.
+
+    A weight whose scale is not used has other values than those it was trained to have. Heads, and blocks that are not
+    loaded, belong to no part that is run: `lm_head.weight` is not among them, `layers.0.mlp.up_proj.weight_scale` is.
+
+    Args:
+        names: tensors in the files that the model does not use.
+        model: the loaded model.
+        blocks: the path of its blocks.
+        cut: paths of the modules that were left out of it.
+    """
+    prefix = f"{getattr(model, 'base_model_prefix', '')}."
+    on_the_way = {""} | {blocks.rsplit(".", depth)[0] for depth in range(blocks.count(".") + 1)}
+    modules = {path for path, _ in model.named_modules()} - on_the_way - set(cut)
+    children = {path.partition(".")[0] for path in modules}
+    belonging = []
+    for name in sorted(names):
+        path = name if name.partition(".")[0] in children else name.removeprefix(prefix)
+        owners = [path.rsplit(".", depth)[0] for depth in range(1, path.count(".") + 1)]
+        is_cut = any(owner in cut for owner in owners)
+        if not is_cut and any(owner in modules for owner in owners) and not HARMLESS.search(name):
+            belonging.append(name)
+    return belonging
 
 
 def _described(lists: dict[str, nn.ModuleList]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from copy import deepcopy
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +15,9 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import nn
 
-from engine.compute.model.anatomy import Parts, dissect, find_blocks, text_config, unread
-from engine.compute.model.folder import Digest, check, file_sha256, hashes, locate
+from engine.compute.model.anatomy import Parts, dissect, find_blocks, leftovers, text_config, unread
+from engine.compute.model.check import check
+from engine.compute.model.folder import Digest, file_sha256, hashes, locate
 from engine.compute.model.loaded import LoadedModel, Model, Outline
 from engine.errors import AmygdalaError, UsageError
 from engine.settings import Settings
@@ -24,6 +26,13 @@ DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
 WEIGHTS_SHARE = 0.8
 """The share of a GPU's free memory that weights may take; the rest is for activations."""
+
+SHOWN_NAMES = 3
+"""Tensors named in an error."""
+ADAPTER_MARKS = ("lora_", "adapter", "base_layer", "modules_to_save")
+"""In names of tensors that an adapter adds."""
+SCALE_MARKS = ("scale", "zero_point", "qzeros", "g_idx", "absmax", "quant_", "qweight", "packed")
+"""In names of tensors that quantisation adds."""
 
 T = TypeVar("T")
 
@@ -121,9 +130,11 @@ class Checkpoint:
         )
 
     def _load(self, last_layer: int | None) -> nn.Module:
-        model_type = _cut(type(self._skeleton), self._blocks, unread(self._skeleton, self._blocks), last_layer)
+        cut = unread(self._skeleton, self._blocks)
+        model_type = _cut(type(self._skeleton), self._blocks, cut, last_layer)
         module, loading_info = model_type.from_pretrained(
             str(self._folder),
+            config=_plain(deepcopy(self._skeleton.config)),
             dtype=self._dtype,
             use_safetensors=True,
             trust_remote_code=self._settings.trust_remote_code,
@@ -133,6 +144,9 @@ class Checkpoint:
         if loading_info["missing_keys"]:
             names = sorted(loading_info["missing_keys"])
             raise AmygdalaError(f"{len(names)} of its weights are not in its files, {names[0]} among them")
+        extra = leftovers(loading_info["unexpected_keys"], module, self._blocks, cut)
+        if extra:
+            raise AmygdalaError(_unread_weights(extra))
         module.config.use_cache = text_config(module).use_cache = False
         return cast(nn.Module, module.eval().requires_grad_(False))
 
@@ -196,11 +210,20 @@ def _skeleton(folder: Path, settings: Settings) -> nn.Module:
         logging.set_verbosity_error()  # type: ignore[no-untyped-call]
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         code = settings.trust_remote_code
-        config = AutoConfig.from_pretrained(str(folder), trust_remote_code=code)
+        config = _plain(AutoConfig.from_pretrained(str(folder), trust_remote_code=code))
         with torch.device("meta"):
             return cast(nn.Module, AutoModel.from_config(config, trust_remote_code=code))  # type: ignore[no-untyped-call]
 
     return _guard(settings, build)
+
+
+def _plain(config: Any) -> Any:
+    """The configuration without a choice of attention or experts: transformers' own are used, whatever is installed.
+
+    `flash_attention_2`, say, would have it fetch that code from the hub.
+    """
+    config._attn_implementation = config._experts_implementation = None
+    return config
 
 
 def _cut(model_type: type[Any], blocks: str, unread: Sequence[str], last_layer: int | None) -> type[Any]:
@@ -216,10 +239,24 @@ def _cut(model_type: type[Any], blocks: str, unread: Sequence[str], last_layer: 
     return type(model_type.__name__, (model_type,), {"__init__": init, "__module__": model_type.__module__})
 
 
+def _unread_weights(names: Sequence[str]) -> str:
+    """Says which tensors of a checkpoint its model does not use, and what they probably are."""
+    listed = ", ".join(names[:SHOWN_NAMES]) + (f" and {len(names) - SHOWN_NAMES} more" if names[SHOWN_NAMES:] else "")
+    if any(mark in name for name in names for mark in ADAPTER_MARKS):
+        advice = "They belong to an adapter; merge it into the weights first"
+    elif any(mark in name for name in names for mark in SCALE_MARKS):
+        advice = "They are scales of a quantisation that is not supported; take the unquantised model"
+    else:
+        advice = "Its config.json may be that of another model, or of another version of it"
+    return f"the model does not use {len(names)} of the tensors in its files: {listed}.\n{advice}"
+
+
 def _tokenizer(folder: Path, settings: Settings) -> Any:
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(str(folder), trust_remote_code=settings.trust_remote_code)
+    tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=settings.trust_remote_code)
+    tokenizer.truncation_side = "right"  # a long story is read from its beginning, whatever its tokenizer prefers
+    return tokenizer
 
 
 def _guard(settings: Settings, build: Callable[[], T]) -> T:

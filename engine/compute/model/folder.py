@@ -1,10 +1,9 @@
-"""A model's folder: finding it, checking that it is safe to load, and what identifies it. Nothing is loaded here."""
+"""A model's folder: finding it, and what identifies it. Nothing is loaded here."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,28 +57,6 @@ def locate(model: str, *, trust_remote_code: bool = False) -> Path:
         raise UsageError(
             f"--model {model}: neither a folder here nor a model that the hub gives: {str(error).splitlines()[0]}"
         ) from error
-
-
-def check(folder: Path, settings: Settings) -> None:
-    """Refuse a model folder that cannot be loaded safely, before anything is read into memory."""
-    config_file = folder / "config.json"
-    if not config_file.is_file():
-        raise UsageError(f"--model {settings.model}: {config_file} is missing, so this is not a model's folder")
-    try:
-        config = json.loads(config_file.read_text("utf-8"))
-        if not isinstance(config, dict):
-            raise ValueError("not a JSON object")
-    except (OSError, ValueError) as error:
-        raise AmygdalaError(f"--model {settings.model}: {config_file} cannot be read: {error}") from error
-    if "auto_map" in config and not settings.trust_remote_code:
-        raise AmygdalaError(
-            f"--model {settings.model}: it wants to run Python code of its own, which is off by default.\n"
-            "Read that code; if you trust it, pass --trust-remote-code."
-        )
-    if not weights(folder):
-        raise AmygdalaError(
-            f"--model {settings.model}: no *.safetensors in {folder}; other weight formats are not read"
-        )
 
 
 def hashes(folder: Path, settings: Settings, digest: Digest) -> tuple[str, str]:

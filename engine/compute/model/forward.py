@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from engine.compute.model.loaded import LoadedModel, Model
 from engine.errors import AmygdalaError
 
-EXTRACTOR_VERSION = 2
+EXTRACTOR_VERSION = 3
 """Raised whenever the same text would give other activations, so that stored ones are not used again."""
 
 TOKENS_PER_BATCH = {("cpu", torch.float32): 1024, ("cpu", torch.bfloat16): 2048, ("cpu", torch.float16): 2048}

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from engine.compute.model.anatomy import Anatomy, text_config
+from engine.compute.model.anatomy import Anatomy, positions_beyond_padding, text_config
 from engine.errors import AmygdalaError
 
 
@@ -146,7 +146,7 @@ Model = LoadedModel | Outline
 
 def _max_positions(model: Model, module: nn.Module) -> int:
     positions = int(getattr(text_config(module), "max_position_embeddings", None) or 1 << 30)
+    positions = min(positions, positions_beyond_padding(module))
     if not model.needs_mask:
         return positions
-    # some encoders (RoBERTa) keep positions for themselves, which their tokenizers know
     return min(positions, int(getattr(model.tokenizer, "model_max_length", positions)))
