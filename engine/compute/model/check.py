@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -171,7 +170,7 @@ def _check_size(file: Path, name: str) -> None:
         expected = 8 + length + max(ends, default=0)
     except (ValueError, RecursionError, AttributeError, LookupError, TypeError):
         return
-    size = os.path.getsize(file)
+    size = file.stat().st_size
     if size < expected:
         raise AmygdalaError(
             f"{name}: cannot be loaded: {file} is cut off ({size} of {expected} bytes); download it again"

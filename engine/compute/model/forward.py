@@ -50,6 +50,20 @@ class Trace:
     share a character all have it."""
 
 
+class UnreadableText(AmygdalaError):
+    """One text that the model cannot take; the others are as good as ever.
+
+    Args:
+        text: the text.
+        reason: why, in words.
+    """
+
+    def __init__(self, text: str, reason: str) -> None:
+        super().__init__(f"the model cannot take the story {text[:40]!r}: {reason}")
+        self.text = text
+        self.reason = reason
+
+
 class Extractor:
     """Runs texts through a model and reads what each target block gives.
 
@@ -106,6 +120,7 @@ class Extractor:
         """Yield, batch by batch, `(index into texts, activation)`; longest texts first.
 
         Raises:
+            UnreadableText: a text makes no token, or one that the model does not know.
             AmygdalaError: the model cannot be loaded, an activation is not finite, or a single text does not fit into
                 memory.
         """
@@ -117,7 +132,12 @@ class Extractor:
 
     def _run_part(self, texts: list[str]) -> Iterator[list[tuple[int, Activation]]]:
         sequences, truncated = self._tokenize(texts)
-        self.loaded()  # before inference mode: weights loaded within it could not be used outside
+        vocabulary = self.loaded().vocabulary  # before inference mode: weights loaded within it are of no use outside
+        for text, ids in zip(texts, sequences, strict=True):
+            if max(ids) >= vocabulary:  # a GPU would fail for good
+                raise UnreadableText(
+                    text, f"its tokenizer makes token {max(ids)} of it, and the model knows {vocabulary} tokens"
+                )
         waiting = sorted(range(len(texts)), key=lambda i: len(sequences[i]), reverse=True)
         while waiting:
             batch = self._next_batch(waiting, sequences)
@@ -178,7 +198,7 @@ class Extractor:
             if is_long:
                 sequences[i] = tokenizer(texts[i], truncation=True, max_length=self.max_length)["input_ids"]
             elif not sequences[i]:
-                raise AmygdalaError(f"{self.model.name} makes no token of the story {texts[i][:40]!r}")
+                raise UnreadableText(texts[i], "its tokenizer makes no token of it")
         return sequences, truncated
 
     def _offsets(self, text: str) -> list[tuple[int, int]]:

@@ -43,6 +43,15 @@ class LoadedModel:
         return _max_positions(self, self.module)
 
     @property
+    def vocabulary(self) -> int:
+        """How many tokens the model has embeddings for; 1 << 30 where it does not tell."""
+        try:
+            embeddings: Any = self.module.get_input_embeddings()  # type: ignore[operator]
+        except (AttributeError, NotImplementedError):
+            return 1 << 30
+        return int(getattr(embeddings, "num_embeddings", 1 << 30))
+
+    @property
     def warnings(self) -> list[str]:
         """What a person should know of how it was loaded."""
         if not self.offloaded:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -156,7 +157,7 @@ def test_code_from_the_hub_is_not_run(folder: Path, config: dict[str, object], t
 @pytest.mark.parametrize("chosen", ["flash_attention_2", "flex_attention", "eager", "sdpa", "nonsense"])
 def test_attention_is_ours_to_choose(folder: Path, chosen: str) -> None:
     change(folder / "config.json", _attn_implementation=chosen, attn_implementation=chosen)
-    module = Checkpoint(Settings(model=str(folder), device="cpu")).load(0).module
+    module: Any = Checkpoint(Settings(model=str(folder), device="cpu")).load(0).module
     assert module.config._attn_implementation == "sdpa"
 
 

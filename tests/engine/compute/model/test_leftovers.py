@@ -1,4 +1,4 @@
-"""Tensors of a checkpoint that nothing reads: those that change what the weights are refuse the model, others do not."""
+"""Tensors of a checkpoint that nothing reads: those of a part that is run refuse the model, others do not."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def load(folder: Path, last_layer: int | None = None) -> None:
 
 
 def test_weights_in_eight_bits_whose_scales_nothing_reads_are_refused(folder: Path) -> None:
-    packed = {}
+    packed: dict[str, Tensor] = {}
     for name, weight in load_file(folder / "model.safetensors").items():
         if name.endswith("proj.weight"):
             scale = weight.abs().max().float() / 448
