@@ -110,7 +110,7 @@ class StudioScreen(Screen[None]):
         """Draw a state; `away` says why no engine is connected, else is empty. Before the screen is up, keep both."""
         before, was_away = self.mirror, self.away
         self.mirror, self.away = mirror, away
-        if not self._is_up:
+        if not self._is_up or not self.query(CorpusTree):  # the panes are not there yet, or gone: the studio is closing
             return
         if away == was_away and before.doing != mirror.doing and replace(before, doing=mirror.doing) == mirror:
             self._draw_progress()
@@ -324,7 +324,9 @@ class StudioScreen(Screen[None]):
     def action_next_outlier(self) -> None:
         """Go to the worst misread story that was not visited in this sitting; after those, to the others by rank."""
         queue = self.mirror.queue
-        ahead = [view for view in queue if view.path not in self._visited and view.path != self.path]
+        if self.path is not None:
+            self._visited.add(self.path)
+        ahead = [view for view in queue if view.path not in self._visited]
         if not ahead:
             words = "no numbers yet" if not self.mirror.revision else "nothing is in the queue"
             self.notify("you have been to every story in the queue" if queue else words, timeout=3)

@@ -93,7 +93,6 @@ def mend(terminal: Terminal, look: Callable[[str, str], None]) -> None:
     terminal.press("3")
     look("the queue", terminal.wait_for("5 stories read as another concept"))
     terminal.press("1")
-    terminal.press("n")
     look("the worst story", terminal.wait_for("Four days without current"))
     terminal.press("e")
     look("mended in the editor", terminal.wait_for(lambda shown: "rev 2" in shown and "twenty" in shown))
@@ -105,6 +104,21 @@ def mend(terminal: Terminal, look: Callable[[str, str], None]) -> None:
     terminal.press("8")
     look("the engine", terminal.wait_for("3 problems in the corpus"))
     terminal.press("q")
+
+
+def type_ahead(terminal: Terminal, folder: Path) -> str:
+    """Type on after `e`, before and while a slow editor is open; returns the screen once the editor has ended."""
+    editor = folder / "editor"
+    editor.write_text("#!/bin/sh\nsleep 2\n")
+    terminal.wait_for("● ready")
+    terminal.press("n")
+    terminal.wait_for("Four days without current")
+    terminal.press("-l", "e88L")
+    terminal.wait_for(lambda shown: "Four days without current" not in shown)
+    terminal.press("-l", "8L")
+    terminal.wait_for("Four days without current")
+    time.sleep(1.0)
+    return terminal.screen()
 
 
 def main() -> int:

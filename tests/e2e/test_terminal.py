@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from tests.e2e.sample import MISFILED, mended
-from tests.e2e.terminal import demo, mend
+from tests.e2e.terminal import demo, mend, type_ahead
 
 
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux")
@@ -21,3 +21,11 @@ def test_a_writer_mends_the_worst_story(size: tuple[int, int]) -> None:
     assert "1 text run" in screens["mended in the editor"]
     for shown in screens.values():
         assert all(len(line) <= size[0] for line in shown.splitlines())
+
+
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux")
+def test_what_is_typed_while_the_editor_has_the_terminal_never_reaches_the_studio() -> None:
+    with demo() as (terminal, folder):
+        shown = type_ahead(terminal, folder)
+    assert "Four days without current" in shown
+    assert "PAUSED" not in shown
