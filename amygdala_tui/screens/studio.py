@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar
 
-from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -13,6 +12,7 @@ from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Footer, Static
 
 from amygdala_tui.actions import ACTIONS
+from amygdala_tui.frame import result_line, status_line
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.screens.dialogs import Help
 from amygdala_tui.widgets.concept import ConceptPane
@@ -24,9 +24,8 @@ from amygdala_tui.widgets.queue import QueuePane
 from amygdala_tui.widgets.story import StoryPane
 from amygdala_tui.widgets.tree import BRANCH, CorpusTree
 from amygdala_tui.widgets.triage import TriagePane
-from amygdala_tui.words import Opened, engine_state, moved_line
+from amygdala_tui.words import Opened
 from amygdala_tui.workplace import Workplace
-from engine.plain import plain
 from engine.settings import Settings
 
 VIEWS = {"story": "1 Story", "triage": "2 Triage", "queue": "3 Queue", "concept": "4 Concept", "engine": "8 Engine"}
@@ -137,35 +136,12 @@ class StudioScreen(Screen[None]):
             self._draw_view()
 
     def _draw_status(self) -> None:
-        width = self.size.width
-        name = plain(self._place.corpus.name)
-        state = engine_state(self.mirror, self.away)
-        doing = self.mirror.doing
-        if doing is not None and not self.away:
-            wide = width >= WIDE and not doing.total
-            device = f"  {doing.device}" if wide and doing.device else ""
-            state.append(
-                f"{device}  rev {self.mirror.revision}  {'live' if doing.live else 'PAUSED'}", style="not bold"
-            )
-        left = Text(f" {name}  " if width < WIDE else f" Amygdala · {name}   ", style="bold")
-        for view, label in VIEWS.items():
-            shown = label if width >= WIDE or view == self.view else label[0]
-            left.append(f" {shown} ", style="reverse not bold" if view == self.view else "not bold")
-        left.truncate(max(1, width - state.cell_len - 2), overflow="ellipsis", pad=True)
-        self.query_one("#status", Static).update(Text.assemble(left, " ", state, " "), layout=False)
+        width, name = self.size.width, self._place.corpus.name
+        line = status_line(self.mirror, self.away, name, VIEWS, self.view, width=width, is_wide=width >= WIDE)
+        self.query_one("#status", Static).update(line, layout=False)
 
     def _draw_moved(self) -> None:
-        moves = self.mirror.moves
-        doing = self.mirror.doing
-        if self.away:
-            line = Text(plain(self.away), style="bold red")
-        elif doing is not None and doing.state == "failed":
-            line = Text(f"failed: {plain(doing.detail)}", style="bold red").append("  (8: more)", style="not bold")
-        else:
-            line = Text("nothing has moved yet", style="dim")
-            if moves:
-                line = moved_line(moves[0], self._opened, self.mirror.stories)
-        self.query_one("#moved", Static).update(line, layout=False)
+        self.query_one("#moved", Static).update(result_line(self.mirror, self.away, self._opened), layout=False)
 
     def _draw_view(self) -> None:
         match self.view:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
 
@@ -49,7 +50,8 @@ class StoryPane(Vertical):
             return
         if path != self._path:
             self._show_text(path, "")
-        self.run_worker(partial(self._read, path, corpus / view.path), group="read", exclusive=True)
+        read_file: Callable[[], Coroutine[None, None, None]] = partial(self._read, path, corpus / view.path)
+        self.run_worker(read_file, group="read", exclusive=True)
 
     async def _read(self, path: str | None, file: Path) -> None:
         self._show_text(path, await in_thread(read, file))
