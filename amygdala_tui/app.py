@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -201,8 +201,8 @@ class Studio(App[None]):
             self._request(protocol.Cancel)
 
     def showing(self, path: str | None) -> None:
-        show: Callable[[], Coroutine[None, None, None]] = partial(self._link.show, path)
-        self.run_worker(show, group="showing", exclusive=True)
+        # mypy finds no result type for a callable here
+        self.run_worker(partial(self._link.show, path), group="showing", exclusive=True)  # type: ignore[arg-type]
 
     def toggle_live(self, mirror: Mirror) -> None:
         if mirror.doing is None:

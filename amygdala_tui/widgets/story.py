@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
 
@@ -50,8 +49,8 @@ class StoryPane(Vertical):
             return
         if path != self._path:
             self._show_text(path, "")
-        read_file: Callable[[], Coroutine[None, None, None]] = partial(self._read, path, corpus / view.path)
-        self.run_worker(read_file, group="read", exclusive=True)
+        reading = partial(self._read, path, corpus / view.path)
+        self.run_worker(reading, group="read", exclusive=True)  # type: ignore[arg-type]  # as in `Studio.showing`
 
     async def _read(self, path: str | None, file: Path) -> None:
         self._show_text(path, await in_thread(read, file))
