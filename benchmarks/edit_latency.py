@@ -143,7 +143,7 @@ def report(size: int, full: float, edits: list[Edit]) -> None:
     total, alone = median(edit.total for edit in edits), median(edit.bare for edit in edits)
     over = median(edit.total - 1.3 * edit.bare for edit in edits)
     print(
-        f"{size:8}{full:8.1f} s{1e3 * total:15.0f} ms{1e3 * alone:5.0f} ms{1e3 * over:11.0f} ms{total / alone:7.2f}x"
+        f"{size:8}{full:8.3f} s{1e3 * total:15.0f} ms{1e3 * alone:5.0f} ms{1e3 * over:11.0f} ms{total / alone:7.2f}x"
         f"{full / total:10.0f}x   {'within' if over * 1e3 < BASE_MS else 'over'} 1.3 x + {BASE_MS} ms"
     )
     shares = {stage: 1e3 * median(edit.stages[stage] for edit in edits) for stage in edits[0].stages}

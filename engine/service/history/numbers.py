@@ -17,10 +17,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from engine import paths
+
 log = logging.getLogger(__name__)
 
 BLOCK = 100
 """Numbers that one writing of the mark allows, so that few revisions wait for the disk."""
+FAR = 100 * BLOCK
+"""A history lacks fewer of the newest numbers that were told than this: it is written right after they are."""
 
 
 class Numbers:
@@ -50,8 +54,8 @@ class Numbers:
             is_new: there is no history, and none was set aside. Only then does a missing mark say that none was told.
         """
         highest = self._read()
-        if highest == 0 and not is_new:  # somebody removed the mark
-            highest = None
+        if highest == 0 and not is_new:  # somebody removed the mark, or an earlier version wrote none
+            highest = recorded + FAR if recorded else None
         if highest is None:
             highest = _clock()
         elif is_same and highest <= recorded:
@@ -115,7 +119,7 @@ class Numbers:
     @contextlib.contextmanager
     def _lock(self) -> Iterator[int]:
         """The folder's descriptor, while no other engine reads or writes a mark in it."""
-        self._mark.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        paths.make_folder(self._mark.parent)
         folder = os.open(self._mark.parent, os.O_RDONLY | os.O_CLOEXEC)
         try:
             fcntl.flock(folder, fcntl.LOCK_EX)
