@@ -149,6 +149,11 @@ def load(corpus: Path, overrides: dict[str, Any]) -> Settings:
     """
     file = corpus / FILE_NAME
     values = _read(file) if file.is_file() else {}
+    if overrides.get("trust_remote_code") and "model" in values and "model" not in overrides:
+        raise UsageError(
+            f"--trust-remote-code: the model is named by {file}, and a corpus must not choose the code that is run.\n"
+            f"Name it on the command line, too: --model {values['model']}"
+        )
     _anchor(values, corpus)
     _anchor(overrides, Path.cwd())
     return validate(values | overrides)

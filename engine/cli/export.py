@@ -29,7 +29,7 @@ def export(arguments: argparse.Namespace) -> int:
     layout, home = _layout(arguments)
     chosen = settings.load(home, settings.from_flags(arguments))
     corpus = scan(layout)
-    preflight(corpus)
+    preflight(corpus, chosen.thin_below)
     if not corpus.concepts:
         raise AmygdalaError(f"{home}: no stories to compute anything from")
     prepare(arguments)

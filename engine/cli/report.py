@@ -23,14 +23,14 @@ PLAIN_EVERY = 5.0
 SHOWN_OUTLIERS = 10
 
 
-def preflight(corpus: Corpus) -> None:
+def preflight(corpus: Corpus, thin_below: int) -> None:
     """What the corpus has, before anything is computed: concepts, baselines, problems with their files."""
     counts = Counter(story.concept for story in corpus.stories if story.concept is not None)
     baselines = sum(story.is_baseline for story in corpus.stories)
-    few = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items()) if count < 3)
+    few = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items()) if count < thin_below)
     diagnostics.print(
         f"{len(counts)} concepts, {sum(counts.values())} stories, {baselines} baselines"
-        + (f"; fewer than three stories: {few}" if few else "")
+        + (f"; fewer than {thin_below} stories: {few}" if few else "")
     )
     for problem in corpus.problems:
         diagnostics.print(str(problem))

@@ -221,3 +221,11 @@ def test_malformed_file_of_any_kind_is_a_sentence(tmp_path: Path, content: bytes
     (tmp_path / FILE_NAME).write_bytes(content)
     with pytest.raises(UsageError, match=words):
         settings.load(tmp_path, {})
+
+
+def test_a_corpus_may_not_choose_the_model_whose_code_is_run(tmp_path: Path) -> None:
+    toml(tmp_path, 'model = "some/model"\n')
+    with pytest.raises(UsageError, match="--model some/model"):
+        settings.load(tmp_path, {"trust_remote_code": True})
+    found = settings.load(tmp_path, {"trust_remote_code": True, "model": "some/model"})
+    assert found.trust_remote_code

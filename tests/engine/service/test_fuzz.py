@@ -8,20 +8,18 @@ import json
 import random
 import string
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
 import msgspec
 import pytest
 
-from engine.service import server
 from engine.service.clients import MAX_CLIENTS
-from engine.service.lifecycle import Ownership
 from engine.service.server import Server
 from engine.wire import protocol
 from engine.wire.protocol import MAX_MESSAGE, PROTOCOL
-from tests.engine.service.serving import WITHIN, FakePool, Wire
+from tests.engine.service.serving import WITHIN, Wire
 from tests.waiting import eventually_async
 
 MESSAGES = 100_000
@@ -86,17 +84,6 @@ def batches(rng: random.Random, corpus: str) -> Iterator[bytes]:
         lines = [message(rng, corpus) for _ in range(AT_ONCE)]
         sent = (HELLO if rng.random() < 0.95 else b"") + b"\n".join(lines)
         yield sent if rng.random() < 0.5 else sent + b"\n"
-
-
-@pytest.fixture
-async def running(short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
-    monkeypatch.setattr(server, "WorkerPool", FakePool)
-    with Ownership(short_dir / "s") as owner:
-        running = Server(owner)
-        task = asyncio.create_task(running.serve())
-        yield running
-        running.stop()
-        await asyncio.wait_for(task, WITHIN)
 
 
 async def connect(folder: Path) -> Wire:
