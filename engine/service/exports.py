@@ -3,7 +3,6 @@ stay off the socket."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import itertools
 import secrets
@@ -20,6 +19,7 @@ from engine.service.hosting.hosted import OpenCorpus
 from engine.service.hosting.progress import EVERY_S
 from engine.service.process.faults import LoadFailed, StateLost, WorkerDied
 from engine.service.process.pool import WorkerPool
+from engine.threads import in_thread
 from engine.wire import jobs, protocol
 
 T = TypeVar("T")
@@ -46,8 +46,8 @@ class Exports:
         Raises:
             AmygdalaError: there is nothing to export, or a folder is not there.
         """
-        corpus = await asyncio.to_thread(scan, _layout(request))
-        open_corpus = corpora.get(paths.real(request.root)) if request.root is not None else None
+        corpus, name = await in_thread(_look, request)
+        open_corpus = corpora.get(name) if name is not None else None
         file, written, cost = Path(), None, Cost()
         if open_corpus is not None and open_corpus.settings == request.settings:
             current = open_corpus
@@ -98,6 +98,15 @@ class Exports:
             worker.forget(name)
 
 
+def _look(request: protocol.Export) -> tuple[Corpus, str | None]:
+    """The corpus on disk, and the name it has where it is open; None for folders that are no whole corpus.
+
+    Raises:
+        AmygdalaError: a folder is not there, or is not named by its absolute path.
+    """
+    return scan(_layout(request)), None if request.root is None else paths.real(request.root)
+
+
 def _layout(request: protocol.Export) -> Layout:
     folders = [None if folder is None else Path(folder) for folder in (request.stories, request.paired, request.root)]
     for folder in folders:
@@ -121,7 +130,7 @@ async def _hand_over(write: Callable[[Path], Awaitable[T]]) -> tuple[Path, T]:
     refusals: list[AmygdalaError] = []
     for folder in (paths.cache_dir(), paths.runtime_dir(), paths.log_path().parent):
         try:
-            file = await asyncio.to_thread(_new_file, folder / "exports")
+            file = await in_thread(_new_file, folder / "exports")
         except AmygdalaError as error:
             refusals.append(error)
             continue
