@@ -176,7 +176,9 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     concepts: list[ConceptQuality]
     """Sorted by name; only those that have a vector."""
     fits: list[StoryFit]
-    """One for each (text, concept) pair."""
+    """One for each (text, concept) pair; while they are not settled, only those of pairs that the last change brought.
+    The others moved by a hair, and keep what was told of them before."""
+    fits_are_settled: bool = True
     without_vector: dict[str, str]
     """Concepts that get no vector, each with the reason."""
     without_subspace: list[str] = []

@@ -55,7 +55,7 @@ class HeldCorpus:
         for path in job.gone:
             self.stories.pop(path, None)
         task.placements = list(self.stories.values())
-        task.texts = {place.text_id: self.texts[place.text_id] for place in task.placements}
+        task.texts = dict(self.texts)
         for text_id in job.dropped:
             self.texts.pop(text_id, None)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from torch import Tensor
 
-from engine.compute.statistics.leave_one_out import leave_one_out, rivals
 from engine.compute.statistics.quality import StoryMeasures
 from engine.results import (
     ConceptNulls,
@@ -17,71 +16,65 @@ from engine.results import (
     LayerQuality,
     LinearCombination,
     Ranked,
-    StoryFit,
     middle_layer,
 )
 
 OUTLIERS = 2
 
 
-def layer_qualities(
-    measures: StoryMeasures, ratios: Sequence[list[float]], neurons: Sequence[list[tuple[int, float]]]
-) -> list[LayerQuality]:
-    """One concept's quality at each of the L layers, from its stories' measures, variance ratios and neurons."""
-    # (L, n): so few that tensor operations cost more
-    dots, cosines = measures.projections.numpy(), measures.alignments.numpy()
-    is_single = dots.shape[1] == 1
-    stds = [None] * len(dots) if is_single else dots.std(1, ddof=1).tolist()
-    alignment_stds = [0.0] * len(dots) if is_single else cosines.std(1, ddof=1).tolist()
-    columns = (
-        ratios, dots.mean(1).tolist(), stds, dots.min(1).tolist(), dots.max(1).tolist(), cosines.mean(1).tolist(),
-        alignment_stds, neurons,
-    )  # fmt: skip
-    return [
-        LayerQuality(
-            first_pc_variance_ratio=shares[0],
-            top3_variance_ratios=shares,
-            story_projection_mean=mean,
-            story_projection_std=std,
-            story_projection_min=low,
-            story_projection_max=high,
-            story_alignment_mean=alignment,
-            story_alignment_std=alignment_std,
-            best_neuron_idx=top[0][0] if top else None,
-            best_neuron_cosine=top[0][1] if top else None,
-            top5_neurons=top,
-        )
-        for shares, mean, std, low, high, alignment, alignment_std, top in zip(*columns, strict=True)
-    ]
-
-
 @dataclass(frozen=True, kw_only=True)
-class Between:
-    """How the directions of C concepts lie to one another."""
+class LayerFindings:
+    """What was computed of C concepts at one target layer, before it is gathered by concept."""
 
-    combinations: Sequence[Sequence[LinearCombination]]
-    """Per layer and concept, the concept from all others."""
-    neighbours: Sequence[list[Ranked]]
-    """Per concept, the closest other concepts at the middle layer."""
+    measures: Sequence[StoryMeasures]
+    """Per concept, how its stories lie to its direction."""
+    ratios: Sequence[list[float]]
+    """Per concept, `variance_ratios`."""
+    neurons: Sequence[list[tuple[int, float]]]
+    """Per concept, the closest neurons; empty lists where they are not compared."""
+    heads: Sequence[HeadQuality] | None
+    """Per concept; None at a layer without an attention output projection."""
+    combinations: Sequence[LinearCombination]
+    """Per concept, its direction from all others."""
+
+    @cached_property
+    def qualities(self) -> list[LayerQuality]:
+        """Of each concept."""
+        return [_layer_quality(*parts) for parts in zip(self.measures, self.ratios, self.neurons, strict=True)]
+
+
+def _layer_quality(measures: StoryMeasures, ratios: list[float], neurons: list[tuple[int, float]]) -> LayerQuality:
+    # (n,): so few that tensor operations cost more
+    dots, cosines = measures.projections.numpy(), measures.alignments.numpy()
+    is_single = len(dots) == 1
+    return LayerQuality(
+        first_pc_variance_ratio=ratios[0],
+        top3_variance_ratios=ratios,
+        story_projection_mean=float(dots.mean()),
+        story_projection_std=None if is_single else float(dots.std(ddof=1)),
+        story_projection_min=float(dots.min()),
+        story_projection_max=float(dots.max()),
+        story_alignment_mean=float(cosines.mean()),
+        story_alignment_std=0.0 if is_single else float(cosines.std(ddof=1)),
+        best_neuron_idx=neurons[0][0] if neurons else None,
+        best_neuron_cosine=neurons[0][1] if neurons else None,
+        top5_neurons=neurons,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
     """What was computed of C concepts at L target layers, before it is gathered by concept."""
 
-    measures: Sequence[StoryMeasures]
-    """Per concept, how its stories lie to its directions."""
-    ratios: Sequence[list[list[float]]]
-    """Per concept and layer, `variance_ratios`."""
-    neurons: Sequence[list[list[tuple[int, float]]]]
-    """Per layer and concept, the closest neurons."""
-    heads: Sequence[Sequence[HeadQuality] | None]
-    """Per layer, each concept's heads; None at layers without an attention output projection."""
+    layers: Sequence[LayerFindings]
+    current: frozenset[int]
+    """Positions of the layers whose findings are of this view; those of the others are of an earlier one."""
     eigenvalues: Sequence[Sequence[list[float]]]
     """Per layer and concept, the top eigenvalues (method subspace; else empty)."""
     nulls: Sequence[ConceptNulls]
     """Per concept, at the middle layer."""
-    between: Between
+    neighbours: Sequence[list[Ranked]]
+    """Per concept, the closest other concepts at the middle layer."""
     settled: Sequence[bool]
     """Per concept, whether all its numbers are of the current texts."""
 
@@ -96,30 +89,21 @@ def concept_qualities(
         positives: the C concepts, each with the ids of its texts.
         findings: what was computed of them, concepts in the same order.
     """
-    middle_position = layers.index(middle_layer(layers))
+    middle = findings.layers[layers.index(middle_layer(layers))]
+    by_block = dict(zip(layers, findings.layers, strict=True))
+    qualities = {block: at_layer.qualities for block, at_layer in by_block.items()}
     return [
         ConceptQuality(
             concept=name,
             n_positive_stories=len(positives[name]),
-            per_layer=dict(
-                zip(
-                    layers,
-                    layer_qualities(findings.measures[c], findings.ratios[c], [tops[c] for tops in findings.neurons]),
-                    strict=True,
-                )
-            ),
-            linear_combination={
-                block: combinations[c]
-                for block, combinations in zip(layers, findings.between.combinations, strict=True)
-            },
-            per_head={
-                block: heads[c] for block, heads in zip(layers, findings.heads, strict=True) if heads is not None
-            },
+            per_layer={block: of_concepts[c] for block, of_concepts in qualities.items()},
+            linear_combination={block: at_layer.combinations[c] for block, at_layer in by_block.items()},
+            per_head={block: at_layer.heads[c] for block, at_layer in by_block.items() if at_layer.heads is not None},
             subspace_eigvals={block: values[c] for block, values in zip(layers, findings.eigenvalues, strict=False)},
             first_pc_null=findings.nulls[c].first_pc,
             r_squared_null=findings.nulls[c].r_squared,
-            nearest_concepts=findings.between.neighbours[c],
-            outliers=lowest(findings.measures[c].alignments[middle_position], positives[name]),
+            nearest_concepts=findings.neighbours[c],
+            outliers=lowest(middle.measures[c].alignments, positives[name]),
             settled=findings.settled[c],
         )
         for c, name in enumerate(positives)
@@ -132,36 +116,3 @@ def lowest(aligned: Tensor, text_ids: Sequence[str]) -> list[tuple[str, float]]:
         return []
     order = aligned.sort(stable=True).indices.tolist()[:OUTLIERS]
     return [(text_ids[i], float(aligned[i])) for i in order]
-
-
-def story_fits(
-    rows: Tensor,
-    member: Tensor,
-    text_ids: Sequence[str],
-    positives: Mapping[str, Sequence[str]],
-    alignments: Sequence[Sequence[float]],
-) -> list[StoryFit]:
-    """Every (text, concept) pair's fit at one layer.
-
-    Args:
-        rows: activations of all M texts, `[M, H]`.
-        member: `membership` of these texts, `[M, C]`.
-        text_ids: their ids.
-        positives: the C concepts' texts.
-        alignments: per concept, its texts' alignments.
-    """
-    scores = leave_one_out(rows, member)
-    rival_of = dict(zip(text_ids, rivals(scores, member, list(positives)), strict=True))
-    scores_of = dict(zip(text_ids, scores.cpu().numpy(), strict=True))
-    return [
-        StoryFit(
-            text_id=text_id,
-            concept=concept,
-            alignment=alignment,
-            own=None if math.isnan(scores_of[text_id][c]) else float(scores_of[text_id][c]),
-            rival=rival_of[text_id][0],
-            rival_score=rival_of[text_id][1],
-        )
-        for c, concept in enumerate(positives)
-        for text_id, alignment in zip(positives[concept], alignments[c], strict=True)
-    ]

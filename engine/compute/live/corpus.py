@@ -12,10 +12,11 @@ from torch import Tensor
 
 from engine.compute.activations.source import Progress, Source, Tally, silent
 from engine.compute.activations.store import Store
-from engine.compute.live.deferred import DirectionKeeper, NeuronKeeper, NullKeeper
+from engine.compute.live.deferred import DirectionKeeper, NeuronKeeper, NullKeeper, RatioKeeper
 from engine.compute.live.drafts import Drafts, Standing
 from engine.compute.live.evaluation import Change, Evaluation, Evaluator, Keepers
-from engine.compute.live.state import Cells, State, View, cells_of
+from engine.compute.live.filing import Filing
+from engine.compute.live.state import State, View
 from engine.compute.model.depth import extractor_for
 from engine.compute.model.forward import Activation, Extractor
 from engine.compute.model.layers import target_layers
@@ -86,6 +87,7 @@ class LiveCorpus:
         self._source = Source(self.extractor, store, keep_tokens=self.extractor.keep_tokens)
         self.hidden_size = model.anatomy.hidden_size
         self._placements: tuple[Placement, ...] = ()
+        self._filing = Filing()
         self._drafts = Drafts(self.extractor, self._middle_position)
         self._begin_anew()
 
@@ -162,12 +164,14 @@ class LiveCorpus:
         """
         tally = tally or Tally()
         with self._guarded():
-            text_ids = {placement.text_id for placement in placements}
-            texts_to_fetch = {i: texts[i] for i in sorted(text_ids) if i in fresh or not self._has_activation(i)}
+            filing = self._filing.changed(placements)
+            text_ids = filing.cell_of.keys()
+            missing = text_ids - self._state.rows.text_ids - self._ready.keys()
+            texts_to_fetch = {i: texts[i] for i in sorted(missing | text_ids & set(fresh))}
             yield from self.prepare(texts_to_fetch, fresh, tally)
         with self._guarded():
             started, fetching_s = time.perf_counter(), tally.fetching_s
-            self._evaluation = self._commit(cells_of(placements), texts, set(fresh), tally)
+            self._evaluation = self._commit(filing, texts, set(fresh), tally)
             self._placements = tuple(placements)
             tally.statistics_s += time.perf_counter() - started - (tally.fetching_s - fetching_s)
             return self.results()
@@ -175,7 +179,7 @@ class LiveCorpus:
     @property
     def is_settled(self) -> bool:
         """Whether all numbers are of the current texts."""
-        return all(quality.settled for quality in self._evaluation.qualities)
+        return self._evaluation.is_settled
 
     def settle(self) -> Generator[Step, None, Results | None]:
         """Redo the expensive numbers that are not of the current state; no text goes through the model.
@@ -210,7 +214,7 @@ class LiveCorpus:
         Raises:
             AmygdalaError: the text does not go through the model.
         """
-        standing = Standing(self._state, self._evaluator, self._evaluation, self._placements)
+        standing = Standing(self._state, self._evaluator, self._evaluation, self._placements, self._filing)
         try:
             return self._drafts.read(standing, text, text_id, instead_of, concept, concepts)
         except torch.OutOfMemoryError as error:
@@ -246,12 +250,11 @@ class LiveCorpus:
     def _has_activation(self, text_id: str) -> bool:
         return text_id in self._state.rows or text_id in self._ready
 
-    def _commit(self, cells: Cells, texts: Mapping[str, str], fresh: set[str], tally: Tally) -> Evaluation:
+    def _commit(self, filing: Filing, texts: Mapping[str, str], fresh: set[str], tally: Tally) -> Evaluation:
         """Change the state to these texts, all of whose activations are ready or stored, and evaluate it."""
         state, earlier = self._state, self._state.view
-        text_ids = {text_id for cell_ids in cells.values() for text_id in cell_ids}
-        earlier_ids = set(earlier.text_ids)
-        renewed = {text_id for text_id in text_ids & earlier_ids if text_id in fresh or text_id in self._ready}
+        cells, text_ids, earlier_ids = filing.cells, filing.cell_of.keys(), self._filing.cell_of.keys()
+        renewed = text_ids & earlier_ids & (fresh | self._ready.keys())
         needed = state.begin(cells, renewed)
         if state.spaces is None:
             for text_id in needed:
@@ -259,15 +262,14 @@ class LiveCorpus:
         else:  # their tokens are in the store; texts that it could not keep go through the model again
             for text_id, activation in self._source.fetch({i: texts[i] for i in needed}, (), silent, tally):
                 state.take(text_id, activation)
-        for text_id in text_ids:
-            self._ready.pop(text_id, None)
+        for text_id in self._ready.keys() & text_ids:
+            del self._ready[text_id]
         state.finish(cells, renewed)
+        self._filing = filing
         groups = state.view.groups
         affected = [name for name in groups if groups[name] is not earlier.groups.get(name)]
-        return self._evaluator.evaluate(
-            state.view,
-            Change(affected, len(text_ids - earlier_ids) + len(renewed), len(earlier_ids - text_ids) + len(renewed)),
-        )
+        came, went = len(text_ids - earlier_ids) + len(renewed), len(earlier_ids - text_ids) + len(renewed)
+        return self._evaluator.evaluate(state.view, Change(affected, renewed, came, went), self._evaluation)
 
     def results(self) -> Results:
         """The results of the current state."""
@@ -276,7 +278,8 @@ class LiveCorpus:
             layers=self.layers,
             hidden_size=self.hidden_size,
             concepts=evaluation.qualities,
-            fits=evaluation.fits,
+            fits=evaluation.fits.all if evaluation.fits.are_settled else list(evaluation.fits.new),
+            fits_are_settled=evaluation.fits.are_settled,
             without_vector=evaluation.without,
             without_subspace=sorted(state.spaces.refused) if state.spaces is not None else [],
             truncated=sorted(state.truncated),
@@ -289,9 +292,10 @@ class LiveCorpus:
         self._state = State(model, self._settings, self.layers)
         self._ready: dict[str, Activation] = {}
         """Activations that no state has taken in yet."""
-        self._placements = ()
+        self._placements, self._filing = (), Filing()
         keepers = Keepers(
             DirectionKeeper(self._settings),
+            RatioKeeper(),
             NeuronKeeper(self._neurons) if self._with_neurons else None,
             NullKeeper(with_r_squared=self._settings.method == "pooled"),
         )

@@ -7,7 +7,7 @@ rest, in steps between which other work may go first. Settled numbers equal thos
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 
@@ -17,8 +17,10 @@ from torch import Tensor
 from engine.compute.live import methods
 from engine.compute.live.methods import Pointed
 from engine.compute.live.spaces import Spaces
+from engine.compute.live.state import Group
 from engine.compute.statistics.neurons import Neurons
 from engine.compute.statistics.nulls import nulls
+from engine.compute.statistics.quality import variance_ratios
 from engine.compute.statistics.subspace import SHIFT
 from engine.results import ConceptNulls
 from engine.settings import Settings
@@ -32,8 +34,35 @@ SHARE_CHANGED = 0.02
 CONCEPTS_PER_STEP = 16
 """Concepts solved in one step of settling."""
 
-TopNeurons = list[list[list[tuple[int, float]]]]
-"""Per layer and concept, the closest neurons."""
+Ranking = list[tuple[int, float]]
+"""The neurons closest to one direction, with their cosines."""
+
+
+class RatioKeeper:
+    """The variance ratios of each concept's stories, which take an eigenproblem as wide as the concept has stories."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[int, str], tuple[Group, list[float]]] = {}
+
+    def at(self, position: int, groups: Mapping[str, Group], rows: Callable[[Group], Tensor]) -> list[list[float]]:
+        """The ratios of these concepts at the layer of this position, redone where their texts changed.
+
+        Args:
+            position: the layer's place among the target layers.
+            groups: by concept.
+            rows: gives a concept's activations at this layer, `[n, H]`.
+        """
+        for name, group in groups.items():
+            if self._kept.get((position, name), (None,))[0] is not group:
+                self._kept[position, name] = group, variance_ratios(rows(group))
+        self._kept = {key: kept for key, kept in self._kept.items() if key[1] in groups}
+        return [self._kept[position, name][1] for name in groups]
+
+    def copy(self) -> RatioKeeper:
+        """A keeper that starts with the same ratios; what it redoes does not reach this one."""
+        duplicate = RatioKeeper()
+        duplicate._kept = dict(self._kept)
+        return duplicate
 
 
 class NeuronKeeper:
@@ -46,26 +75,44 @@ class NeuronKeeper:
     def __init__(self, load: Callable[[], Sequence[Neurons]]) -> None:
         self._load = load
         self._neurons: Sequence[Neurons] | None = None
-        self._looked_up: dict[str, tuple[Tensor, list[list[tuple[int, float]]]]] = {}
+        self._looked_up: dict[tuple[int, str], tuple[Tensor, Ranking]] = {}
+        """By the layer's position and the concept: for which direction, and what was closest to it."""
 
-    def at(self, names: Sequence[str], directions: Tensor, affected: Collection[str]) -> TopNeurons:
-        """The neurons closest to the directions `[L, C, H]` of these concepts; forgets all other concepts."""
-        moved = self._moved(names, directions)
+    def at(
+        self,
+        position: int,
+        names: Sequence[str],
+        directions: Tensor,
+        affected: Collection[str],
+        *,
+        exactly: bool = False,
+    ) -> list[Ranking]:
+        """The neurons closest to each concept's direction at one layer; forgets all other concepts.
+
+        Args:
+            position: the layer's place among the target layers.
+            names: the C concepts.
+            directions: theirs, `[C, H]`.
+            affected: concepts whose own texts changed; theirs are looked up anew.
+            exactly: look up every direction that has changed at all, and not only what moved by more than `TOLERANCE`.
+        """
+        if exactly:
+            moved = [not self.exact(position, name, directions[c]) for c, name in enumerate(names)]
+        else:
+            moved = (self._distances(position, names, directions) > TOLERANCE).tolist()
         due = [c for c, name in enumerate(names) if name in affected or moved[c]]
-        for _ in self._look(names, directions, due):
-            pass
-        self._looked_up = {name: self._looked_up[name] for name in names}
-        return [[self._looked_up[name][1][position] for name in names] for position in range(len(directions))]
+        if due:
+            self._neurons = self._neurons or self._load()
+            for c, top in zip(due, self._neurons[position].top(directions[due]), strict=True):
+                self._looked_up[position, names[c]] = directions[c], top
+        kept_names = set(names)
+        self._looked_up = {key: kept for key, kept in self._looked_up.items() if key[1] in kept_names}
+        return [self._looked_up[position, name][1] for name in names]
 
-    def settle(self, names: Sequence[str], directions: Tensor) -> Iterator[None]:
-        """Look up the neurons of every concept whose direction has changed at all."""
-        return self._look(
-            names, directions, [c for c, name in enumerate(names) if not self.exact(name, directions[:, c])]
-        )
-
-    def exact(self, name: str, direction: Tensor) -> bool:
-        """Whether the concept's neurons were looked up for this very direction `[L, H]`."""
-        return name in self._looked_up and torch.equal(self._looked_up[name][0], direction)
+    def exact(self, position: int, name: str, direction: Tensor) -> bool:
+        """Whether the concept's neurons were looked up for this very direction `[H]`."""
+        key = position, name
+        return key in self._looked_up and torch.equal(self._looked_up[key][0], direction)
 
     def copy(self) -> NeuronKeeper:
         """A keeper that starts with the same neurons; what it looks up does not reach this one."""
@@ -73,25 +120,11 @@ class NeuronKeeper:
         duplicate._looked_up = dict(self._looked_up)
         return duplicate
 
-    def _moved(self, names: Sequence[str], directions: Tensor) -> list[bool]:
-        """Which directions `[L, C, H]` are further than `TOLERANCE` from those that were looked up: `[C]`."""
-        nowhere = torch.zeros_like(directions[:, 0])
-        looked_up = torch.stack([self._looked_up[name][0] if name in self._looked_up else nowhere for name in names], 1)
-        distances = 1 - torch.cosine_similarity(looked_up, directions, dim=2)
-        has_moved: list[bool] = (distances.amax(0) > TOLERANCE).tolist()
-        return has_moved
-
-    def _look(self, names: Sequence[str], directions: Tensor, due: Sequence[int]) -> Iterator[None]:
-        if not due:
-            return
-        if self._neurons is None:
-            self._neurons = self._load()
-        top_neurons = []
-        for neurons, directions_at in zip(self._neurons, directions[:, due], strict=True):
-            top_neurons.append(neurons.top(directions_at))
-            yield
-        for column, c in enumerate(due):
-            self._looked_up[names[c]] = directions[:, c], [tops[column] for tops in top_neurons]
+    def _distances(self, position: int, names: Sequence[str], directions: Tensor) -> Tensor:
+        """Cosine distance of each direction `[C, H]` from that which was looked up: `[C]`, 1 where none was."""
+        nowhere = torch.zeros_like(directions[0])
+        looked_up = torch.stack([self._looked_up.get((position, name), (nowhere,))[0] for name in names])
+        return 1 - torch.cosine_similarity(looked_up, directions, dim=1)
 
 
 @dataclass(frozen=True)
@@ -117,6 +150,8 @@ class NullKeeper:
     def at(self, counts: Sequence[int], n_texts: int, changed: int, draw: Callable[[], Table]) -> list[ConceptNulls]:
         """The nulls of concepts of these sizes, drawn anew where too many texts have changed.
 
+        A size that was not drawn takes the nulls of the nearest one that was, until they are settled.
+
         Args:
             counts: stories of each concept.
             n_texts: texts of the corpus.
@@ -124,10 +159,9 @@ class NullKeeper:
             draw: gives the table to draw from; called only where nulls are drawn anew.
         """
         self._changed += changed
-        are_drawn = self._n_concepts == len(counts) and all(count in self._nulls for count in counts)
-        if not are_drawn or self._changed > SHARE_CHANGED * n_texts:
+        if self._n_concepts != len(counts) or self._changed > SHARE_CHANGED * n_texts:
             self.draw(counts, draw())
-        return [self._nulls[count] for count in counts]
+        return [self._nulls[min(self._nulls, key=lambda drawn: abs(drawn - count))] for count in counts]
 
     def draw(self, counts: Sequence[int], table: Table) -> None:
         """Draw the nulls anew."""

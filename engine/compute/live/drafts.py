@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from engine.compute.live.evaluation import Change, Evaluation, Evaluator
-from engine.compute.live.state import State, cells_of
+from engine.compute.live.filing import Filing
+from engine.compute.live.state import State
 from engine.compute.model.forward import Activation, Extractor
 from engine.compute.statistics.leave_one_out import CHUNK
 from engine.errors import AmygdalaError
@@ -31,6 +32,8 @@ class Standing:
     evaluator: Evaluator
     evaluation: Evaluation
     placements: Sequence[Placement]
+    filing: Filing
+    """Of the placements."""
 
 
 class Drafts:
@@ -72,7 +75,7 @@ class Drafts:
         values = token_values(trace.tokens[self._middle_position].to(centre.device), directions, centre, scale)
         tokens, sentence_readings = readings(text, trace.offsets, values.cpu())
         after = _as_if(standing, trace.activation, text_id, instead_of, concept)
-        fit = next((fit for fit in after.fits if (fit.text_id, fit.concept) == (text_id, concept)), None)
+        fit = after.fits.of.get(concept, {}).get(text_id)
         no_rival = fit is None or fit.rival is None
         return Draft(
             concepts=names,
@@ -92,12 +95,12 @@ class Drafts:
         """The mean of all texts at the middle block, `[H]` fp64, and their root mean square distance from it."""
         if self._gauged is None or self._gauged[0] is not standing.evaluation:
             view, rows = standing.state.view, standing.state.rows
-            centre = view.total[self._middle_position] / len(view.text_ids)
+            centre = view.total[self._middle_position] / view.n_texts
             chunks = (view.text_ids[i : i + CHUNK] for i in range(0, len(view.text_ids), CHUNK))
             squares = sum(
                 float((rows.take_at(self._middle_position, chunk).double() - centre).square().sum()) for chunk in chunks
             )
-            self._gauged = standing.evaluation, centre, (squares / len(view.text_ids)) ** 0.5 or 1.0
+            self._gauged = standing.evaluation, centre, (squares / view.n_texts) ** 0.5 or 1.0
         return self._gauged[1:]
 
 
@@ -115,9 +118,10 @@ def _as_if(
         state.rows.set(text_id, activation.x)
         state.heads.set(text_id, activation.heads)
     try:
-        view = state.viewed(cells_of(placements))
+        view = state.viewed(standing.filing.changed(placements).cells)
         affected = [name for name, group in view.groups.items() if group is not state.view.groups.get(name)]
-        return standing.evaluator.of_draft().evaluate(view, Change(affected))
+        change = Change({*affected, concept}, renewed={text_id})
+        return standing.evaluator.of_draft().evaluate(view, change, standing.evaluation)
     finally:
         if is_new:
             state.rows.keep_only(state.view.text_ids)

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Collection, Generator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar, cast
 
-import msgspec
 import torch
 from torch import Tensor
 
-from engine.compute.live.assembly import Between, Findings, concept_qualities, story_fits
-from engine.compute.live.deferred import DirectionKeeper, NeuronKeeper, NullKeeper, Table
+from engine.compute.live import fits as fitting
+from engine.compute.live.assembly import Findings, LayerFindings, concept_qualities
+from engine.compute.live.deferred import (
+    DirectionKeeper,
+    NeuronKeeper,
+    NullKeeper,
+    Ranking,
+    RatioKeeper,
+    Table,
+)
+from engine.compute.live.fits import Fits, Scoring
 from engine.compute.live.state import State, View
 from engine.compute.statistics import directions as dirs
 from engine.compute.statistics.leave_one_out import membership
 from engine.compute.statistics.quality import linear_combinations, measure, nearest
-from engine.results import ConceptQuality, StoryFit, middle_layer
+from engine.results import ConceptQuality, middle_layer
 from engine.settings import Settings
+
+R = TypeVar("R")
 
 MIN_LENGTH = 0.5
 """A direction that is shorter than this after normalising was nothing but rounding."""
@@ -27,13 +38,19 @@ class Keepers:
     """The keepers of the expensive numbers."""
 
     directions: DirectionKeeper
+    ratios: RatioKeeper
     neurons: NeuronKeeper | None
     """None where directions are not compared with neurons."""
     nulls: NullKeeper
 
     def copy(self) -> Keepers:
         """Keepers with the same numbers, which do not change these; directions from subspaces stay as they are."""
-        return Keepers(self.directions.frozen(), self.neurons.copy() if self.neurons else None, self.nulls.copy())
+        return Keepers(
+            self.directions.frozen(),
+            self.ratios.copy(),
+            self.neurons.copy() if self.neurons else None,
+            self.nulls.copy(),
+        )
 
 
 @dataclass(frozen=True)
@@ -42,6 +59,8 @@ class Change:
 
     affected: Collection[str] = ()
     """Concepts whose own texts changed, or were read afresh."""
+    renewed: Collection[str] = ()
+    """Texts that were read afresh."""
     came: int = 0
     """Texts that the corpus did not have before, or that were read afresh."""
     went: int = 0
@@ -66,11 +85,19 @@ class Evaluation:
     findings: Findings | None
     """What the qualities were gathered from; None where no concept has a vector."""
     qualities: list[ConceptQuality]
-    fits: list[StoryFit]
+    fits: Fits
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all numbers are of the current texts."""
+        return self.fits.are_settled and all(quality.settled for quality in self.qualities)
 
 
 class Evaluator:
     """Evaluates views of one corpus.
+
+    After a change, the directions are exact at all target layers. What is said of concepts is redone at the middle
+    layer, which triage reads, and stories' fits are redone for the texts that changed: the rest waits until it settles.
 
     Args:
         settings: what to compute.
@@ -90,15 +117,18 @@ class Evaluator:
         """An evaluator that leaves the keepers as they are."""
         return Evaluator(self._settings, self._layers, self._state, self._keepers.copy())
 
-    def evaluate(self, view: View, change: Change = NO_CHANGE) -> Evaluation:
-        """Everything about a view; expensive numbers are redone only as far as `change` demands."""
-        return self._evaluate(view, change, self._without_vector(view))
+    def evaluate(self, view: View, change: Change = NO_CHANGE, last: Evaluation | None = None) -> Evaluation:
+        """Everything about a view.
+
+        Args:
+            view: what to evaluate.
+            change: what led to it.
+            last: the evaluation before the change; without it, all is of this view.
+        """
+        return self._evaluate(view, change, last, self._without_vector(view))
 
     def settle(self, view: View, last: Evaluation) -> Generator[None, None, Evaluation]:
-        """Redo, in steps, the expensive numbers that are not of `view`, whose evaluation is `last`.
-
-        Only what was not settled is computed: directions that have not turned keep their stories' measures, and every
-        story keeps its leave-one-out scores, which do not depend on expensive numbers.
+        """Redo, in steps, the numbers that are not of `view`, whose evaluation is `last`.
 
         Returns:
             The settled evaluation.
@@ -111,86 +141,102 @@ class Evaluator:
         shipped = self._shipped(directions)
         if _lost(shipped).any():  # a concept has lost its direction, so the set of concepts is another one
             return self.evaluate(view)
-        if keepers.neurons is not None:
-            yield from keepers.neurons.settle(names, shipped)
+        turned = (shipped != last.directions).flatten(1).any(1).tolist()
+        layers = list(last.findings.layers)
+        for position, has_turned in enumerate(turned):
+            if has_turned or position not in last.findings.current:
+                layers[position] = self._at_layer(view, names, position, shipped)
+                yield
+            neurons = self._neurons(position, names, shipped[position], (), exactly=True)
+            layers[position] = replace(layers[position], neurons=neurons)
         counts = _counts(view, names)
         if not keepers.nulls.exact:
             keepers.nulls.draw(counts, self._table(view, names))
             yield
-        findings = replace(
-            last.findings,
-            neurons=self._neurons(names, shipped, ()),
-            nulls=keepers.nulls.at(counts, len(view.text_ids), 0, lambda: self._table(view, names)),
-            eigenvalues=eigenvalues,
-            settled=self._settled(names, last.differences, shipped),
-        )
-        turned = (shipped != last.directions).any(2).any(0).tolist()
         fits = last.fits
-        if any(turned):
-            measures = [
-                measure(view.groups[name].centred, shipped[:, c]) if turned[c] else last.findings.measures[c]
-                for c, name in enumerate(names)
-            ]
-            findings = replace(findings, measures=measures, between=_between(shipped, names, self._middle_position))
-            fits = self._realigned(view, last, findings)
+        if not fits.are_settled or turned[self._middle_position]:
+            fits = yield from fitting.settled(self._scoring(view, names, layers), view.text_ids)
+        findings = Findings(
+            layers=layers,
+            current=frozenset(range(len(layers))),
+            eigenvalues=eigenvalues,
+            nulls=keepers.nulls.at(counts, view.n_texts, 0, lambda: self._table(view, names)),
+            neighbours=nearest(shipped[self._middle_position], names),
+            settled=[True] * len(names),
+        )
         qualities = concept_qualities(self._layers, _positives(view, names), findings)
         return replace(last, directions=shipped, findings=findings, qualities=qualities, fits=fits)
 
-    def _evaluate(self, view: View, change: Change, without: dict[str, str]) -> Evaluation:
+    def _evaluate(self, view: View, change: Change, last: Evaluation | None, without: dict[str, str]) -> Evaluation:
         names = [name for name in view.groups if name not in without]
         if not names:
             no_vectors = torch.empty(len(self._layers), 0, self._state.rows.hidden)
-            return Evaluation([], no_vectors, no_vectors, dict(sorted(without.items())), None, [], [])
-        groups = [view.groups[name] for name in names]
-        text_ids, counts = view.text_ids, _counts(view, names)
+            return Evaluation([], no_vectors, no_vectors, dict(sorted(without.items())), None, [], Fits({}))
+        n_texts, counts = view.n_texts, _counts(view, names)
         sums = [view.sums(name) for name in names]
-        differences = dirs.difference(dirs.contrast(sums, counts, view.total, len(text_ids)))
+        differences = dirs.difference(dirs.contrast(sums, counts, view.total, n_texts))
         directions, eigenvalues = self._directions(view, names, differences, change)
         shipped = self._shipped(directions)
         lost = _lost(shipped).tolist()
         if any(lost):
             reason = "its stories read as all others do on average: there is no direction"
             without_direction = {name: reason for name, is_lost in zip(names, lost, strict=True) if is_lost}
-            return self._evaluate(view, change, without | without_direction)
-        table = self._table(view, names)
+            return self._evaluate(view, change, last, without | without_direction)
+        if last is None or last.findings is None or last.names != names:
+            current = frozenset(range(len(self._layers)))
+            layers = [self._at_layer(view, names, position, shipped, change.affected) for position in sorted(current)]
+            fits = _run(fitting.settled(self._scoring(view, names, layers), view.text_ids))
+        else:
+            current, layers = frozenset({self._middle_position}), list(last.findings.layers)
+            layers[self._middle_position] = self._at_layer(view, names, self._middle_position, shipped, change.affected)
+            fits = fitting.changed(last.fits, self._scoring(view, names, layers), change.affected, set(change.renewed))
+        n_changed = max(change.came, change.went, bool(change.affected))
+        nulls = self._keepers.nulls.at(counts, n_texts, n_changed, lambda: self._table(view, names))
+        are_whole = fits.are_settled and len(current) == len(layers) and self._keepers.nulls.exact
         findings = Findings(
-            measures=[measure(group.centred, shipped[:, c]) for c, group in enumerate(groups)],
-            ratios=[group.ratios for group in groups],
-            neurons=self._neurons(names, shipped, change.affected),
-            heads=self._state.heads.quality(
-                [(view.heads(name), count) for name, count in zip(names, counts, strict=True)],
-                view.total_heads,
-                len(text_ids),
-            ),
+            layers=layers,
+            current=current,
             eigenvalues=eigenvalues,
-            nulls=self._keepers.nulls.at(
-                counts, len(text_ids), max(change.came, change.went, bool(change.affected)), lambda: table
-            ),
-            settled=self._settled(names, differences, shipped),
-            between=_between(shipped, names, self._middle_position),
+            nulls=nulls,
+            neighbours=nearest(shipped[self._middle_position], names),
+            settled=[
+                are_whole and self._is_exact(name, differences[:, c], shipped[:, c]) for c, name in enumerate(names)
+            ],
         )
-        positives = _positives(view, names)
-        alignments = [measures.alignments[self._middle_position].tolist() for measures in findings.measures]
         return Evaluation(
             names=names,
             differences=differences,
             directions=shipped,
             without=dict(sorted(without.items())),
             findings=findings,
-            qualities=concept_qualities(self._layers, positives, findings),
-            fits=story_fits(table.rows, table.member, text_ids, positives, alignments),
+            qualities=concept_qualities(self._layers, _positives(view, names), findings),
+            fits=fits,
         )
 
-    def _realigned(self, view: View, last: Evaluation, findings: Findings) -> list[StoryFit]:
-        """The last fits with the alignments of `findings`."""
-        alignments = {
-            (name, text_id): alignment
-            for name, measures in zip(last.names, findings.measures, strict=True)
-            for text_id, alignment in zip(
-                view.groups[name].text_ids, measures.alignments[self._middle_position].tolist(), strict=True
-            )
-        }
-        return [msgspec.structs.replace(fit, alignment=alignments[fit.concept, fit.text_id]) for fit in last.fits]
+    def _at_layer(
+        self, view: View, names: Sequence[str], position: int, shipped: Tensor, affected: Collection[str] = ()
+    ) -> LayerFindings:
+        """What is said of these concepts at the layer of this position; `shipped` are the directions `[L, C, H]`."""
+        groups = {name: view.groups[name] for name in names}
+        directions = shipped[position]
+        return LayerFindings(
+            measures=[measure(group.centred, position, directions[c]) for c, group in enumerate(groups.values())],
+            ratios=self._keepers.ratios.at(
+                position, groups, lambda group: self._state.rows.take_at(position, group.text_ids)
+            ),
+            neurons=self._neurons(position, names, directions, affected),
+            heads=self._state.heads.quality(
+                position,
+                [(view.heads(name), len(group.text_ids)) for name, group in groups.items()],
+                view.total_heads,
+                view.n_texts,
+            ),
+            combinations=linear_combinations(directions, names),
+        )
+
+    def _scoring(self, view: View, names: Sequence[str], layers: Sequence[LayerFindings]) -> Scoring:
+        measures = layers[self._middle_position].measures
+        return Scoring.of(self._state.rows, self._middle_position, view, names, measures)
 
     def _directions(
         self, view: View, names: Sequence[str], differences: Tensor, change: Change
@@ -207,30 +253,35 @@ class Evaluator:
         return dirs.shipped(dirs.normalise(directions))
 
     def _neurons(
-        self, names: Sequence[str], shipped: Tensor, affected: Collection[str]
-    ) -> list[list[list[tuple[int, float]]]]:
+        self,
+        position: int,
+        names: Sequence[str],
+        directions: Tensor,
+        affected: Collection[str],
+        *,
+        exactly: bool = False,
+    ) -> list[Ranking]:
         if self._keepers.neurons is None:
-            return [[[] for _ in names] for _ in self._layers]
-        return self._keepers.neurons.at(names, shipped, affected)
+            return [[] for _ in names]
+        return self._keepers.neurons.at(position, names, directions, affected, exactly=exactly)
 
     def _table(self, view: View, names: Sequence[str]) -> Table:
         text_ids = view.text_ids
         rows = self._state.rows.take_at(self._middle_position, text_ids)
         return Table(rows, membership(text_ids, _positives(view, names)).to(rows.device))
 
-    def _settled(self, names: Sequence[str], differences: Tensor, shipped: Tensor) -> list[bool]:
-        keepers = self._keepers
-        return [
-            keepers.nulls.exact
-            and keepers.directions.exact(name, differences[:, c])
-            and (keepers.neurons is None or keepers.neurons.exact(name, shipped[:, c]))
-            for c, name in enumerate(names)
-        ]
+    def _is_exact(self, name: str, differences: Tensor, shipped: Tensor) -> bool:
+        """Whether direction and neurons of a concept are those of its `d0` and of its direction, `[L, H]` each."""
+        neurons = self._keepers.neurons
+        return self._keepers.directions.exact(name, differences) and (
+            neurons is None
+            or all(neurons.exact(position, name, direction) for position, direction in enumerate(shipped))
+        )
 
     def _without_vector(self, view: View) -> dict[str, str]:
         """Concepts that get no vector, each with the reason."""
         reasons = {}
-        n_texts = len(view.text_ids)
+        n_texts = view.n_texts
         refused = self._state.spaces.refused if self._state.spaces is not None else set()
         for name, group in view.groups.items():
             count = len(group.text_ids)
@@ -249,11 +300,13 @@ def _lost(shipped: Tensor) -> Tensor:
     return is_lost
 
 
-def _between(shipped: Tensor, names: Sequence[str], middle_position: int) -> Between:
-    return Between(
-        combinations=[linear_combinations(directions, names) for directions in shipped],
-        neighbours=nearest(shipped[middle_position], names),
-    )
+def _run(steps: Generator[None, None, R]) -> R:
+    """Drive a computation to its end, with nothing between its steps."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return cast(R, end.value)
 
 
 def _positives(view: View, names: Sequence[str]) -> dict[str, tuple[str, ...]]:

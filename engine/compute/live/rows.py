@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, KeysView, Sequence
 
 import torch
 from torch import Tensor
@@ -27,6 +27,11 @@ class Rows:
         return text_id in self._slots
 
     @property
+    def text_ids(self) -> KeysView[str]:
+        """Of the texts that have a row."""
+        return self._slots.keys()
+
+    @property
     def hidden(self) -> int:
         """H."""
         return self._table.shape[2]
@@ -41,8 +46,7 @@ class Rows:
 
     def keep_only(self, text_ids: Iterable[str]) -> None:
         """Forget every other text."""
-        kept_ids = set(text_ids)
-        for text_id in [text_id for text_id in self._slots if text_id not in kept_ids]:
+        for text_id in self._slots.keys() - set(text_ids):
             self._free.append(self._slots.pop(text_id))
 
     def take(self, text_ids: Sequence[str]) -> Tensor:
@@ -98,17 +102,20 @@ class HeadRows:
         return power_sums(rows, self._origin)
 
     def quality(
-        self, groups: Sequence[tuple[PowerSums, int]], everything: PowerSums, n_texts: int
-    ) -> list[list[HeadQuality] | None]:
-        """Per target layer, each concept's heads; None at layers without.
+        self, position: int, groups: Sequence[tuple[PowerSums, int]], everything: PowerSums, n_texts: int
+    ) -> list[HeadQuality] | None:
+        """Each concept's heads at the target layer of this position; None at a layer without.
 
         Args:
+            position: the layer's place among the target layers.
             groups: per concept, the `sums` of its texts and how many there are.
             everything: the `sums` of all texts of the corpus.
             n_texts: how many these are.
         """
-        head_moments = moments([sums for sums, _ in groups], [count for _, count in groups], everything, n_texts)
-        return [
-            selectivity(head_moments, columns, head_dim) if head_dim else None
-            for columns, head_dim in zip(self._columns, self._head_dims, strict=True)
-        ]
+        columns, head_dim = self._columns[position], self._head_dims[position]
+        if not head_dim:
+            return None
+        at_layer = [(sums[columns], squares[columns]) for (sums, squares), _ in groups]
+        counts = [count for _, count in groups]
+        total, total_squares = everything
+        return selectivity(moments(at_layer, counts, (total[columns], total_squares[columns]), n_texts), head_dim)

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from engine.compute.live.filing import Cells
 from engine.compute.live.rows import HeadRows, PowerSums, Rows
 from engine.compute.live.spaces import Cell, Spaces
 from engine.compute.model.forward import Activation
 from engine.compute.model.loaded import Model
 from engine.compute.statistics.directions import row_sum
-from engine.compute.statistics.quality import Centred, variance_ratios
+from engine.compute.statistics.quality import Centred
 from engine.settings import Settings
-from engine.wire.jobs import Placement
-
-Cells = Mapping[Cell, tuple[str, ...]]
-"""The unique texts, sorted by id, by the exact set of concepts they stand under."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +35,6 @@ class Group:
 
     text_ids: tuple[str, ...]
     centred: Centred
-    ratios: list[list[float]]
-    """Per layer, the variance ratios."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +49,11 @@ class View:
     def text_ids(self) -> list[str]:
         """All texts, each once, sorted."""
         return sorted(text_id for cell in self.cells.values() for text_id in cell.text_ids)
+
+    @property
+    def n_texts(self) -> int:
+        """All texts, each once."""
+        return sum(len(cell.text_ids) for cell in self.cells.values())
 
     def sums(self, concept: str) -> Tensor:
         """Over the concept's texts: `[L, H]`, fp64."""
@@ -97,8 +97,8 @@ class State:
     def begin(self, cells: Cells, fresh: Collection[str]) -> list[str]:
         """Start a change to these texts; returns those whose activations are needed (`take`)."""
         rebuilt = self.spaces.begin(cells, fresh) if self.spaces is not None else set()
-        used = sorted(text_id for text_ids in cells.values() for text_id in text_ids)
-        return [text_id for text_id in used if text_id not in self.rows or text_id in fresh or text_id in rebuilt]
+        used = set[str]().union(*cells.values())
+        return sorted((used - self.rows.text_ids) | used.intersection(fresh) | rebuilt)
 
     def take(self, text_id: str, activation: Activation) -> None:
         """Take in one text's activation."""
@@ -113,58 +113,32 @@ class State:
         if self.spaces is not None:
             self.spaces.finish()
         self.view = self.viewed(cells, fresh)
-        used = {text_id for text_ids in cells.values() for text_id in text_ids}
+        used = set[str]().union(*cells.values())
         self.rows.keep_only(used)
         self.heads.keep_only(used)
         self.truncated &= used
 
     def viewed(self, cells: Cells, fresh: Collection[str] = ()) -> View:
         """The view of these texts, all of which have rows; it shares the parts of the last view that did not change."""
-        last = self.view
-        renewed = set(fresh)
-
-        def unchanged(part: Sums | Group | None, text_ids: tuple[str, ...]) -> bool:
-            return part is not None and part.text_ids == text_ids and renewed.isdisjoint(text_ids)
-
-        sums = {
-            cell: last.cells[cell] if unchanged(last.cells.get(cell), text_ids) else self._sums(text_ids)
+        last, renewed = self.view, set(fresh)
+        same = {
+            cell
             for cell, text_ids in cells.items()
+            if cell in last.cells and last.cells[cell].text_ids == text_ids and renewed.isdisjoint(text_ids)
         }
-        groups = {
-            name: last.groups[name] if unchanged(last.groups.get(name), text_ids) else self._group(text_ids)
-            for name, text_ids in sorted(positives_of(cells).items())
-        }
-        return View(sums, groups)
+        changed_concepts = {name for cell in {*cells, *last.cells} - same for name in cell}
+        names = sorted({name for cell in cells for name in cell})
+        return View(
+            {cell: last.cells[cell] if cell in same else self._sums(text_ids) for cell, text_ids in cells.items()},
+            {name: self._group(cells, name) if name in changed_concepts else last.groups[name] for name in names},
+        )
 
     def _sums(self, text_ids: tuple[str, ...]) -> Sums:
         return Sums(text_ids, row_sum(self.rows.take(text_ids)), self.heads.sums(text_ids))
 
-    def _group(self, text_ids: tuple[str, ...]) -> Group:
-        rows = self.rows.take(text_ids)
-        return Group(text_ids, Centred.of(rows), [variance_ratios(layer) for layer in rows])
-
-
-def cells_of(placements: Sequence[Placement]) -> dict[Cell, tuple[str, ...]]:
-    """The unique texts, sorted by id, by the exact set of concepts they stand under."""
-    cell_of: dict[str, Cell] = {}
-    for placement in placements:
-        cell = cell_of.get(placement.text_id, ())
-        if placement.concept is not None and placement.concept not in cell:
-            cell = tuple(sorted((*cell, placement.concept)))
-        cell_of[placement.text_id] = cell
-    text_ids_of: dict[Cell, list[str]] = {}
-    for text_id, cell in cell_of.items():
-        text_ids_of.setdefault(cell, []).append(text_id)
-    return {cell: tuple(sorted(text_ids)) for cell, text_ids in text_ids_of.items()}
-
-
-def positives_of(cells: Cells) -> dict[str, tuple[str, ...]]:
-    """`P_c`: each concept's unique texts, sorted by id."""
-    positives: dict[str, list[str]] = {}
-    for cell, text_ids in cells.items():
-        for concept in cell:
-            positives.setdefault(concept, []).extend(text_ids)
-    return {concept: tuple(sorted(text_ids)) for concept, text_ids in positives.items()}
+    def _group(self, cells: Cells, name: str) -> Group:
+        text_ids = tuple(sorted(set[str]().union(*(cell_ids for cell, cell_ids in cells.items() if name in cell))))
+        return Group(text_ids, Centred.of(self.rows.take(text_ids)))
 
 
 def _total(parts: Sequence[Tensor]) -> Tensor:

@@ -18,7 +18,7 @@ CHUNK = 4096
 
 @dataclass(frozen=True, kw_only=True)
 class Moments:
-    """Sums and sums of squares of `x - origin`, of width A: the attention outputs of one layer, or of several in a row.
+    """Sums and sums of squares of `x - origin`, of width A: the attention outputs of one layer.
 
     The origin is one fixed point amid the data, such as the mean of the first texts seen: no result depends on it, but
     squares about a far one would drown the variance in rounding.
@@ -64,17 +64,17 @@ def moments(
     )
 
 
-def selectivity(gathered: Moments, columns: slice, head_dim: int) -> list[HeadQuality]:
-    """Each concept's heads at the layer whose attention outputs are `columns`, a whole number of heads wide.
+def selectivity(gathered: Moments, head_dim: int) -> list[HeadQuality]:
+    """Each concept's heads, `head_dim` of the width each.
 
     A head's norm is that of `mean(P_c) - mean(N_c)` over its dimensions; its selectivity is the norm over that of the
     standard deviations over `N_c` (unbiased), itself taken as at least 1e-6. A single negative has no unbiased
     deviation; it counts as 0.
     """
-    sums, total = gathered.sums[:, columns], gathered.total[columns]
+    sums, total = gathered.sums, gathered.total
     counts, others = gathered.counts[:, None], gathered.n_texts - gathered.counts[:, None]
     negative_means = (total - sums) / others
-    deviations = gathered.total_squares[columns] - gathered.squares[:, columns] - others * negative_means.square()
+    deviations = gathered.total_squares - gathered.squares - others * negative_means.square()
     variances = deviations.clamp_min(0) / (others - 1)  # rounding may leave a negative one
     variances = variances.masked_fill(others == 1, 0.0)
     norms = _by_head(sums / counts - negative_means, head_dim).norm(dim=2)  # (C, heads)

@@ -6,6 +6,7 @@ Whatever the method of the vectors that ship, stories are judged by pooled direc
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -16,7 +17,31 @@ CHUNK = 4096
 """Rows taken to fp64 at a time."""
 
 
-def leave_one_out(rows: Tensor, member: Tensor) -> Tensor:
+@dataclass(frozen=True, kw_only=True)
+class Pooled:
+    """What pooled directions at one layer are made of, about the mean of all texts."""
+
+    centre: Tensor
+    """The mean of all texts: `[H]`, fp64."""
+    sums: Tensor
+    """Over each concept's texts, about the centre: `[C, H]`, fp64. Over all texts the sum is zero."""
+    counts: Tensor
+    """`n_c`: `[C]`, fp64."""
+    n_texts: int
+    """`M`: all texts, each once."""
+
+    @classmethod
+    def of(cls, rows: Tensor, member: Tensor) -> Pooled:
+        """From all M texts. Arguments as of `leave_one_out`."""
+        centre = rows.mean(0, dtype=torch.float64)
+        sums = torch.zeros(member.shape[1], rows.shape[1], dtype=torch.float64, device=rows.device)
+        for start in range(0, len(rows), CHUNK):
+            chunk = slice(start, start + CHUNK)
+            sums += member[chunk].double().T @ (rows[chunk].double() - centre)
+        return cls(centre=centre, sums=sums, counts=member.sum(0).double(), n_texts=len(rows))
+
+
+def leave_one_out(rows: Tensor, member: Tensor, pooled: Pooled | None = None) -> Tensor:
     """Cosine of each text with each concept's pooled direction made without that text.
 
     Leaving text i out of concept k turns its direction into `A - x_i / (n_k - 1)` where i is one of its positives
@@ -24,27 +49,22 @@ def leave_one_out(rows: Tensor, member: Tensor) -> Tensor:
     one product of the rows with the sums serves all pairs. Texts are centred on the mean of all of them.
 
     Args:
-        rows: activations of all M texts at one layer, `[M, H]`.
-        member: `[M, C]`, true where the text is one of the concept's positives.
+        rows: activations of m texts at one layer, `[m, H]`.
+        member: `[m, C]`, true where the text is one of the concept's positives.
+        pooled: of all texts of the corpus; None where `rows` are all of them.
 
     Returns:
-        `[M, C]`, fp64; NaN where nothing is left to make a direction from.
+        `[m, C]`, fp64; NaN where nothing is left to make a direction from.
     """
-    centre = rows.mean(0, dtype=torch.float64)
-    n_texts = len(rows)
-    counts = member.sum(0).double()  # (C,)
-    others = n_texts - counts
-    sums = torch.zeros(len(counts), rows.shape[1], dtype=torch.float64, device=rows.device)
-    for start in range(0, n_texts, CHUNK):  # over all texts the sum is zero about the centre
-        chunk = slice(start, start + CHUNK)
-        sums += member[chunk].double().T @ (rows[chunk].double() - centre)
+    pooled = pooled or Pooled.of(rows, member)
+    counts, others = pooled.counts, pooled.n_texts - pooled.counts
     inside = 1 / (counts - 1) + 1 / others, -1 / (counts - 1)
     outside = 1 / counts + 1 / (others - 1), 1 / (others - 1)
-    scores = torch.empty(n_texts, len(counts), dtype=torch.float64, device=rows.device)
-    for start in range(0, n_texts, CHUNK):
+    scores = torch.empty(len(rows), len(counts), dtype=torch.float64, device=rows.device)
+    for start in range(0, len(rows), CHUNK):
         chunk = slice(start, start + CHUNK)
         weight, share = (torch.where(member[chunk], *pair) for pair in zip(inside, outside, strict=True))
-        scores[chunk] = _cosines(rows[chunk].double() - centre, sums, weight, share)
+        scores[chunk] = _cosines(rows[chunk].double() - pooled.centre, pooled.sums, weight, share)
     impossible = (member & (counts == 1)) | (~member & (others == 1)) | (others == 0)
     return scores.masked_fill(impossible, torch.nan)
 

@@ -37,17 +37,17 @@ def variance_ratios(rows: Tensor) -> list[float]:
 
 @dataclass(frozen=True)
 class StoryMeasures:
-    """How a concept's stories lie to its direction: `[L, n]`, fp64, on the CPU."""
+    """How a concept's stories lie to its direction at one layer: `[n]`, fp64, on the CPU."""
 
     projections: Tensor
     """`x_i . d`."""
     alignments: Tensor
-    """Cosine of `x_i - mean(P_c)` with `d`; zeros for one story."""
+    """Cosine of `x_i - mean(P_c)` with `d`; zero for one story."""
 
 
 @dataclass(frozen=True)
 class Centred:
-    """A concept's stories about their own mean: changes only with its texts."""
+    """A concept's stories about their own mean, at all L layers: changes only with its texts."""
 
     mean: Tensor
     """`[L, H]`, fp64."""
@@ -66,12 +66,12 @@ class Centred:
         return cls(mean, normalise(centred), centred.norm(dim=2))
 
 
-def measure(stories: Centred, directions: Tensor) -> StoryMeasures:
-    """How one concept's stories lie to its directions `[L, H]`."""
-    lengths = directions.norm(dim=1)  # (L,): those of fp16 vectors are not quite 1
-    aligned = (stories.units @ normalise(directions)[:, :, None]).squeeze(2)
-    projections = (stories.mean * directions).sum(1, keepdim=True) + stories.lengths * aligned * lengths[:, None]
-    if aligned.shape[1] == 1:
+def measure(stories: Centred, position: int, direction: Tensor) -> StoryMeasures:
+    """How one concept's stories lie to its direction `[H]` at the layer of this position."""
+    length = direction.norm()  # that of an fp16 vector is not quite 1
+    aligned = stories.units[position] @ normalise(direction)
+    projections = stories.mean[position] @ direction + stories.lengths[position] * aligned * length
+    if len(aligned) == 1:
         aligned = torch.zeros_like(aligned)
     return StoryMeasures(projections.cpu(), aligned.cpu())
 

@@ -40,9 +40,11 @@ def change(live: LiveCorpus, tree: Tree) -> Results:
     return _run(live.change(placed(tree), texts(tree)), silent)
 
 
-def without_expensive(results: Results) -> Results:
-    """With nothing in what need not be exact before it is settled."""
+def at_once(results: Results, pairs: set[tuple[str, str]]) -> Results:
+    """What must be exact before it is settled: the middle layer without its expensive numbers, and the fits of pairs
+    that a change brought."""
     nothing = Null(low=0.0, mean=0.0, high=0.0)
+    middle = results.middle
     concepts = [
         replace(
             quality,
@@ -50,13 +52,22 @@ def without_expensive(results: Results) -> Results:
             r_squared_null=None,
             settled=True,
             per_layer={
-                layer: replace(at, best_neuron_idx=None, best_neuron_cosine=None, top5_neurons=[])
-                for layer, at in quality.per_layer.items()
+                middle: replace(
+                    quality.per_layer[middle], best_neuron_idx=None, best_neuron_cosine=None, top5_neurons=[]
+                )
             },
+            linear_combination={middle: quality.linear_combination[middle]},
+            per_head={block: heads for block, heads in quality.per_head.items() if block == middle},
         )
         for quality in results.concepts
     ]
-    return replace(results, concepts=concepts)
+    fits = [fit for fit in results.fits if (fit.text_id, fit.concept) in pairs]
+    return replace(results, concepts=concepts, fits=fits, fits_are_settled=True)
+
+
+def pairs_of(tree: Tree) -> set[tuple[str, str]]:
+    """Every (text, concept) pair."""
+    return {(place.text_id, place.concept) for place in placed(tree) if place.concept is not None}
 
 
 @NO_FUNCTION_SCOPE
@@ -67,10 +78,15 @@ def test_what_is_cheap_is_exact_before_settling_and_the_rest_after(
     model = lookup_model(table())
     folder = tmp_path_factory.mktemp("settling")
     live = fresh_corpus(model, folder)
+    earlier: set[tuple[str, str]] = set()
     for tree in trees:
         results = change(live, tree)
         exact = fresh_corpus(model, folder).apply(placed(tree), texts(tree))
-        assert_same(without_expensive(results), without_expensive(exact))
+        told = {(fit.text_id, fit.concept) for fit in results.fits}
+        with_vector = {quality.concept for quality in exact.concepts}
+        assert told >= {pair for pair in pairs_of(tree) - earlier if pair[1] in with_vector}
+        assert_same(at_once(results, told), at_once(exact, told))
+        earlier = pairs_of(tree)
     settled = _run(live.settle(), silent) or results
     assert all(quality.settled for quality in settled.concepts)
     assert_same(settled, exact)
@@ -95,8 +111,8 @@ def test_affected_concepts_get_their_neurons_at_once_and_others_when_they_turned
         q.concept: q for q in fresh_corpus(lookup_model(table()), tmp_path).apply(placed(tree), texts(tree)).concepts
     }
 
-    def neurons(quality: ConceptQuality) -> list[list[tuple[int, float]]]:
-        return [at.top5_neurons for at in quality.per_layer.values()]
+    def neurons(quality: ConceptQuality) -> list[tuple[int, float]]:
+        return quality.per_layer[results.middle].top5_neurons
 
     assert neurons(after["angry"]) == neurons(exact["angry"])
     assert neurons(after["sad"]) == neurons(before["sad"]) != neurons(exact["sad"])
@@ -114,7 +130,25 @@ def test_neurons_of_a_direction_that_turned_are_looked_up_at_once(
     results = change(live, tree)
     exact = fresh_corpus(lookup_model(table()), tmp_path).apply(placed(tree), texts(tree))
     for mine, theirs in zip(results.concepts, exact.concepts, strict=True):
-        assert mine.per_layer == theirs.per_layer
+        assert mine.per_layer[results.middle] == theirs.per_layer[results.middle]
+
+
+def test_other_layers_and_other_stories_follow_when_they_settle(tmp_path: Path) -> None:
+    live = fresh_corpus(lookup_model(table()), tmp_path)
+    before = live.apply(placed(MANY), texts(MANY))
+    tree = MANY | {"angry0": ("angry", "11")}
+    results = change(live, tree)
+    exact = fresh_corpus(lookup_model(table()), tmp_path).apply(placed(tree), texts(tree))
+    last = results.layers[-1]
+    assert [quality.per_layer[last] for quality in results.concepts] == [
+        quality.per_layer[last] for quality in before.concepts
+    ]
+    assert [(fit.text_id, fit.concept) for fit in results.fits] == [(text_id("11"), "angry")]
+    assert not results.fits_are_settled
+    settled_results = _run(live.settle(), silent)
+    assert settled_results is not None
+    assert settled_results.fits_are_settled
+    assert_same(settled_results, exact)
 
 
 def test_a_change_during_settling_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

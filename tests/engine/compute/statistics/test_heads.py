@@ -16,9 +16,10 @@ def measured(
 ) -> list[HeadQuality]:
     """Through sums, about the mean unless an origin is given."""
     origin = rows.double().mean(0) if origin is None else origin
+    rows, origin = rows[:, columns], origin[columns]
     concepts = [power_sums(rows[positive], origin) for positive in member.T]
-    found = moments(concepts, member.sum(0).tolist(), power_sums(rows, origin), len(rows))
-    return selectivity(found, columns, head_dim)
+    gathered = moments(concepts, member.sum(0).tolist(), power_sums(rows, origin), len(rows))
+    return selectivity(gathered, head_dim)
 
 
 def assert_like_the_oracle(rows: torch.Tensor, member: torch.Tensor, columns: slice, head_dim: int) -> None:
