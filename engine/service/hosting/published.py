@@ -16,6 +16,7 @@ from engine.service.hosting import views
 from engine.service.hosting.moves import State, moved
 from engine.service.hosting.plan import Plan
 from engine.service.hosting.progress import Announcer
+from engine.service.hosting.story_views import story_views
 from engine.settings import Settings
 from engine.triage import Verdict
 from engine.wire.protocol import Changed, Retrain, Snapshot
@@ -120,7 +121,7 @@ class Published:
 
     def show(self, disk: Corpus, applied: Mapping[str, Story], computing: Collection[str]) -> None:
         """Publish stories' states where they changed, at the same revision."""
-        stories = views.story_views(disk, applied, self.results, computing)
+        stories = story_views(disk, applied, self.results, computing)
         if stories != self.stories or disk.problems != self._problems:
             self._tell(stories, disk, self.revision)
 
@@ -159,7 +160,7 @@ class Published:
         """Take in results; returns the state shown until now and the new one (twice the new one if none was shown)."""
         self.results = results
         self.concepts = views.concept_views(results, self._settings)
-        after = State(views.story_views(disk, applied, results, computing), self.concepts, results.middle)
+        after = State(story_views(disk, applied, results, computing), self.concepts, results.middle)
         before, self._state = self._state or after, after
         return before, after
 

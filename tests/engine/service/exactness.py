@@ -17,7 +17,7 @@ from engine.compute.live.corpus import LiveCorpus
 from engine.compute.model.loaded import LoadedModel
 from engine.corpus import Corpus
 from engine.results import Results
-from engine.service.hosting import views
+from engine.service.hosting.story_views import story_views
 from engine.wire.jobs import Placement
 from engine.wire.protocol import Snapshot
 from engine.wire.snapshot import StoryView
@@ -59,7 +59,7 @@ def from_nothing(model: LoadedModel, corpus: Corpus) -> tuple[LiveCorpus, Result
 
 def same_stories(shown: list[StoryView], corpus: Corpus, exact: Results) -> None:
     """What clients see of each story is what follows; a verdict may differ where it hangs on noise."""
-    expected = views.story_views(corpus, {story.path: story for story in corpus.stories}, exact, ())
+    expected = story_views(corpus, {story.path: story for story in corpus.stories}, exact, ())
     assert [view.path for view in shown] == sorted(expected)
     for view in shown:
         wanted = expected[view.path]

@@ -10,7 +10,8 @@ from engine.corpus import Change, Corpus, Problem, Story, text_id
 from engine.errors import AmygdalaError
 from engine.results import ConceptQuality, Cost, Results, StoryFit
 from engine.service.hosting.moves import State, moved
-from engine.service.hosting.views import concept_of, concept_views, differing, story_views
+from engine.service.hosting.story_views import story_views
+from engine.service.hosting.views import concept_of, concept_views, differing
 from engine.settings import Settings
 from engine.wire.snapshot import Moved, Stages
 from tests.numbers import concept_quality
