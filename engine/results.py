@@ -192,6 +192,11 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     """What identifies the model."""
 
     @property
+    def fit_of(self) -> dict[tuple[str, str], StoryFit]:
+        """The fits by text id and concept."""
+        return {(fit.text_id, fit.concept): fit for fit in self.fits}
+
+    @property
     def middle(self) -> int:
         """The layer that triage reads: the middle of the target layers."""
         return middle_layer(self.layers)

@@ -5,12 +5,12 @@ Pure functions of `engine.results` and thresholds. Every reason names the number
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 import msgspec
 
-from engine.results import ConceptQuality, Null, Results, StoryFit
+from engine.results import ConceptQuality, Null, StoryFit
 
 
 class Bucket(StrEnum):
@@ -113,8 +113,8 @@ def _by_chance(null: Null, as_likely: bool) -> str:
     return f"; labels dealt at random give {null.low:.0%} to {null.high:.0%}" if as_likely else ""
 
 
-def outliers(results: Results) -> list[Outlier]:
-    """Stories to look at, worst first.
+def outliers(fits: Mapping[tuple[str, str], StoryFit], concepts: Iterable[ConceptQuality]) -> list[Outlier]:
+    """Stories to look at, worst first, from the fits by (text id, concept) and what is said of concepts.
 
     First the misread ones: made without the story, its own concept's direction points away from it (a score below
     zero) and another concept's scores it higher. A rival in the lead is not enough: among overlapping concepts that
@@ -122,18 +122,17 @@ def outliers(results: Results) -> list[Outlier]:
     `outlier_stories`), where the alignment is below zero; these are relative, so every concept has some, and the
     reason says so.
     """
-    fits = {(fit.text_id, fit.concept): fit for fit in results.fits}
     misread = [
         _misread(fit, fit.own)
-        for fit in results.fits
+        for fit in fits.values()
         if fit.rival is not None and fit.own is not None and fit.own < 0 < fit.rival_score
     ]
     misread_pairs = {(outlier.text_id, outlier.concept) for outlier in misread}
     lowest = [
-        _least_aligned(fits[text_id, quality.concept], quality)
-        for quality in results.concepts
+        _least_aligned(fits[pair], quality)
+        for quality in concepts
         for text_id, alignment in quality.outliers
-        if alignment < 0 and (text_id, quality.concept) not in misread_pairs
+        if alignment < 0 and (pair := (text_id, quality.concept)) in fits and pair not in misread_pairs
     ]
     return sorted(misread, key=_worst_first) + sorted(lowest, key=_worst_first)
 

@@ -51,7 +51,7 @@ def export(arguments: argparse.Namespace) -> int:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(answer(chosen, computed, written))).decode() + "\n")
     else:
         results = computed.results
-        summary(results, verdicts(chosen, computed), outliers(results), computed.corpus)
+        summary(results, verdicts(chosen, computed), outliers(results.fit_of, results.concepts), computed.corpus)
     return 0
 
 
@@ -140,7 +140,11 @@ def answer(chosen: Settings, computed: Computed, written: list[Path]) -> Answer:
         layers=results.layers,
         buckets={name: verdict.label for name, verdict in verdicts(chosen, computed).items()},
         without_vector=results.without_vector,
-        misread=[paths_by_text[outlier.text_id, outlier.concept] for outlier in outliers(results) if outlier.misread],
+        misread=[
+            paths_by_text[outlier.text_id, outlier.concept]
+            for outlier in outliers(results.fit_of, results.concepts)
+            if outlier.misread
+        ],
         texts_run=computed.cost.texts_run,
         texts_cached=computed.cost.texts_cached,
     )

@@ -87,9 +87,12 @@ def text_id(text: str) -> str:
 
 def diff(before: Iterable[Story], after: Iterable[Story]) -> list[Change]:
     """The changes that lead from one set of stories to another, by path. A file with the same text is no change."""
-    old = {story.path: story.text_id for story in before}
-    new = {story.path: story.text_id for story in after}
+    old, new = {story.path: story for story in before}, {story.path: story for story in after}
     changes = [Change(path=path, kind="removed") for path in old.keys() - new.keys()]
-    changes += [Change(path=path, kind="added") for path in new.keys() - old.keys()]
-    changes += [Change(path=path, kind="edited") for path in old.keys() & new.keys() if old[path] != new[path]]
+    for path, story in new.items():
+        earlier = old.get(path)
+        if earlier is None:
+            changes.append(Change(path=path, kind="added"))
+        elif earlier is not story and earlier.text_id != story.text_id:
+            changes.append(Change(path=path, kind="edited"))
     return sorted(changes, key=lambda change: change.path)

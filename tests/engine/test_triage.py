@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.results import ConceptQuality, Null, Results, StoryFit
-from engine.triage import Bucket, Thresholds, Verdict, by_bucket, judge, outliers
+from engine.triage import Bucket, Outlier, Thresholds, Verdict, by_bucket, judge, outliers
 from tests.numbers import LAYER, concept_quality
 
 
@@ -107,6 +107,10 @@ def results(fits: list[StoryFit], *concepts: ConceptQuality) -> Results:
     )
 
 
+def stories_to_look_at(results: Results) -> list[Outlier]:
+    return outliers(results.fit_of, results.concepts)
+
+
 def test_misread_stories_come_first_worst_first() -> None:
     fits = [
         fit("mild", -0.1, 0.1),
@@ -114,7 +118,7 @@ def test_misread_stories_come_first_worst_first() -> None:
         fit("lowest", 0.2, 0.1, alignment=-0.9),
         fit("bad", -0.3, 0.2),
     ]
-    found = outliers(results(fits, concept_quality(lowest=[("lowest", -0.9), ("mild", -0.2)])))
+    found = stories_to_look_at(results(fits, concept_quality(lowest=[("lowest", -0.9), ("mild", -0.2)])))
     assert [(outlier.text_id, outlier.misread) for outlier in found] == [
         ("worst", True),
         ("bad", True),
@@ -127,27 +131,27 @@ def test_misread_stories_come_first_worst_first() -> None:
     ("own", "rival"), [(0.1, 0.9), (-0.1, -0.05), (0.0, 0.5), (-0.5, 0.0), (None, 0.9)]
 )  # fmt: skip
 def test_not_every_story_with_a_stronger_rival_is_misread(own: float | None, rival: float) -> None:
-    assert outliers(results([fit("a", own, rival)])) == []
+    assert stories_to_look_at(results([fit("a", own, rival)])) == []
 
 
 def test_story_without_rival_is_not_misread() -> None:
     alone = StoryFit(text_id="a", concept="joyful", alignment=0.1, own=-0.9, rival=None, rival_score=0.0)
-    assert outliers(results([alone])) == []
+    assert stories_to_look_at(results([alone])) == []
 
 
 def test_least_aligned_story_that_points_its_concepts_way_is_no_outlier() -> None:
     fits = [fit("a", 0.2, 0.1, alignment=0.1)]
-    assert outliers(results(fits, concept_quality(lowest=[("a", 0.1)]))) == []
+    assert stories_to_look_at(results(fits, concept_quality(lowest=[("a", 0.1)]))) == []
 
 
 def test_equally_bad_stories_come_in_a_fixed_order() -> None:
     fits = [fit("b", -0.5, 0.5), fit("a", -0.5, 0.5), fit("c", -0.5, 0.5, concept="angry")]
-    assert [outlier.text_id for outlier in outliers(results(fits))] == ["c", "a", "b"]
-    assert outliers(results(fits)) == outliers(results(fits[::-1]))
+    assert [outlier.text_id for outlier in stories_to_look_at(results(fits))] == ["c", "a", "b"]
+    assert stories_to_look_at(results(fits)) == stories_to_look_at(results(fits[::-1]))
 
 
 def test_outliers_reason_names_both_concepts_and_scores() -> None:
-    (found,) = outliers(results([fit("a", -0.25, 0.5)]))
+    (found,) = stories_to_look_at(results([fit("a", -0.25, 0.5)]))
     assert found.severity == pytest.approx(0.75)
     assert all(word in found.reason for word in ("joyful", "lonely", "-0.25", "0.50"))
 

@@ -120,15 +120,9 @@ def plan(
     new = missing - held
     if len(new) > A_FEW or (applied is None and held):
         held |= new - urgent
-    now = {}
-    waiting = set()
-    for path, story in target.items():
-        if story.text_id not in held:
-            now[path] = story
-            continue
-        waiting.add(path)
-        if applied is not None and path in applied:
-            now[path] = applied[path]
+    waiting = {path for path, story in target.items() if story.text_id in held} if held else set[str]()
+    now = {path: story for path, story in target.items() if path not in waiting}
+    now |= {path: applied[path] for path in waiting if applied is not None and path in applied}
     stale = sum(1 for path in disk if path not in waiting and not _has_same_text(disk[path], now.get(path)))
     first = tuple(text_id for text_id in dict.fromkeys(on_screen) if text_id in held & missing)
     rest = sorted((held & missing).difference(first))
@@ -149,6 +143,8 @@ def _target(
 ) -> dict[str, Story]:
     """The stories that the numbers shall be of once all that was asked for is done."""
     follow = wishes.live or is_first
+    if follow and not wishes.declined:
+        return dict(disk)
     target = {}
     for path in disk.keys() | applied.keys():
         is_asked = path in wishes.asked
@@ -161,4 +157,4 @@ def _target(
 
 
 def _has_same_text(story: Story, planned: Story | None) -> bool:
-    return planned is not None and planned.text_id == story.text_id
+    return planned is story or (planned is not None and planned.text_id == story.text_id)

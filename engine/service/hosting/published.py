@@ -16,7 +16,7 @@ from engine.service.hosting import views
 from engine.service.hosting.moves import State, moved
 from engine.service.hosting.plan import Plan
 from engine.service.hosting.progress import Announcer
-from engine.service.hosting.story_views import story_views
+from engine.service.hosting.story_views import Scores, StoryViews
 from engine.settings import Settings
 from engine.triage import Verdict
 from engine.wire.protocol import Changed, Retrain, Snapshot
@@ -73,7 +73,6 @@ class Published:
     def __init__(self, name: str, settings: Settings, announcer: Announcer, recorder: Recorder) -> None:
         self.revision = 0
         self.results: Results | None = None
-        self.stories: dict[str, StoryView] = {}
         self.concepts: list[ConceptView] = []
         self._name = name
         self._settings = settings
@@ -82,7 +81,16 @@ class Published:
         self._problems: tuple[Problem, ...] = ()
         self._moved: Moved | None = None
         self._state: State | None = None
+        self._scores: Scores | None = None
+        self._views = StoryViews()
+        self._told: dict[str, StoryView] = {}
+        """The stories that clients show, by path."""
         self._is_told = False
+
+    @property
+    def stories(self) -> dict[str, StoryView]:
+        """What is shown of every story file, by path."""
+        return self._views.shown
 
     def snapshot(self) -> Snapshot:
         """The whole state, for a client that joins or comes back."""
@@ -121,8 +129,8 @@ class Published:
 
     def show(self, disk: Corpus, applied: Mapping[str, Story], computing: Collection[str]) -> None:
         """Publish stories' states where they changed, at the same revision."""
-        stories = story_views(disk, applied, self.results, computing)
-        if stories != self.stories or disk.problems != self._problems:
+        stories = self._views.follow(disk, applied, self._scores, computing)
+        if stories != self._told or disk.problems != self._problems:
             self._tell(stories, disk, self.revision)
 
     async def revise(self, disk: Corpus, revised: Revised) -> None:
@@ -160,7 +168,9 @@ class Published:
         """Take in results; returns the state shown until now and the new one (twice the new one if none was shown)."""
         self.results = results
         self.concepts = views.concept_views(results, self._settings)
-        after = State(story_views(disk, applied, results, computing), self.concepts, results.middle)
+        self._scores = Scores.of(results, applied, self._scores)
+        stories = self._views.follow(disk, applied, self._scores, computing)
+        after = State(stories, self.concepts, results.middle)
         before, self._state = self._state or after, after
         return before, after
 
@@ -169,8 +179,8 @@ class Published:
         return self.results.layers if self.results else []
 
     def _tell(self, stories: Mapping[str, StoryView], disk: Corpus, base: int, *, with_concepts: bool = False) -> None:
-        different, removed = views.differing(self.stories, stories)
-        self.stories, self._problems = dict(stories), disk.problems
+        different, removed = views.differing(self._told, stories)
+        self._told, self._problems = dict(stories), disk.problems
         if not self._is_told:  # clients may still show the stories of their own scan, or of an earlier engine's
             self._is_told = True
             self._announcer.publish(self.snapshot())

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import msgspec
 
 from engine.corpus import BASELINE, Corpus, Problem, Story
-from engine.results import Results
+from engine.results import Results, StoryFit
 from engine.service.hosting.views import DIGITS, rounded
-from engine.triage import outliers
+from engine.triage import Outlier, outliers
 from engine.wire.snapshot import StoryState, StoryView
 
 PROBLEM_STATES: Mapping[str, StoryState] = {
@@ -24,47 +25,117 @@ PROBLEM_STATES: Mapping[str, StoryState] = {
 def story_views(
     disk: Corpus, applied: Mapping[str, Story], results: Results | None, computing: Collection[str]
 ) -> dict[str, StoryView]:
-    """Every story file on disk, by path.
+    """Every story file on disk, by path, from nothing.
 
     Args:
         disk: the latest scan.
         applied: the stories that `results` are of, by path; a story whose text differs is stale.
-        results: the latest results, if any.
+        results: the latest results, with every fit, if any.
         computing: paths whose texts are being computed.
 
     A story that is stale or being computed keeps the scores of its earlier text until there are new ones.
     """
-    scores = _Scores(results) if results is not None else None
-    views = {story.path: _story_view(story, applied.get(story.path), computing, scores) for story in disk.stories}
-    for problem in disk.problems:
-        _add_problem(views, problem)
-    return views
+    scores = Scores.of(results, applied) if results is not None else None
+    return StoryViews().follow(disk, applied, scores, computing)
 
 
-class _Scores:
-    """The scores of each story in results, looked up by its text and concept."""
+Pair = tuple[str, str]
+"""A text's id and the concept that it stands under."""
 
-    def __init__(self, results: Results) -> None:
-        self.fits = {(fit.text_id, fit.concept): fit for fit in results.fits}
-        self.ranked = {
-            (outlier.text_id, outlier.concept): (rank, outlier) for rank, outlier in enumerate(outliers(results))
+
+@dataclass(frozen=True)
+class Scores:
+    """What results say of each story, looked up by its text and concept."""
+
+    fits: Mapping[Pair, StoryFit]
+    ranked: Mapping[Pair, tuple[int, Outlier]]
+    """Stories worth a look, each with its place in the queue."""
+    notes: Mapping[str, list[str]]
+    """By text id, what a writer should know of how a text was read."""
+    changed_ids: Collection[str] | None
+    """Texts of which anything differs from the scores before; None where all may."""
+
+    @classmethod
+    def of(cls, results: Results, applied: Mapping[str, Story], last: Scores | None = None) -> Scores:
+        """From results.
+
+        Args:
+            results: these tell of all pairs once they are settled, and until then only of new ones.
+            applied: the stories that they are of.
+            last: the scores before, which hold on where the results tell nothing newer.
+        """
+        fits = told = results.fit_of
+        if last is not None and not results.fits_are_settled:
+            pairs = {(story.text_id, story.concept) for story in applied.values()}
+            fits = {pair: fit for pair, fit in {**last.fits, **told}.items() if pair in pairs}
+        ranked = {
+            (outlier.text_id, outlier.concept): (rank, outlier)
+            for rank, outlier in enumerate(outliers(fits, results.concepts))
         }
-        self._results = results
-        self._truncated, self._without_subspace = set(results.truncated), set(results.without_subspace)
-
-    def notes(self, text_id: str) -> list[str]:
-        """What a writer should know of how a text was read."""
-        results, notes = self._results, []
-        if text_id in self._truncated:
-            notes.append(f"only its first {results.max_tokens} tokens are read")
-        if text_id in self._without_subspace:
-            notes.append(
-                f"as many tokens as the model has dimensions ({results.hidden_size}): its subspace is left out"
-            )
-        return notes
+        notes = _notes(results)
+        if last is None or results.fits_are_settled:
+            return cls(fits, ranked, notes, None)
+        moved = {pair for pair in ranked.keys() | last.ranked.keys() if ranked.get(pair) != last.ranked.get(pair)}
+        noted = {i for i in notes.keys() | last.notes.keys() if notes.get(i) != last.notes.get(i)}
+        return cls(fits, ranked, notes, {text_id for text_id, _ in told.keys() | moved} | noted)
 
 
-def _story_view(story: Story, applied: Story | None, computing: Collection[str], scores: _Scores | None) -> StoryView:
+def _notes(results: Results) -> dict[str, list[str]]:
+    notes: dict[str, list[str]] = {}
+    for text_id in results.truncated:
+        notes.setdefault(text_id, []).append(f"only its first {results.max_tokens} tokens are read")
+    for text_id in results.without_subspace:
+        notes.setdefault(text_id, []).append(
+            f"as many tokens as the model has dimensions ({results.hidden_size}): its subspace is left out"
+        )
+    return notes
+
+
+class StoryViews:
+    """The views of all story files, followed from state to state: one is made again only where its story changed."""
+
+    def __init__(self) -> None:
+        self.shown: dict[str, StoryView] = {}
+        """By path; replaced, never changed, so that whoever holds the last one can compare."""
+        self._on_disk: Mapping[str, Story] = {}
+        self._applied: Mapping[str, Story] = {}
+        self._computing: frozenset[str] = frozenset()
+        self._problem_paths: set[str] = set()
+        self._scores: Scores | None = None
+
+    def follow(
+        self, disk: Corpus, applied: Mapping[str, Story], scores: Scores | None, computing: Collection[str]
+    ) -> dict[str, StoryView]:
+        """The views as things stand now. Arguments as of `story_views`."""
+        on_disk = {story.path: story for story in disk.stories}
+        problem_paths = {problem.path for problem in disk.problems}
+        changed = _changed_keys(self._on_disk, on_disk) | _changed_keys(self._applied, applied)
+        changed |= self._computing.symmetric_difference(computing) | problem_paths | self._problem_paths
+        if scores is not None and scores is not self._scores:
+            changed |= _paths(applied, scores.changed_ids)
+        shown = dict(self.shown)
+        for path in changed:
+            shown.pop(path, None)
+            if path in on_disk:
+                shown[path] = _story_view(on_disk[path], applied.get(path), computing, scores)
+        for problem in disk.problems:
+            _add_problem(shown, problem)
+        self.shown, self._on_disk, self._applied, self._scores = shown, on_disk, applied, scores
+        self._computing, self._problem_paths = frozenset(computing), problem_paths
+        return shown
+
+
+def _changed_keys(before: Mapping[str, Story], after: Mapping[str, Story]) -> set[str]:
+    """Of stories that are new, other objects, or gone: stories are never changed in place."""
+    return {path for path, story in after.items() if before.get(path) is not story} | (before.keys() - after.keys())
+
+
+def _paths(applied: Mapping[str, Story], text_ids: Collection[str] | None) -> set[str]:
+    """Of the stories that have these texts; None stands for all texts."""
+    return {path for path, story in applied.items() if text_ids is None or story.text_id in text_ids}
+
+
+def _story_view(story: Story, applied: Story | None, computing: Collection[str], scores: Scores | None) -> StoryView:
     """One story; `applied` is the story that the numbers are of, at the same path."""
     is_stale = applied is None or applied.text_id != story.text_id
     state: StoryState = "computing" if story.path in computing else "stale" if is_stale else "ok"
@@ -77,7 +148,7 @@ def _story_view(story: Story, applied: Story | None, computing: Collection[str],
     is_misread = outlier is not None and outlier.misread
     if outlier is not None and not reason:
         reason = outlier.reason
-    if notes := scores.notes(fit.text_id):
+    if notes := scores.notes.get(fit.text_id):
         reason = "; ".join(filter(None, [reason, *notes]))
     return StoryView(
         path=story.path,

@@ -71,4 +71,8 @@ V = TypeVar("V")
 
 def differing(before: Mapping[str, V], after: Mapping[str, V]) -> tuple[list[V], list[str]]:
     """Values that are new or different, and keys that are gone."""
-    return [value for key, value in after.items() if before.get(key) != value], sorted(before.keys() - after.keys())
+    missing = object()
+    different = [
+        value for key, value in after.items() if (old := before.get(key, missing)) is not value and old != value
+    ]
+    return different, sorted(before.keys() - after.keys())

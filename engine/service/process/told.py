@@ -21,8 +21,8 @@ class Told:
     """The number of the job that told the whole."""
     text_ids: set[str] = field(default_factory=set)
     """Ids of the texts that the worker has."""
-    stories: dict[str, jobs.Placement] = field(default_factory=dict)
-    """Placements by path, as of the last change that the worker was told of."""
+    stories: dict[str, Story] = field(default_factory=dict)
+    """By path, as of the last change that the worker was told of."""
     applied: int = 0
     """The number of the job that made the worker's state; 0 where it has no state."""
 
@@ -59,20 +59,19 @@ class Told:
         keep: Collection[str],
     ) -> jobs.Apply:
         """The job that makes the worker's state that of these stories; see `WorkerProxy.apply`."""
-        texts = _texts(stories)
-        unsent = self._send(texts)
-        dropped = self.text_ids - texts.keys() - set(keep)
+        before, self.stories = self.stories, {story.path: story for story in stories}
+        changed = [story for path, story in self.stories.items() if before.get(path) is not story]
+        unsent = self._send(_texts(changed))
+        dropped = self.text_ids - {story.text_id for story in stories} - set(keep)
         self.text_ids -= dropped
-        placements = {story.path: _placement(story) for story in stories}
-        before, self.stories = self.stories, placements
         return jobs.Apply(
             corpus=corpus,
             job=number,
             adds_to=self._advance(number),
             urgency=urgency,
             settings=self.settings,
-            placements={path: new for path, new in placements.items() if before.get(path) != new},
-            gone=sorted(before.keys() - placements.keys()),
+            placements={story.path: _placement(story) for story in changed},
+            gone=sorted(before.keys() - self.stories.keys()),
             texts=unsent,
             fresh=sorted(fresh),
             dropped=sorted(dropped),
