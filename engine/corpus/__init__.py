@@ -1,7 +1,7 @@
 """Stories on disk: what they are, how they are found, and how two scans differ. No torch here."""
 
 from engine.corpus.layout import Layout
-from engine.corpus.model import BASELINE, Change, Corpus, Problem, Severity, Story, diff, text_id
+from engine.corpus.model import BASELINE, Change, Corpus, Problem, Severity, Story, changed_paths, diff, text_id
 from engine.corpus.scan import Scanner, scan
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Scanner",
     "Severity",
     "Story",
+    "changed_paths",
     "diff",
     "scan",
     "text_id",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import msgspec
@@ -96,3 +96,8 @@ def diff(before: Iterable[Story], after: Iterable[Story]) -> list[Change]:
         elif earlier is not story and earlier.text_id != story.text_id:
             changes.append(Change(path=path, kind="edited"))
     return sorted(changes, key=lambda change: change.path)
+
+
+def changed_paths(before: Mapping[str, Story], after: Mapping[str, Story]) -> set[str]:
+    """Paths whose story is new, another object, or gone. Stories never change in place: the same object is the same."""
+    return {path for path, story in after.items() if before.get(path) is not story} | (before.keys() - after.keys())

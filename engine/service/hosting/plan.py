@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass, replace
 
-from engine.corpus import Change, Story, diff
+from engine.corpus import Change, Story, changed_paths, diff
 from engine.wire.protocol import Retrain
 
 A_FEW = 16
@@ -121,14 +121,18 @@ def plan(
     if len(new) > A_FEW or (applied is None and held):
         held |= new - urgent
     waiting = {path for path, story in target.items() if story.text_id in held} if held else set[str]()
-    now = {path: story for path, story in target.items() if path not in waiting}
-    now |= {path: applied[path] for path in waiting if applied is not None and path in applied}
-    stale = sum(1 for path in disk if path not in waiting and not _has_same_text(disk[path], now.get(path)))
+    before, now = applied or {}, target
+    if waiting:
+        now = {path: story for path, story in target.items() if path not in waiting}
+        now |= {path: before[path] for path in waiting if path in before}
+    unplanned = (changed_paths(now, disk) & disk.keys()) - waiting
+    stale = sum(1 for path in unplanned if not _has_same_text(disk[path], now.get(path)))
+    different = changed_paths(before, now)
     first = tuple(text_id for text_id in dict.fromkeys(on_screen) if text_id in held & missing)
     rest = sorted((held & missing).difference(first))
     return Plan(
         now=now,
-        changes=diff((applied or {}).values(), now.values()),
+        changes=diff(*([stories[path] for path in different if path in stories] for stories in (before, now))),
         fresh=fresh - held,
         prepare=[*first, *rest],
         first=first,
@@ -157,4 +161,4 @@ def _target(
 
 
 def _has_same_text(story: Story, planned: Story | None) -> bool:
-    return planned is story or (planned is not None and planned.text_id == story.text_id)
+    return planned is not None and planned.text_id == story.text_id

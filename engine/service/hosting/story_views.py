@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 import msgspec
 
-from engine.corpus import BASELINE, Corpus, Problem, Story
+from engine.corpus import BASELINE, Corpus, Problem, Story, changed_paths
 from engine.results import Results, StoryFit
 from engine.service.hosting.views import DIGITS, rounded
 from engine.triage import Outlier, outliers
@@ -109,7 +109,7 @@ class StoryViews:
         """The views as things stand now. Arguments as of `story_views`."""
         on_disk = {story.path: story for story in disk.stories}
         problem_paths = {problem.path for problem in disk.problems}
-        changed = _changed_keys(self._on_disk, on_disk) | _changed_keys(self._applied, applied)
+        changed = changed_paths(self._on_disk, on_disk) | changed_paths(self._applied, applied)
         changed |= self._computing.symmetric_difference(computing) | problem_paths | self._problem_paths
         if scores is not None and scores is not self._scores:
             changed |= _paths(applied, scores.changed_ids)
@@ -123,11 +123,6 @@ class StoryViews:
         self.shown, self._on_disk, self._applied, self._scores = shown, on_disk, applied, scores
         self._computing, self._problem_paths = frozenset(computing), problem_paths
         return shown
-
-
-def _changed_keys(before: Mapping[str, Story], after: Mapping[str, Story]) -> set[str]:
-    """Of stories that are new, other objects, or gone: stories are never changed in place."""
-    return {path for path, story in after.items() if before.get(path) is not story} | (before.keys() - after.keys())
 
 
 def _paths(applied: Mapping[str, Story], text_ids: Collection[str] | None) -> set[str]:

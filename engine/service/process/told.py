@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from engine.corpus import Story
+from engine.corpus import Story, changed_paths
 from engine.settings import AUTO, Settings
 from engine.wire import jobs
 
@@ -60,7 +60,7 @@ class Told:
     ) -> jobs.Apply:
         """The job that makes the worker's state that of these stories; see `WorkerProxy.apply`."""
         before, self.stories = self.stories, {story.path: story for story in stories}
-        changed = [story for path, story in self.stories.items() if before.get(path) is not story]
+        changed = [self.stories[path] for path in changed_paths(before, self.stories) if path in self.stories]
         unsent = self._send(_texts(changed))
         dropped = self.text_ids - {story.text_id for story in stories} - set(keep)
         self.text_ids -= dropped
