@@ -21,6 +21,7 @@ SIGNS: dict[str, tuple[str, str]] = {
     "error": ("x error", "bold red"),
     "empty": ("- empty", "red"),
     "duplicate": ("= duplicate", "bold red"),
+    "left-out": ("x left out", "bold red"),
 }
 """A story's state as a sign, a word and a colour: never a colour alone."""
 

@@ -184,6 +184,8 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     without_subspace: list[str] = []
     """Method subspace: ids of texts that are left out of the subspaces. They have as many tokens as the model has
     dimensions, so they span everything, and that tells them from no other text."""
+    left_out: dict[str, str] = {}
+    """Texts that the model cannot take, by id, each with the reason; they count nowhere."""
     truncated: list[str]
     """Ids of texts longer than `max_tokens`."""
     max_tokens: int

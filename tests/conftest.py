@@ -106,6 +106,25 @@ def load_model() -> Callable[[str], LoadedModel]:
 
 
 @pytest.fixture(scope="session")
+def unknowing_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny llama in a folder of its own: it cannot take some texts (`tests.engine.compute.model.altered`)."""
+    from tests.engine.compute.model.altered import unknowing
+
+    folder = tmp_path_factory.mktemp("unknowing") / "llama"
+    shutil.copytree(GOLDEN / "models" / "llama", folder)
+    return unknowing(folder)
+
+
+@pytest.fixture(scope="session")
+def unknowing_llama(unknowing_folder: Path) -> LoadedModel:
+    """That model."""
+    from engine.compute.model import checkpoint
+    from engine.settings import Settings
+
+    return checkpoint.load(Settings(model=str(unknowing_folder), device="cpu"))
+
+
+@pytest.fixture(scope="session")
 def llama(load_model: Callable[[str], LoadedModel]) -> LoadedModel:
     """The tiny llama."""
     return load_model("llama")

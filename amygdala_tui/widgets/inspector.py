@@ -58,7 +58,7 @@ def summary(mirror: Mirror, concept: str | None, path: str | None) -> Text:
     stories = mirror.stories_of(concept)
     text.append(f"\n\nstories ({len(stories)})", style="bold")
     for story in stories[:SHOWN_STORIES]:
-        sign = "!" if story.misread else ("x" if story.state in ("error", "empty", "duplicate") else " ")
+        sign = "!" if story.misread else ("x" if story.state in ("error", "empty", "duplicate", "left-out") else " ")
         style = "reverse" if story.path == path else "not bold"
         name = title(story.path).rpartition(" / ")[0] or "stories"
         text.append("\n").append(f"{sign} {number(story.alignment):>5} {fit(plain(name), NAME_WIDTH)}", style=style)

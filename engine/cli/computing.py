@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +19,6 @@ from engine.compute.live import methods
 from engine.compute.live.corpus import LiveCorpus, Readout
 from engine.compute.live.sweep import layers_for
 from engine.compute.model.depth import outline_for
-from engine.compute.model.forward import UnreadableText
 from engine.corpus import Corpus, Layout, scan
 from engine.errors import AmygdalaError
 from engine.results import Cost, Facts, Results
@@ -58,12 +55,12 @@ def alone(corpus: Corpus, chosen: Settings, *, with_neurons: bool) -> Computed:
     store = Store(paths.cache_dir())
     started = time.perf_counter()
     model = outline_for(chosen, store.digest)
-    with _naming_stories(corpus), ForwardProgress() as progress:
+    with ForwardProgress() as progress:
         layers, sweep = layers_for(model, chosen, store, placements, texts, progress)
     swept(layers, sweep)
     live = LiveCorpus(model, chosen, store, layers, with_neurons=with_neurons)
     tally = Tally()
-    with _naming_stories(corpus), ForwardProgress() as progress:
+    with ForwardProgress() as progress:
         results = live.apply(placements, texts, progress=progress, tally=tally)
     used = live.extractor.model
     for warning in [*used.warnings, *live.warnings]:
@@ -71,18 +68,6 @@ def alone(corpus: Corpus, chosen: Settings, *, with_neurons: bool) -> Computed:
     where = f"on {used.placement}" if live.extractor.is_loaded else "not loaded: all that was asked of it is known"
     diagnostics.print(f"{chosen.model} {where} ({time.perf_counter() - started:.1f} s)")
     return Computed(corpus, live.readout(), results, tally.cost, methods.facts(live.extractor, chosen), sweep)
-
-
-@contextmanager
-def _naming_stories(corpus: Corpus) -> Iterator[None]:
-    """Name the files of a text that the model cannot take."""
-    try:
-        yield
-    except UnreadableText as error:
-        files = ", ".join(str(story.path) for story in corpus.stories if story.text == error.text)
-        raise AmygdalaError(
-            f"{files}: the model cannot take it: {error.reason}; change it or take it out of the corpus"
-        ) from error
 
 
 async def by_engine(

@@ -98,6 +98,7 @@ def write(arguments: argparse.Namespace, chosen: Settings, computed: Computed) -
         method=chosen.method,
         dtype=facts.dtype,
         directions=facts.directions,
+        **({"left_out": _left_out(computed)} if computed.results.left_out else {}),
         **({"layer_sweep": computed.sweep} if computed.sweep else {}),
     )
     quality = (
@@ -123,6 +124,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     buckets: dict[str, str]
     """By concept."""
     without_vector: dict[str, str]
+    left_out: dict[str, str]
+    """Paths of stories that the model cannot take, each with what is wrong; no number is of them."""
     misread: list[str]
     """Paths of stories that read as another concept, the worst first."""
     texts_run: int
@@ -140,6 +143,7 @@ def answer(chosen: Settings, computed: Computed, written: list[Path]) -> Answer:
         layers=results.layers,
         buckets={name: verdict.label for name, verdict in verdicts(chosen, computed).items()},
         without_vector=results.without_vector,
+        left_out=_left_out(computed),
         misread=[
             paths_by_text[outlier.text_id, outlier.concept]
             for outlier in outliers(results.fit_of, results.concepts)
@@ -148,6 +152,12 @@ def answer(chosen: Settings, computed: Computed, written: list[Path]) -> Answer:
         texts_run=computed.cost.texts_run,
         texts_cached=computed.cost.texts_cached,
     )
+
+
+def _left_out(computed: Computed) -> dict[str, str]:
+    """Why the model cannot take a story, by its path."""
+    reasons = computed.results.left_out
+    return {story.path: reasons[story.text_id] for story in computed.corpus.stories if story.text_id in reasons}
 
 
 def prepare(arguments: argparse.Namespace) -> None:

@@ -11,7 +11,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from engine.corpus import Corpus
+from engine.corpus import Corpus, left_out
 from engine.results import Results
 from engine.triage import Outlier, Verdict, by_bucket
 
@@ -50,7 +50,9 @@ def swept(layers: list[int], scores: Mapping[int, float]) -> None:
 
 
 def warn_of_stories(results: Results, corpus: Corpus) -> None:
-    """Warn of stories that were not used, or only in part."""
+    """Name the stories that were not used, or only in part."""
+    for problem in left_out(corpus.stories, results.left_out):
+        diagnostics.print(str(problem))
     truncated, without_subspace = set(results.truncated), set(results.without_subspace)
     for story in corpus.stories:
         if story.text_id in truncated:

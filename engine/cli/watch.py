@@ -13,7 +13,7 @@ import msgspec
 from engine import client, paths, settings
 from engine.cli.export import answer, prepare, write
 from engine.cli.report import ForwardProgress, diagnostics
-from engine.corpus import Layout
+from engine.corpus import Layout, Problem, left_out
 from engine.errors import AmygdalaError
 from engine.settings import Settings
 from engine.wire import protocol
@@ -31,10 +31,15 @@ class Following:
         self.has_opened = False
         """Once it has, an error is a matter of the moment; before, it is most likely one of the command's words."""
         self._said = ""
+        self._left_out: list[Problem] = []
 
-    def succeed(self) -> None:
-        """Let the next failure be said, whatever it is."""
+    def succeed(self, problems: list[Problem]) -> None:
+        """Let the next failure be said, whatever it is; say problems that were not there at the last export."""
         self._said = ""
+        for problem in problems:
+            if problem not in self._left_out:
+                diagnostics.print(str(problem))
+        self._left_out = problems
 
     def fail(self, words: str) -> None:
         """Say a failure once, however often it comes again in a row."""
@@ -102,14 +107,14 @@ async def _follow_while_connected(
             if listening.done():
                 return
             try:
-                await _export(arguments, chosen)
+                problems = await _export(arguments, chosen)
             except client.NoEngine:
                 raise
             except AmygdalaError as error:
                 following.fail(f"not exported: {error}; trying again")
                 delay = RETRY_S if delay is None else min(2 * delay, MAX_RETRY_S)
             else:
-                following.succeed()
+                following.succeed(problems)
                 delay = None
     finally:
         listening.cancel()
@@ -130,8 +135,8 @@ async def _listen(connection: client.Connection, news: asyncio.Event) -> None:
             return
 
 
-async def _export(arguments: argparse.Namespace, chosen: Settings) -> None:
-    """Export the corpus as it is now.
+async def _export(arguments: argparse.Namespace, chosen: Settings) -> list[Problem]:
+    """Export the corpus as it is now; returns the problems of stories that are left out.
 
     Raises:
         AmygdalaError: that failed.
@@ -151,6 +156,7 @@ async def _export(arguments: argparse.Namespace, chosen: Settings) -> None:
         sys.stdout.flush()
     else:
         _report(written, len(computed.corpus.stories), computed.corpus.digest)
+    return left_out(computed.corpus.stories, computed.results.left_out)
 
 
 def _report(written: list[Path], n_stories: int, digest: str) -> None:

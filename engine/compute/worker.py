@@ -28,7 +28,8 @@ from engine.compute.activations.source import Tally
 from engine.compute.activations.store import Store
 from engine.compute.held import HeldCorpora, Task
 from engine.compute.live import methods
-from engine.compute.live.corpus import LiveCorpus, Step
+from engine.compute.live.corpus import LiveCorpus
+from engine.compute.live.gathering import Step
 from engine.compute.live.sweep import layers_for
 from engine.compute.model.depth import is_deep_enough, load_for
 from engine.compute.model.loaded import LoadedModel

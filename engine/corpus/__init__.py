@@ -1,7 +1,18 @@
 """Stories on disk: what they are, how they are found, and how two scans differ. No torch here."""
 
 from engine.corpus.layout import Layout
-from engine.corpus.model import BASELINE, Change, Corpus, Problem, Severity, Story, changed_paths, diff, text_id
+from engine.corpus.model import (
+    BASELINE,
+    Change,
+    Corpus,
+    Problem,
+    Severity,
+    Story,
+    changed_paths,
+    diff,
+    left_out,
+    text_id,
+)
 from engine.corpus.scan import Scanner, scan
 
 __all__ = [
@@ -15,6 +26,7 @@ __all__ = [
     "Story",
     "changed_paths",
     "diff",
+    "left_out",
     "scan",
     "text_id",
 ]

@@ -15,7 +15,7 @@ Severity = Literal["warning", "error"]
 
 Code = Literal[
     "empty", "unreadable", "not-text", "misplaced", "ending", "copy", "too-big", "bad-name", "outside", "duplicate",
-    "case", "truncated",
+    "case", "left-out",
 ]  # fmt: skip
 
 
@@ -83,6 +83,25 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 def text_id(text: str) -> str:
     """The content address of a stripped text: the first 128 bits of its SHA-256, in hex."""
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def left_out(stories: Iterable[Story], reasons: Mapping[str, str]) -> list[Problem]:
+    """The problems of stories that no number is of, since the model cannot take them.
+
+    Args:
+        stories: the corpus's, in the order in which they are to be named.
+        reasons: why the model cannot take a text, by text id (`engine.results.Results.left_out`).
+    """
+    return [
+        Problem(
+            path=story.path,
+            severity="error",
+            code="left-out",
+            message=f"left out, since the model cannot take it: {reasons[story.text_id]}; change it or remove it",
+        )
+        for story in stories
+        if story.text_id in reasons
+    ]
 
 
 def diff(before: Iterable[Story], after: Iterable[Story]) -> list[Change]:

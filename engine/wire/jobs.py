@@ -141,7 +141,8 @@ class Advanced(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     total: int
     """0 where texts came from the store alone."""
     ids: list[str]
-    """Texts whose activations came in since the last such message."""
+    """Texts that were done with since the last such message: their activations came in, or the model cannot take
+    them."""
     run: int = 0
     """Texts that went through the model since the last such message. Only `Prepare` counts them here, since its answer
     may never come; `Applied` tells the whole cost of an `Apply`."""

@@ -11,7 +11,7 @@ from engine.results import ConceptQuality, Cost
 from engine.triage import Verdict
 
 CorpusState = Literal["scanning", "loading", "computing", "ready", "failed"]
-StoryState = Literal["ok", "outlier", "stale", "computing", "error", "empty", "duplicate"]
+StoryState = Literal["ok", "outlier", "stale", "computing", "error", "empty", "duplicate", "left-out"]
 Cause = Literal["opened", "edited", "retrained"]
 
 

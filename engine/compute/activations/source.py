@@ -6,10 +6,11 @@ import hashlib
 import itertools
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engine.compute.activations.store import Entry, Store
 from engine.compute.model.forward import Activation, Extractor
+from engine.compute.model.unreadable import UnreadableText
 from engine.results import Cost
 
 Progress = Callable[[int, int], None]
@@ -54,6 +55,8 @@ class Batch:
     """Texts through the model so far, of `total`."""
     total: int = 0
     """0 where these came from the store."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Why the model cannot take a text, by id: such a text has no activation, and nothing of it is stored."""
 
 
 class Source:
@@ -73,8 +76,14 @@ class Source:
     def fetch(
         self, texts: Mapping[str, str], fresh: Collection[str], progress: Progress, tally: Tally
     ) -> Iterator[tuple[str, Activation]]:
-        """Give the activation of each of `texts` (by text id), as it comes; see `batches`."""
+        """Give the activation of each of `texts` (by text id), as it comes; see `batches`.
+
+        Raises:
+            UnreadableText: the model cannot take one of them.
+        """
         for batch in self.batches(texts, fresh, tally):
+            for text_id, reason in batch.left_out.items():
+                raise UnreadableText(texts[text_id], reason)
             if batch.total:
                 progress(batch.done, batch.total)
             yield from batch.activations.items()
@@ -106,12 +115,13 @@ class Source:
             batch = next(batches, None)
             if batch is None:
                 break
-            activations = {text_ids[i]: activation for i, activation in batch}
+            activations = {text_ids[i]: outcome for i, outcome in batch if isinstance(outcome, Activation)}
+            left_out = {text_ids[i]: outcome.reason for i, outcome in batch if isinstance(outcome, UnreadableText)}
             self._keep(activations)
             tally.fetching_s += time.perf_counter() - started
-            tally.n_run += len(batch)
+            tally.n_run += len(activations)
             done += len(batch)
-            yield Batch(activations, done, len(text_ids))
+            yield Batch(activations, done, len(text_ids), left_out)
 
     def _stored(self, text_ids: Iterable[str]) -> dict[str, Activation]:
         keys = {text_id: self._key(text_id) for text_id in text_ids}

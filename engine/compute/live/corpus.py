@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -16,9 +16,10 @@ from engine.compute.live.deferred import DirectionKeeper, NeuronKeeper, NullKeep
 from engine.compute.live.drafts import Drafts, Standing
 from engine.compute.live.evaluation import Change, Evaluation, Evaluator, Keepers
 from engine.compute.live.filing import Filing
+from engine.compute.live.gathering import Gathering, Step
 from engine.compute.live.state import State, View
 from engine.compute.model.depth import extractor_for
-from engine.compute.model.forward import Activation, Extractor
+from engine.compute.model.forward import Extractor
 from engine.compute.model.layers import target_layers
 from engine.compute.model.loaded import Model
 from engine.compute.statistics.neurons import Neurons
@@ -28,17 +29,6 @@ from engine.settings import Settings
 from engine.wire.jobs import Placement
 
 R = TypeVar("R")
-
-
-class Step(NamedTuple):
-    """One step of a computation; other work may go first between two steps."""
-
-    done: int = 0
-    """Texts through the model so far, of `total`."""
-    total: int = 0
-    """0 where no text goes through the model."""
-    ids: tuple[str, ...] = ()
-    """Texts whose activations this step brought in."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +77,10 @@ class LiveCorpus:
         self._source = Source(self.extractor, store, keep_tokens=self.extractor.keep_tokens)
         self.hidden_size = model.anatomy.hidden_size
         self._placements: tuple[Placement, ...] = ()
+        """The stories that the state is of: those that are not left out."""
         self._filing = Filing()
+        self._left_out: dict[str, str] = {}
+        """Texts of the corpus that are left out of the state, by id, each with the reason."""
         self._drafts = Drafts(self.extractor, self._middle_position)
         self._begin_anew()
 
@@ -127,8 +120,10 @@ class LiveCorpus:
             progress: told as the forward pass goes on.
             tally: counts what it costs.
 
+        A text that the model cannot take is left out of the state, and named in the results.
+
         Raises:
-            AmygdalaError: the model gives values that are not finite, or the memory does not suffice.
+            AmygdalaError: the model can take none of the texts, or the memory does not suffice.
         """
         results = _run(self.change(placements, texts, fresh, tally), progress)
         return _run(self.settle(), silent) or results
@@ -139,17 +134,16 @@ class LiveCorpus:
         """Bring in the activations of texts that a later `change` will need, batch by batch; the state stays as it is.
 
         Args:
-            texts: by id; those whose activations are here already cost nothing, unless they are in `fresh`.
+            texts: by id; those whose activations are here already, and those that the model is known not to take, cost
+                nothing, unless they are in `fresh`.
             fresh: ids that go through the model even if their activations are stored.
             tally: counts what that takes.
+
+        Raises:
+            AmygdalaError: as `change`.
         """
-        texts_to_fetch = {
-            text_id: text for text_id, text in texts.items() if text_id in fresh or not self._has_activation(text_id)
-        }
-        for batch in self._source.batches(texts_to_fetch, fresh, tally or Tally()):
-            for text_id, activation in batch.activations.items():
-                self._ready[text_id] = replace(activation, tokens=None)
-            yield Step(batch.done, batch.total, tuple(batch.activations))
+        texts_to_fetch = {i: text for i, text in texts.items() if i in fresh or not self._is_done_with(i)}
+        return self._gathering.bring_in(texts_to_fetch, fresh, tally or Tally())
 
     def change(
         self,
@@ -164,15 +158,16 @@ class LiveCorpus:
         """
         tally = tally or Tally()
         with self._guarded():
-            filing = self._filing.changed(placements)
-            text_ids = filing.cell_of.keys()
-            missing = text_ids - self._state.rows.text_ids - self._ready.keys()
+            text_ids = {placement.text_id for placement in placements}
+            missing = {text_id for text_id in text_ids - self._state.rows.text_ids if text_id not in self._gathering}
             texts_to_fetch = {i: texts[i] for i in sorted(missing | text_ids & set(fresh))}
             yield from self.prepare(texts_to_fetch, fresh, tally)
         with self._guarded():
             started, fetching_s = time.perf_counter(), tally.fetching_s
-            self._evaluation = self._commit(filing, texts, set(fresh), tally)
-            self._placements = tuple(placements)
+            left_out = self._gathering.left_out(text_ids)
+            taken = tuple(placement for placement in placements if placement.text_id not in left_out)
+            self._evaluation = self._commit(self._filing.changed(taken), texts, set(fresh), tally)
+            self._placements, self._left_out = taken, left_out
             tally.statistics_s += time.perf_counter() - started - (tally.fetching_s - fetching_s)
             return self.results()
 
@@ -230,7 +225,8 @@ class LiveCorpus:
         evaluation = self._evaluation
         vectors = evaluation.directions.half().cpu()
         if not evaluation.names:
-            raise AmygdalaError("no concept has a vector, so there is nothing to export")
+            refused = "".join(f"; a story is left out: {reason}" for reason in list(self._left_out.values())[:1])
+            raise AmygdalaError(f"no concept has a vector, so there is nothing to export{refused}")
         if not vectors.isfinite().all():
             raise AmygdalaError("a vector is not finite; nothing was written")
         norms = evaluation.differences.norm(dim=2)
@@ -243,27 +239,27 @@ class LiveCorpus:
         )
 
     def forget(self, text_ids: Collection[str]) -> None:
-        """Drop activations that were prepared but will not be needed."""
-        for text_id in text_ids:
-            self._ready.pop(text_id, None)
+        """Drop what is known of texts that will not be needed: activations that were prepared, and refusals."""
+        self._gathering.forget(text_ids)
 
-    def _has_activation(self, text_id: str) -> bool:
-        return text_id in self._state.rows or text_id in self._ready
+    def _is_done_with(self, text_id: str) -> bool:
+        """Whether the text's activation is at hand, or the model is known not to take it."""
+        return text_id in self._state.rows or text_id in self._gathering
 
     def _commit(self, filing: Filing, texts: Mapping[str, str], fresh: set[str], tally: Tally) -> Evaluation:
         """Change the state to these texts, all of whose activations are ready or stored, and evaluate it."""
-        state, earlier = self._state, self._state.view
+        state, earlier, ready = self._state, self._state.view, self._gathering.ready
         cells, text_ids, earlier_ids = filing.cells, filing.cell_of.keys(), self._filing.cell_of.keys()
-        renewed = text_ids & earlier_ids & (fresh | self._ready.keys())
+        renewed = text_ids & earlier_ids & (fresh | ready.keys())
         needed = state.begin(cells, renewed)
         if state.spaces is None:
             for text_id in needed:
-                state.take(text_id, self._ready.pop(text_id))
+                state.take(text_id, ready.pop(text_id))
         else:  # their tokens are in the store; texts that it could not keep go through the model again
             for text_id, activation in self._source.fetch({i: texts[i] for i in needed}, (), silent, tally):
                 state.take(text_id, activation)
-        for text_id in self._ready.keys() & text_ids:
-            del self._ready[text_id]
+        for text_id in ready.keys() & text_ids:
+            del ready[text_id]
         state.finish(cells, renewed)
         self._filing = filing
         groups = state.view.groups
@@ -282,6 +278,7 @@ class LiveCorpus:
             fits_are_settled=evaluation.fits.are_settled,
             without_vector=evaluation.without,
             without_subspace=sorted(state.spaces.refused) if state.spaces is not None else [],
+            left_out=self._left_out,
             truncated=sorted(state.truncated),
             max_tokens=self.extractor.max_length,
             model_hash=self.extractor.model.model_hash,
@@ -290,9 +287,8 @@ class LiveCorpus:
     def _begin_anew(self) -> None:
         model = self.extractor.model
         self._state = State(model, self._settings, self.layers)
-        self._ready: dict[str, Activation] = {}
-        """Activations that no state has taken in yet."""
-        self._placements, self._filing = (), Filing()
+        self._gathering = Gathering(self._source, model.name)
+        self._placements, self._filing, self._left_out = (), Filing(), {}
         keepers = Keepers(
             DirectionKeeper(self._settings),
             RatioKeeper(),

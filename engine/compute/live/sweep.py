@@ -10,8 +10,10 @@ import torch
 from engine.compute.activations.source import Progress, Source, Tally, silent
 from engine.compute.activations.store import Store
 from engine.compute.model.depth import extractor_for
+from engine.compute.model.forward import Activation
 from engine.compute.model.layers import target_layers
 from engine.compute.model.loaded import Model
+from engine.compute.model.unreadable import none_taken
 from engine.compute.statistics.separation import candidates, choose, separation
 from engine.errors import AmygdalaError
 from engine.settings import Settings
@@ -51,19 +53,28 @@ def sweep(
 ) -> dict[int, float]:
     """How well blocks all over the depth separate the concepts: by block, the mean leave-one-out AUROC (pooled).
 
-    Reads a sample of the stories, the same number of each concept.
+    Reads a sample of the stories, the same number of each concept; those that the model cannot take are left out.
 
     Raises:
-        AmygdalaError: there are too few stories to tell concepts apart.
+        AmygdalaError: there are too few stories to tell concepts apart, or the model can take none of them.
     """
     blocks = candidates(model.anatomy.n_blocks)
     member = _sample(placements)
     sampled_texts = {text_id: texts[text_id] for text_id in sorted(member)}
     extractor = extractor_for(model, blocks, msgspec.structs.replace(settings, method="pooled"))
-    activations = dict(Source(extractor, store).fetch(sampled_texts, (), progress, Tally()))
-    names = sorted({name for concepts in member.values() for name in concepts})
-    rows = torch.stack([activations[text_id].x for text_id in sampled_texts], 1)  # (L, M, H)
-    table = torch.tensor([[name in member[text_id] for name in names] for text_id in sampled_texts])
+    activations: dict[str, Activation] = {}
+    left_out: dict[str, str] = {}
+    for batch in Source(extractor, store).batches(sampled_texts, (), Tally()):
+        if batch.total:
+            progress(batch.done, batch.total)
+        activations |= batch.activations
+        left_out |= batch.left_out
+    if not activations:
+        raise none_taken(model.name, left_out)
+    text_ids = sorted(activations)
+    names = sorted({name for text_id in text_ids for name in member[text_id]})
+    rows = torch.stack([activations[text_id].x for text_id in text_ids], 1)  # (L, M, H)
+    table = torch.tensor([[name in member[text_id] for name in names] for text_id in text_ids])
     scores = separation(rows, table) if names else None
     if scores is None:
         raise AmygdalaError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from copy import copy
 from dataclasses import dataclass, replace
@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from engine.compute.model.loaded import LoadedModel, Model
+from engine.compute.model.tokens import TokenizerPanic, Tokens, encode, tokenize
+from engine.compute.model.unreadable import UnreadableText, in_words, is_of_one_text, is_out_of_memory
 from engine.errors import AmygdalaError
 
 EXTRACTOR_VERSION = 3
@@ -23,6 +25,7 @@ TOKENS_PER_BATCH = {("cpu", torch.float32): 1024, ("cpu", torch.bfloat16): 2048,
 TOKENS_PER_GPU_BATCH = 16384
 TOKENISED_AT_ONCE = 256
 """Texts tokenised together: other work may go first between two batches, and ten thousand stories take seconds."""
+NOT_FINITE = "its activations are not finite; try --dtype fp32"
 
 
 @dataclass(frozen=True)
@@ -48,20 +51,6 @@ class Trace:
     offsets: list[tuple[int, int]]
     """Where each token begins and ends in the text, in characters; (0, 0) for those that stand for no text. Tokens that
     share a character all have it."""
-
-
-class UnreadableText(AmygdalaError):
-    """One text that the model cannot take; the others are as good as ever.
-
-    Args:
-        text: the text.
-        reason: why, in words.
-    """
-
-    def __init__(self, text: str, reason: str) -> None:
-        super().__init__(f"the model cannot take the story {text[:40]!r}: {reason}")
-        self.text = text
-        self.reason = reason
 
 
 class Extractor:
@@ -116,55 +105,64 @@ class Extractor:
         """
         return self.model.loaded()
 
-    def run(self, texts: Sequence[str]) -> Iterator[list[tuple[int, Activation]]]:
+    def run(self, texts: Sequence[str]) -> Iterator[list[tuple[int, Activation | UnreadableText]]]:
         """Yield, batch by batch, `(index into texts, activation)`; longest texts first.
 
+        A text that the model cannot take has the error in place of an activation. It is one that failed by itself:
+        where a batch fails, its halves are tried, so that one text stops no other.
+
         Raises:
-            UnreadableText: a text makes no token, or one that the model does not know.
-            AmygdalaError: the model cannot be loaded, an activation is not finite, or a single text does not fit into
-                memory.
+            AmygdalaError: the model cannot be loaded, or a single text does not fit into memory.
         """
         longest_first = sorted(range(len(texts)), key=lambda i: len(texts[i]), reverse=True)
         for start in range(0, len(texts), TOKENISED_AT_ONCE):
             part = longest_first[start : start + TOKENISED_AT_ONCE]
             for batch in self._run_part([texts[i] for i in part]):
-                yield [(part[i], activation) for i, activation in batch]
+                yield [(part[i], outcome) for i, outcome in batch]
 
-    def _run_part(self, texts: list[str]) -> Iterator[list[tuple[int, Activation]]]:
-        sequences, truncated = self._tokenize(texts)
+    def _run_part(self, texts: list[str]) -> Iterator[list[tuple[int, Activation | UnreadableText]]]:
         vocabulary = self.loaded().vocabulary  # before inference mode: weights loaded within it are of no use outside
-        for text, ids in zip(texts, sequences, strict=True):
-            if max(ids) >= vocabulary:  # a GPU would fail for good
-                raise UnreadableText(
-                    text, f"its tokenizer makes token {max(ids)} of it, and the model knows {vocabulary} tokens"
-                )
-        waiting = sorted(range(len(texts)), key=lambda i: len(sequences[i]), reverse=True)
+        tokenized = dict(enumerate(tokenize(self.model.tokenizer, texts, self.max_length, vocabulary)))
+        sequences = {i: tokens for i, tokens in tokenized.items() if isinstance(tokens, Tokens)}
+        if unreadable := [(i, error) for i, error in tokenized.items() if isinstance(error, UnreadableText)]:
+            yield [*unreadable]
+        waiting = [sorted(sequences, key=lambda i: len(sequences[i].ids), reverse=True)] if sequences else []
         while waiting:
-            batch = self._next_batch(waiting, sequences)
-            activations = self._try([sequences[i] for i in batch])
-            if activations is None:
+            group = waiting.pop()
+            batch = self._next_batch(group, sequences)
+            if rest := group[len(batch) :]:
+                waiting.append(rest)
+            outcomes = self._try(batch, sequences)
+            if outcomes is None:
                 self._budget //= 2
+                waiting.append(batch)
                 continue
-            waiting = waiting[len(batch) :]
-            if not activations.is_finite([len(sequences[i]) for i in batch]):
-                raise AmygdalaError(f"{self.model.name} gives activations that are not finite; try --dtype fp32")
-            yield [(i, activations.of(row, len(sequences[i]), truncated=truncated[i])) for row, i in enumerate(batch)]
+            if taken := [(i, outcome) for i, outcome in outcomes.items() if isinstance(outcome, Activation)]:
+                yield [*taken]
+            failed = [(i, reason) for i, reason in outcomes.items() if isinstance(reason, str)]
+            if len(batch) == 1:
+                yield [(i, UnreadableText(texts[i], reason)) for i, reason in failed]
+            else:
+                middle = len(failed) // 2
+                waiting += [[i for i, _ in half] for half in (failed[middle:], failed[:middle]) if half]
 
     def trace(self, text: str) -> Trace:
         """Run one text, and read each of its tokens.
 
         Raises:
+            UnreadableText: the model cannot take it.
             AmygdalaError: as `run`, or the tokenizer cannot tell where in a text its tokens are.
         """
-        offsets = self._offsets(text)
         extractor = copy(self)
         extractor.keep_tokens = True
-        ((_, activation),) = next(extractor.run([text]))
-        assert activation.tokens is not None
+        ((_, outcome),) = next(extractor.run([text]))
+        if isinstance(outcome, UnreadableText):
+            raise outcome
+        assert outcome.tokens is not None
         return Trace(
-            activation if self.keep_tokens else replace(activation, tokens=None),
-            activation.tokens.float().cpu(),
-            offsets,
+            outcome if self.keep_tokens else replace(outcome, tokens=None),
+            outcome.tokens.float().cpu(),
+            self._offsets(text),
         )
 
     @cached_property
@@ -173,49 +171,48 @@ class Extractor:
         anatomy = self.loaded().anatomy
         return [anatomy.attention_output(block) for block in self.layers]
 
-    def _try(self, sequences: list[list[int]]) -> _BatchActivations | None:
-        """Run a batch; None if it does not fit into memory, an error if a single text does not."""
+    def _try(self, batch: list[int], sequences: Mapping[int, Tokens]) -> dict[int, Activation | str] | None:
+        """Run a batch: by text, its activation, or why there is none; None if the batch does not fit into memory.
+
+        Raises:
+            AmygdalaError: a single text does not fit into memory.
+            Exception: the machine failed.
+        """
+        lengths = [len(sequences[i].ids) for i in batch]
         try:
-            return self._forward(sequences)
-        except RuntimeError as error:
-            if not _is_out_of_memory(error):
+            read = self._forward([sequences[i].ids for i in batch])
+        except Exception as error:
+            if is_of_one_text(error):
+                return dict.fromkeys(batch, f"the model fails on it ({in_words(error)})")
+            if not is_out_of_memory(error):
                 raise
-            if len(sequences) == 1:
+            if len(batch) == 1:
                 raise AmygdalaError(
-                    f"out of memory on {self.loaded().device} with a single story of {len(sequences[0])} tokens; "
+                    f"out of memory on {self.loaded().device} with a single story of {lengths[0]} tokens; "
                     "use a smaller --max-length or another --device"
                 ) from error
+        else:
+            is_finite = read.is_finite(lengths)
+            return {i: read.of(row, sequences[i]) if is_finite[row] else NOT_FINITE for row, i in enumerate(batch)}
         if self.loaded().device.type == "cuda":  # after the handler, which still holds the tensors of the failed pass
             torch.cuda.empty_cache()
         return None
 
-    def _tokenize(self, texts: Sequence[str]) -> tuple[list[list[int]], list[bool]]:
-        """Token ids per text, cut to `max_length` by the tokenizer (which keeps its closing token)."""
-        tokenizer = self.model.tokenizer
-        sequences: list[list[int]] = tokenizer(list(texts), verbose=False)["input_ids"]
-        truncated = [len(ids) > self.max_length for ids in sequences]
-        for i, is_long in enumerate(truncated):
-            if is_long:
-                sequences[i] = tokenizer(texts[i], truncation=True, max_length=self.max_length)["input_ids"]
-            elif not sequences[i]:
-                raise UnreadableText(texts[i], "its tokenizer makes no token of it")
-        return sequences, truncated
-
     def _offsets(self, text: str) -> list[tuple[int, int]]:
-        """Where the tokens that `_tokenize` makes of a text begin and end in it."""
+        """Where the tokens that `tokenize` makes of a text begin and end in it."""
         truncation = {"truncation": True, "max_length": self.max_length}
         try:
-            spans = self.model.tokenizer([text], **truncation, return_offsets_mapping=True)["offset_mapping"][0]
-        except (KeyError, NotImplementedError, ValueError) as error:  # each kind of tokenizer refuses in its own way
+            spans = encode(self.model.tokenizer, [text], **truncation, return_offsets_mapping=True)["offset_mapping"][0]
+        except (KeyError, NotImplementedError, ValueError, TokenizerPanic) as error:  # each kind refuses in its own way
             raise AmygdalaError(
                 f"{self.model.name}: its tokenizer cannot tell where in a text its tokens are, so they are not shown; "
                 "a tokenizer.json in the model's folder can"
             ) from error
         return [(start, end) for start, end in spans]
 
-    def _next_batch(self, waiting: list[int], sequences: list[list[int]]) -> list[int]:
-        longest = len(sequences[waiting[0]])
-        return waiting[: max(1, min(self._batch_size, self._budget // max(1, longest)))]
+    def _next_batch(self, group: list[int], sequences: Mapping[int, Tokens]) -> list[int]:
+        longest = len(sequences[group[0]].ids)
+        return group[: max(1, min(self._batch_size, self._budget // longest))]
 
     @torch.inference_mode()
     def _forward(self, sequences: list[list[int]]) -> _BatchActivations:
@@ -289,27 +286,27 @@ class _BatchActivations:
     tokens: list[Tensor] | None
     """Per target block `[B, T, H]`, where that block is."""
 
-    def is_finite(self, lengths: Sequence[int]) -> bool:
-        """Whether all that was read is finite; padded positions, which may hold anything, do not count."""
-        tensors = [tensor for tensor in (self.x, *self.heads) if tensor is not None]
-        tensors += [tokens[row, :length] for tokens in self.tokens or () for row, length in enumerate(lengths)]
-        return bool(torch.stack([tensor.isfinite().all().cpu() for tensor in tensors]).all())
+    def is_finite(self, lengths: Sequence[int]) -> list[bool]:
+        """Per text, whether all that was read of it is finite; padded positions, which may hold anything, do not
+        count."""
+        finite = self.x.isfinite().all(2).all(0)
+        for heads in self.heads:
+            if heads is not None:
+                finite &= heads.isfinite().all(1)
+        for tokens in self.tokens or ():
+            finite &= torch.stack([tokens[row, :length].isfinite().all() for row, length in enumerate(lengths)]).cpu()
+        return list(map(bool, finite))
 
-    def of(self, row: int, length: int, *, truncated: bool) -> Activation:
+    def of(self, row: int, tokens: Tokens) -> Activation:
         """One text's share of the batch."""
         return Activation(
             x=self.x[:, row],
-            truncated=truncated,
+            truncated=tokens.truncated,
             heads=tuple(None if heads is None else heads[row] for heads in self.heads),
             tokens=None
             if self.tokens is None
-            else torch.stack([tokens[row, :length].to(self.tokens[0].device) for tokens in self.tokens]),
+            else torch.stack([block[row, : len(tokens.ids)].to(self.tokens[0].device) for block in self.tokens]),
         )
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    """A GPU raises an exception of its own for it; the CPU's allocator only says it in words."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 class _AllRead(Exception):

@@ -113,7 +113,8 @@ def _fingerprint(stories: Mapping[str, Story], settings: Settings, results: Resu
     digest = hashlib.sha256(msgspec.json.encode(settings))
     digest.update(f"{results.model_hash} {results.layers}\n".encode())
     for path in sorted(stories):
-        digest.update(f"{path}\0{stories[path].text_id}\n".encode())
+        mark = "left out" if stories[path].text_id in results.left_out else ""
+        digest.update(f"{path}\0{stories[path].text_id}{mark}\n".encode())
     return digest.hexdigest()
 
 

@@ -17,6 +17,7 @@ from engine.service.hosting.moves import State, moved
 from engine.service.hosting.plan import Plan
 from engine.service.hosting.progress import Announcer
 from engine.service.hosting.story_views import Scores, StoryViews
+from engine.service.hosting.story_views import problems as problems_of
 from engine.settings import Settings
 from engine.triage import Verdict
 from engine.wire.protocol import Changed, Retrain, Snapshot
@@ -129,9 +130,10 @@ class Published:
 
     def show(self, disk: Corpus, applied: Mapping[str, Story], computing: Collection[str]) -> None:
         """Publish stories' states where they changed, at the same revision."""
-        stories = self._views.follow(disk, applied, self._scores, computing)
-        if stories != self._told or disk.problems != self._problems:
-            self._tell(stories, disk, self.revision)
+        problems = problems_of(disk, applied, self.results)
+        stories = self._views.follow(disk, problems, applied, self._scores, computing)
+        if stories != self._told or problems != self._problems:
+            self._tell(stories, problems, self.revision)
 
     async def revise(self, disk: Corpus, revised: Revised) -> None:
         """Take in the results of a revision: number it, publish it, and have it recorded."""
@@ -153,14 +155,14 @@ class Published:
         )
         base, self.revision = self.revision, number
         self._moved = msgspec.structs.replace(unnumbered, revision=number)
-        self._tell(after.stories, disk, base, with_concepts=True)
+        self._tell(after.stories, problems_of(disk, stories, results), base, with_concepts=True)
         self._recorder.record(self._moved, stories, self._settings, results, self.concepts)
 
     def settle(self, disk: Corpus, applied: Mapping[str, Story], results: Results) -> None:
         """Publish the settled results, at the same revision."""
         computing = {path for path, view in self.stories.items() if view.state == "computing"}
         _, after = self._evaluate(disk, applied, results, computing)
-        self._tell(after.stories, disk, self.revision, with_concepts=True)
+        self._tell(after.stories, problems_of(disk, applied, results), self.revision, with_concepts=True)
 
     def _evaluate(
         self, disk: Corpus, applied: Mapping[str, Story], results: Results, computing: Collection[str]
@@ -169,7 +171,7 @@ class Published:
         self.results = results
         self.concepts = views.concept_views(results, self._settings)
         self._scores = Scores.of(results, applied, self._scores)
-        stories = self._views.follow(disk, applied, self._scores, computing)
+        stories = self._views.follow(disk, problems_of(disk, applied, results), applied, self._scores, computing)
         after = State(stories, self.concepts, results.middle)
         before, self._state = self._state or after, after
         return before, after
@@ -178,9 +180,16 @@ class Published:
     def _layers(self) -> list[int]:
         return self.results.layers if self.results else []
 
-    def _tell(self, stories: Mapping[str, StoryView], disk: Corpus, base: int, *, with_concepts: bool = False) -> None:
+    def _tell(
+        self,
+        stories: Mapping[str, StoryView],
+        problems: tuple[Problem, ...],
+        base: int,
+        *,
+        with_concepts: bool = False,
+    ) -> None:
         different, removed = views.differing(self._told, stories)
-        self._told, self._problems = dict(stories), disk.problems
+        self._told, self._problems = dict(stories), problems
         if not self._is_told:  # clients may still show the stories of their own scan, or of an earlier engine's
             self._is_told = True
             self._announcer.publish(self.snapshot())
@@ -194,7 +203,7 @@ class Published:
                 stories=different,
                 removed=removed,
                 concepts=self.concepts if with_concepts else None,
-                problems=list(disk.problems),
+                problems=list(problems),
                 moved=self._moved,
             )
         )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import PurePosixPath
 
 import msgspec
 
-from engine.corpus import BASELINE, Corpus, Problem, Story, changed_paths
+from engine.corpus import BASELINE, Corpus, Problem, Story, changed_paths, left_out
 from engine.results import Results, StoryFit
 from engine.service.hosting.views import DIGITS, rounded
 from engine.triage import Outlier, outliers
@@ -19,6 +20,7 @@ PROBLEM_STATES: Mapping[str, StoryState] = {
     "duplicate": "duplicate",
     "case": "ok",
     "misplaced": "error",
+    "left-out": "left-out",
 }
 
 
@@ -36,7 +38,23 @@ def story_views(
     A story that is stale or being computed keeps the scores of its earlier text until there are new ones.
     """
     scores = Scores.of(results, applied) if results is not None else None
-    return StoryViews().follow(disk, applied, scores, computing)
+    return StoryViews().follow(disk, problems(disk, applied, results), applied, scores, computing)
+
+
+def problems(disk: Corpus, applied: Mapping[str, Story], results: Results | None) -> tuple[Problem, ...]:
+    """What a person should know of the files on disk: the scan's problems, and the stories that are left out.
+
+    Args:
+        disk: the latest scan.
+        applied: the stories that `results` are of, by path; a story whose text has changed since is tried anew.
+        results: the latest results, if any.
+    """
+    if results is None or not results.left_out:
+        return disk.problems
+    unchanged = [
+        story for story in disk.stories if story.path in applied and applied[story.path].text_id == story.text_id
+    ]
+    return tuple(sorted((*left_out(unchanged, results.left_out), *disk.problems), key=attrgetter("path")))
 
 
 Pair = tuple[str, str]
@@ -104,11 +122,16 @@ class StoryViews:
         self._scores: Scores | None = None
 
     def follow(
-        self, disk: Corpus, applied: Mapping[str, Story], scores: Scores | None, computing: Collection[str]
+        self,
+        disk: Corpus,
+        problems: Collection[Problem],
+        applied: Mapping[str, Story],
+        scores: Scores | None,
+        computing: Collection[str],
     ) -> dict[str, StoryView]:
-        """The views as things stand now. Arguments as of `story_views`."""
+        """The views as things stand now. `problems` are of files on disk; the other arguments as of `story_views`."""
         on_disk = {story.path: story for story in disk.stories}
-        problem_paths = {problem.path for problem in disk.problems}
+        problem_paths = {problem.path for problem in problems}
         changed = changed_paths(self._on_disk, on_disk) | changed_paths(self._applied, applied)
         changed |= self._computing.symmetric_difference(computing) | problem_paths | self._problem_paths
         if scores is not None and scores is not self._scores:
@@ -118,7 +141,7 @@ class StoryViews:
             shown.pop(path, None)
             if path in on_disk:
                 shown[path] = _story_view(on_disk[path], applied.get(path), computing, scores)
-        for problem in disk.problems:
+        for problem in problems:
             _add_problem(shown, problem)
         self.shown, self._on_disk, self._applied, self._scores = shown, on_disk, applied, scores
         self._computing, self._problem_paths = frozenset(computing), problem_paths

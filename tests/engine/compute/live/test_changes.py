@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -117,15 +116,13 @@ def test_apply_that_failed_can_be_tried_again(tmp_path: Path, monkeypatch: pytes
     live = fresh_corpus(model, tmp_path)
     tree: Tree = {"a": ("calm", "0"), "b": ("sad", "1")}
     apply(live, tree)
-    forward = live.extractor._forward
 
-    def not_a_number(sequences: list[list[int]]) -> Any:
-        taken = forward(sequences)
-        return dataclasses.replace(taken, x=taken.x * torch.nan)
+    def too_large(_: object) -> None:
+        raise torch.OutOfMemoryError
 
-    monkeypatch.setattr(live.extractor, "_forward", not_a_number)
+    monkeypatch.setattr(live.extractor, "_forward", too_large)
     bigger: Tree = tree | {"c": ("sad", "2")}
-    with pytest.raises(AmygdalaError, match="not finite"):
+    with pytest.raises(AmygdalaError, match="out of memory"):
         apply(live, bigger)
     monkeypatch.undo()
     assert_same(apply(live, bigger), apply(fresh_corpus(model, tmp_path / "other"), bigger))

@@ -14,8 +14,9 @@ from msgspec.structs import replace
 from engine.compute.activations.source import silent
 from engine.compute.activations.store import Store
 from engine.compute.live import deferred
-from engine.compute.live.corpus import LiveCorpus, Step, _run
+from engine.compute.live.corpus import LiveCorpus, _run
 from engine.compute.live.deferred import DirectionKeeper
+from engine.compute.live.gathering import Step
 from engine.compute.live.spaces import Spaces
 from engine.compute.model.loaded import LoadedModel
 from engine.corpus import Layout, scan, text_id

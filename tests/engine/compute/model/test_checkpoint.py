@@ -18,6 +18,7 @@ from engine.compute.model.loaded import LoadedModel
 from engine.errors import AmygdalaError, UsageError
 from engine.settings import Settings
 from tests.engine.compute.model.altered import change, gpus
+from tests.engine.compute.model.extracting import extract
 
 
 @pytest.fixture
@@ -171,10 +172,7 @@ def test_model_that_lies_elsewhere_and_is_brought_in_block_by_block_reads_the_sa
     accelerate.disk_offload(moved.module, offload_dir=tmp_path / "offload")
     assert all(weight.device.type == "meta" for weight in moved.module.parameters())
     texts = ["The lake lay still.", "He swore at the rain, and at the lid, and went in."]
-    ours, expected = (
-        {i: activation for batch in Extractor(model, [1, 3], pooling="last").run(texts) for i, activation in batch}
-        for model in (moved, llama)
-    )
+    ours, expected = (extract(Extractor(model, [1, 3], pooling="last"), texts) for model in (moved, llama))
     for i in range(len(texts)):
         torch.testing.assert_close(ours[i].x, expected[i].x)
         torch.testing.assert_close(ours[i].heads, expected[i].heads)

@@ -19,6 +19,7 @@ from engine.compute.model.loaded import LoadedModel
 from engine.errors import AmygdalaError
 from engine.settings import Settings
 from tests import families, oracle_families
+from tests.engine.compute.model import extracting
 from tests.oracle_families import PARTS, Read
 
 LAYERS = [0, 1, 2, 3]
@@ -75,8 +76,7 @@ def load(folder: Path, last_layer: int | None = None, dtype: Literal["fp32", "bf
 
 
 def extract(extractor: Extractor, texts: Sequence[str] = TEXTS) -> list[Activation]:
-    found = {i: activation for batch in extractor.run(texts) for i, activation in batch}
-    return [found[i] for i in range(len(texts))]
+    return extracting.extract(extractor, texts)
 
 
 def assert_close(ours: Tensor | None, expected: Tensor, tolerance: float = 1e-4) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,11 +14,12 @@ from transformers import AutoModel
 
 from engine.compute.model import checkpoint
 from engine.compute.model.folder import locate
-from engine.compute.model.forward import Activation, Extractor
+from engine.compute.model.forward import Extractor
 from engine.compute.model.loaded import LoadedModel
 from engine.errors import AmygdalaError
 from engine.settings import Settings
 from tests import oracle
+from tests.engine.compute.model.extracting import extract
 from tests.places import MODELS
 
 TEXTS = [
@@ -29,11 +30,6 @@ TEXTS = [
 ]
 LAYERS = [0, 2, 4]
 Loader = Callable[[str], LoadedModel]
-
-
-def extract(extractor: Extractor, texts: Sequence[str]) -> list[Activation]:
-    found = {i: activation for batch in extractor.run(texts) for i, activation in batch}
-    return [found[i] for i in range(len(texts))]
 
 
 @pytest.fixture(params=["left", "right"])

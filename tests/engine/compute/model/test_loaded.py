@@ -27,6 +27,7 @@ from engine.errors import AmygdalaError
 from engine.settings import Settings
 from engine.wire.jobs import Placement
 from tests import families
+from tests.engine.compute.model import extracting
 from tests.engine.compute.model.altered import change, gpus
 from tests.places import MODELS
 
@@ -68,8 +69,7 @@ def outline(model: Path | str, last_layer: int | None = None, **chosen: Any) -> 
 
 
 def extract(extractor: Extractor, texts: Sequence[str] = TEXTS) -> list[Activation]:
-    found = {i: activation for batch in extractor.run(texts) for i, activation in batch}
-    return [found[i] for i in range(len(texts))]
+    return extracting.extract(extractor, texts)
 
 
 def facts(model: Model) -> dict[str, object]:

@@ -12,9 +12,11 @@ import transformers
 
 from engine.compute.model.checkpoint import Checkpoint
 from engine.compute.model.forward import Extractor
+from engine.compute.model.tokens import Tokens, tokenize
 from engine.settings import Settings
 from tests import families
 from tests.engine.compute.model.altered import change
+from tests.engine.compute.model.extracting import extract
 from tests.places import GOLDEN
 
 LONG = "She laughed until the neighbours knocked. " + "And then it rained again on the garden. " * 60
@@ -38,10 +40,11 @@ def first_tokens(folder: Path) -> tuple[list[int], list[tuple[int, int]]]:
     extractor = Extractor(
         Checkpoint(Settings(model=str(folder), device="cpu")).load(0), [0], pooling="last", max_length=32
     )
-    sequences, truncated = extractor._tokenize([LONG])
-    assert truncated == [True]
-    assert len(sequences[0]) == 32
-    return sequences[0], extractor.trace(LONG).offsets
+    model = extractor.loaded()
+    (tokens,) = tokenize(model.tokenizer, [LONG], 32, model.vocabulary)
+    assert isinstance(tokens, Tokens)
+    assert (tokens.truncated, len(tokens.ids)) == (True, 32)
+    return tokens.ids, extractor.trace(LONG).offsets
 
 
 @pytest.mark.parametrize(
@@ -70,7 +73,7 @@ def test_rows_that_padding_keeps_are_not_positions_of_text(tmp_path: Path, kind:
     loaded = Checkpoint(Settings(model=str(tmp_path), device="cpu"))
     outline, whole = loaded.outline(), loaded.load()
     assert outline.max_positions == whole.max_positions == 64
-    ((_, activation),) = next(Extractor(whole, [1], pooling="last").run([LONG]))
+    (activation,) = extract(Extractor(whole, [1], pooling="last"), [LONG])
     assert activation.truncated
     assert activation.x.isfinite().all()
 

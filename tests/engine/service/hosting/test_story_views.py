@@ -98,7 +98,7 @@ class Following(RuleBasedStateMachine):
     @invariant()
     def is_what_comes_of_nothing(self) -> None:
         disk = Corpus(stories=tuple(self.disk.values()), problems=self.problems)
-        followed = self.views.follow(disk, self.applied, self.scores, self.computing)
+        followed = self.views.follow(disk, disk.problems, self.applied, self.scores, self.computing)
         assert followed == story_views(disk, self.applied, self.whole, self.computing)
 
 
