@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import Static
@@ -19,6 +20,7 @@ from amygdala_tui.widgets.story import read
 from engine import client
 from engine.settings import Settings
 from engine.wire import protocol
+from tests.engine.compute.model.altered import UNKNOWN
 from tests.engine.service.running import SETTINGS, WITHIN, Engine
 from tests.waiting import eventually_async
 
@@ -302,6 +304,20 @@ async def test_a_pipe_of_a_storys_name_does_not_hold_up_the_studio(corpus: Path,
         screen(app).select_story("stories/pipe.txt")
         await shows(app, "#story-text", "(not read)")
     assert "not a regular file" in read(corpus / "stories/pipe.txt").plain
+
+
+async def test_a_story_that_the_model_cannot_take_says_why_and_can_be_read(
+    corpus: Path, engine: Engine, unknowing_folder: Path
+) -> None:
+    (corpus / "stories/joyful.txt").write_text(f"{UNKNOWN} She laughed.")
+    chosen = msgspec.structs.replace(SETTINGS, model=str(unknowing_folder))
+    async with studio(corpus, engine.socket, settings=chosen) as (app, pilot):
+        screen(app).select_story("stories/joyful.txt")
+        await shows(app, "#story-head", "x left out")
+        await shows(app, "#story-head", "the model cannot take it: its tokenizer makes token")
+        await shows(app, "#story-text", f"{UNKNOWN} She laughed.")
+        await pilot.press("8")
+        await shows(app, "#engine-text", "stories/joyful.txt: left out, since the model cannot take it")
 
 
 async def test_a_failure_is_told_whatever_view_is_shown(corpus: Path, engine: Engine) -> None:

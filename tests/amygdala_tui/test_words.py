@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +15,7 @@ from amygdala_tui.screens.studio import StudioScreen
 from engine.corpus import Change
 from engine.plain import JOINERS, plain
 from engine.results import Cost
-from engine.wire.snapshot import ConceptMove, Doing, Moved, Stages, StoryMove
+from engine.wire.snapshot import ConceptMove, Doing, Moved, Stages, StoryMove, StoryState
 from tests.amygdala_tui.making import misread, story
 
 COST = Cost(texts_run=1, texts_cached=0, seconds_forward=0.1, seconds_statistics=0.1)
@@ -34,6 +36,7 @@ def test_an_escape_sequence_is_shown_not_sent() -> None:
 
 
 def test_every_state_has_a_sign_of_its_own_besides_its_colour() -> None:
+    assert words.SIGNS.keys() == set(get_args(StoryState))
     signs = [sign for sign, _ in words.SIGNS.values()]
     assert len(set(signs)) == len(signs)
 

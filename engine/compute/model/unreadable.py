@@ -11,7 +11,7 @@ from engine.errors import AmygdalaError
 from engine.plain import escaped
 
 MEMORY = re.compile(r"out of memory|(can't|cannot) allocate memory|not enough memory", re.IGNORECASE)
-DEVICE = re.compile(r"CUDA|CUDNN|cuDNN|CUBLAS|CUSOLVER|NCCL|HIP error")
+DEVICE = re.compile(r"AcceleratorError|CUDA|CUDNN|cuDNN|CUBLAS|CUSOLVER|NCCL|HIP error")
 """What errors of a GPU and of its libraries say of themselves; a name of a device, such as `cuda:0`, does not match."""
 WORDS = 200
 """Characters of an error's message that are passed on."""

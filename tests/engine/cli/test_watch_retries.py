@@ -13,6 +13,7 @@ import pytest
 
 from engine import client
 from engine.cli import watch
+from engine.corpus import Problem
 from engine.errors import AmygdalaError
 from engine.settings import Settings
 from engine.wire import protocol
@@ -54,12 +55,13 @@ async def followed(monkeypatch: pytest.MonkeyPatch, corpus: Path, outcomes: list
     """Follow until all these outcomes of an export came to pass."""
     done = asyncio.Event()
 
-    async def export(*_: object) -> None:
+    async def export(*_: object) -> list[Problem]:
         outcome = outcomes.pop(0)
         if not outcomes:
             done.set()
         if outcome is not None:
             raise outcome
+        return []
 
     monkeypatch.setattr(watch, "_export", export)
     arguments = argparse.Namespace(corpus=corpus, socket=None)

@@ -143,7 +143,7 @@ DRAFT = st.builds(
 RESULTS = st.builds(
     Results, layers=st.lists(COUNT, min_size=1), hidden_size=COUNT, concepts=st.lists(QUALITY, max_size=1),
     fits=st.just([]), without_vector=st.dictionaries(TEXT, TEXT, max_size=1), truncated=st.lists(TEXT),
-    max_tokens=COUNT,
+    max_tokens=COUNT, left_out=st.dictionaries(TEXT, TEXT, max_size=1),
 )  # fmt: skip
 FACTS = st.builds(Facts, model_hash=TEXT, tokenizer_hash=TEXT, kind=TEXT, pooling=TEXT, dtype=TEXT, directions=TEXT)
 METRICS = st.builds(
@@ -207,7 +207,7 @@ ANSWERS = {
     protocol.Exporting: st.builds(protocol.Exporting, id=COUNT, done=COUNT, total=COUNT),
     protocol.Exported: st.builds(
         protocol.Exported, id=COUNT, digest=TEXT, vectors=TEXT, norms=st.dictionaries(COUNT, st.lists(NUMBER)),
-        results=RESULTS, facts=FACTS,
+        results=RESULTS, facts=FACTS, cost=COST,
     ),
     protocol.Revisions: st.builds(protocol.Revisions, id=COUNT, revisions=st.lists(REVISION, max_size=2)),
     protocol.Compared: st.builds(

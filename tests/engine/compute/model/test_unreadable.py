@@ -169,6 +169,9 @@ def test_a_fault_of_the_machine_in_the_tokenizer_is_no_texts(llama: LoadedModel)
 def test_a_device_that_is_named_in_an_error_is_not_blamed() -> None:
     assert is_of_one_text(RuntimeError("Expected all tensors on one device, found cuda:0 and cpu"))
     assert is_of_one_text(NotImplementedError("no such kernel"))
+    assert not is_of_one_text(getattr(torch, "AcceleratorError", torch.OutOfMemoryError)("unspecified launch failure"))
+    assert not is_of_one_text(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"))
+    assert not is_of_one_text(RuntimeError("MPS backend out of memory"))
     assert not is_of_one_text(MemoryError())
     assert not is_of_one_text(AmygdalaError("in words already"))
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+import msgspec
 import pytest
 
 from engine.corpus import Change, Corpus, Problem, Story, text_id
 from engine.errors import AmygdalaError
 from engine.results import ConceptQuality, Cost, Results, StoryFit
 from engine.service.hosting.moves import State, moved
-from engine.service.hosting.story_views import story_views
+from engine.service.hosting.story_views import problems, story_views
 from engine.service.hosting.views import concept_of, concept_views, differing
 from engine.settings import Settings
 from engine.wire.snapshot import Moved, Stages
@@ -73,15 +74,13 @@ def test_story_gone_from_disk_is_gone_from_view() -> None:
 
 
 def test_problem_shows_on_its_story_or_on_a_view_of_its_own() -> None:
-    problems = (
+    found = (
         Problem(path=CALM.path, severity="error", code="duplicate", message="twice"),
         Problem(path="paired/s/hush.txt", severity="warning", code="empty", message="empty"),
         Problem(path="paired/s/baseline.txt", severity="error", code="unreadable", message="not UTF-8"),
         Problem(path="paired/locked", severity="error", code="unreadable", message="cannot be read"),
     )
-    views = story_views(
-        corpus(CALM, problems=problems), applied(CALM), results(concept_quality("calm", first_pc=0.5)), ()
-    )
+    views = story_views(corpus(CALM, problems=found), applied(CALM), results(concept_quality("calm", first_pc=0.5)), ())
     assert {path: (view.state, view.concept, view.scenario) for path, view in views.items()} == {
         CALM.path: ("duplicate", "calm", None),
         "paired/s/hush.txt": ("empty", "hush", "s"),
@@ -89,6 +88,25 @@ def test_problem_shows_on_its_story_or_on_a_view_of_its_own() -> None:
     }
     assert views[CALM.path].own == 0.1235
     assert "twice" in views[CALM.path].reason
+
+
+def test_story_that_is_left_out_is_named_and_shown_for_as_long_as_its_text_stays() -> None:
+    refused = msgspec.structs.replace(results(), fits=[], left_out={CALM.text_id: "no token of it"})
+    twice = Problem(path=CALM.path, severity="error", code="duplicate", message="twice")
+    first = Problem(path="paired/s/hush.txt", severity="warning", code="empty", message="empty")
+    disk = corpus(NEUTRAL, CALM, problems=(first, twice))
+    view = story_views(disk, applied(CALM, NEUTRAL), refused, ())[CALM.path]
+    assert view.state == "left-out"
+    assert view.reason == "left out, since the model cannot take it: no token of it; change it or remove it"
+    told = problems(disk, applied(CALM, NEUTRAL), refused)
+    assert [(problem.path, problem.code) for problem in told] == [
+        ("paired/s/hush.txt", "empty"),
+        (CALM.path, "left-out"),
+        (CALM.path, "duplicate"),
+    ]
+    assert problems(corpus(EDITED), applied(CALM), refused) == ()
+    assert story_views(corpus(EDITED), applied(CALM), refused, ())[CALM.path].state == "stale"
+    assert problems(corpus(CALM), {}, refused) == problems(corpus(CALM), applied(CALM), None) == ()
 
 
 def test_warning_about_case_leaves_the_state() -> None:
