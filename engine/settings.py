@@ -88,7 +88,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     ] = 512
     dtype: Annotated[
         Literal["bf16", "fp16", "fp32"] | None,
-        Meta(description="the model's number format; on a GPU bf16, on a CPU fp32"),
+        Meta(
+            description="the model's number format; without it bf16 on a GPU, and on a CPU with bf16 instructions "
+            "where the weights are bf16; else fp32"
+        ),
     ] = None
     device: Annotated[Name, Meta(description="auto (a GPU if there is one), cpu, cuda, cuda:1, ...")] = "auto"
     batch_size: Annotated[

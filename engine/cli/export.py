@@ -44,7 +44,7 @@ def export(arguments: argparse.Namespace) -> int:
     cost = computed.cost
     diagnostics.print(
         f"{cost.texts_run} texts through the model, {cost.texts_cached} from the cache: {cost.seconds_forward:.1f} s; "
-        f"statistics {cost.seconds_statistics:.2f} s"
+        f"statistics {cost.seconds_statistics:.2f} s; {chosen.model} in {computed.facts.dtype}"
     )
     diagnostics.print("wrote " + ", ".join(map(str, written)))
     if arguments.json:

@@ -19,6 +19,7 @@ from engine.compute.model.anatomy import Parts, dissect, find_blocks, leftovers,
 from engine.compute.model.check import check
 from engine.compute.model.folder import Digest, file_sha256, hashes, locate
 from engine.compute.model.loaded import LoadedModel, Model, Outline
+from engine.compute.model.precision import default_dtype
 from engine.errors import AmygdalaError, UsageError
 from engine.settings import Settings
 
@@ -48,9 +49,10 @@ class Checkpoint:
     def __init__(self, settings: Settings, digest: Digest = file_sha256) -> None:
         self._settings = settings
         self._digest = digest
-        self._dtype = DTYPES[settings.dtype or ("bf16" if pick_device(settings.device).type == "cuda" else "fp32")]
+        device = pick_device(settings.device)
         self._folder = locate(settings.model, trust_remote_code=settings.trust_remote_code)
         check(self._folder, settings)
+        self._dtype = DTYPES[settings.dtype] if settings.dtype else default_dtype(device, self._folder)
         self._skeleton = _skeleton(self._folder, settings)
         if getattr(self._skeleton.config, "is_encoder_decoder", False):
             raise AmygdalaError(
