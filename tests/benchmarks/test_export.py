@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import export, loading, random_model, wide
+from benchmarks import export, formats, loading, random_model, wide
 from tests.benchmarks.smoke import TINY, figures, printed
 
 WIDE = ("--width", "96", "--wide-concepts", "3", "--wide-stories", "9", "--wide-tokens", "12")
@@ -26,6 +26,15 @@ def test_an_export_agrees_with_the_textbook_and_is_timed_stage_by_stage() -> Non
         stages = [figures(rf"{stage} +\S+ s +(\S+) s", part)[0] for stage in export.STAGES]
         (together,) = figures(r"together +\S+ s +(\S+) s", part)
         assert together == pytest.approx(sum(stages), abs=0.02)
+
+
+def test_two_number_formats_are_timed_beside_one_another() -> None:
+    text = printed(formats.main, *TINY, "--layers", "1", "--repeat", "1")
+    for label in ("bare pass", "whole export"):
+        assert min(figures(rf"{label} +(\S+) s +(\S+) s +(\S+) x", text)) >= 0
+    in_fp32, in_bf16 = figures(r"weights held +(\S+) MB +(\S+) MB", text)
+    assert in_fp32 >= in_bf16
+    assert figures(r"lowest cosine of two vectors (\S+)", text)[0] > 0.99
 
 
 def test_wide_subspaces_agree_with_the_textbook() -> None:
