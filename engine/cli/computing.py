@@ -19,6 +19,7 @@ from engine.compute.live import methods
 from engine.compute.live.corpus import LiveCorpus, Readout
 from engine.compute.live.sweep import layers_for
 from engine.compute.model.depth import outline_for
+from engine.compute.model.sketch import Sketches
 from engine.corpus import Corpus, Layout, scan
 from engine.errors import AmygdalaError
 from engine.results import Cost, Facts, Results
@@ -54,7 +55,7 @@ def alone(corpus: Corpus, chosen: Settings, *, with_neurons: bool) -> Computed:
     texts = {story.text_id: story.text for story in corpus.stories}
     store = Store(paths.cache_dir())
     started = time.perf_counter()
-    model = outline_for(chosen, store.digest)
+    model = outline_for(chosen, store.digest, Sketches(store.root / "models"))
     with ForwardProgress() as progress:
         layers, sweep = layers_for(model, chosen, store, placements, texts, progress)
     swept(layers, sweep)

@@ -87,11 +87,11 @@ class LiveCorpus:
     @property
     def warnings(self) -> list[str]:
         """Which target blocks have no neurons, or no heads, to compare directions with."""
-        extractor = self.extractor
-        anatomy = (extractor.loaded() if self._with_neurons else extractor.model).anatomy
-        neuronless = (
-            [block for block in self.layers if not anatomy.down_projections(block)] if self._with_neurons else []
-        )
+        neuronless = []
+        if self._with_neurons:
+            with_weights = self.extractor.loaded().anatomy
+            neuronless = [block for block in self.layers if not with_weights.down_projections(block)]
+        anatomy = self.extractor.model.anatomy
         headless = [block for block in self.layers if not anatomy.head_width(block)]
         return [
             *([f"blocks {neuronless}: no down projection found, so neurons are not compared"] if neuronless else []),

@@ -77,6 +77,11 @@ class Anatomy:
     """Attention heads by the config; used where a mixer does not tell the width of its heads."""
     parts: Parts = UNNAMED
 
+    @property
+    def depth(self) -> int:
+        """How many blocks are loaded."""
+        return len(self.blocks)
+
     def attention_output(self, block: int) -> nn.Module | None:
         """A block's attention (or linear attention) output projection; None where none is found."""
         module = self.blocks[block]

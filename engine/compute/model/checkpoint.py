@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from copy import deepcopy
 from dataclasses import replace
 from functools import cached_property
@@ -15,11 +15,12 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import nn
 
-from engine.compute.model.anatomy import Parts, dissect, find_blocks, leftovers, text_config, unread
+from engine.compute.model.anatomy import Anatomy, Parts, dissect, find_blocks, leftovers, text_config, unread
 from engine.compute.model.check import check
 from engine.compute.model.folder import Digest, file_sha256, hashes, locate
-from engine.compute.model.loaded import LoadedModel, Model, Outline
+from engine.compute.model.loaded import LoadedModel, Model, Outline, longest_sequence
 from engine.compute.model.precision import default_dtype
+from engine.compute.model.sketch import Sketch
 from engine.errors import AmygdalaError, UsageError
 from engine.settings import Settings
 
@@ -27,6 +28,8 @@ DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
 WEIGHTS_SHARE = 0.8
 """The share of a GPU's free memory that weights may take; the rest is for activations."""
+REMEMBERED_S = 0.2
+"""Seconds within which hashes come that are remembered; others take as long as the files are large."""
 
 SHOWN_NAMES = 3
 """Tensors named in an error."""
@@ -39,11 +42,14 @@ T = TypeVar("T")
 
 
 class Checkpoint:
-    """A model's folder, found and looked through without its weights: what it is made of, and how to load part of it.
+    """A model's folder, found and checked: what it is made of, and how to load part of it.
+
+    It is looked through, without its weights, when that is first asked of it: this takes the import of transformers.
 
     Raises:
         UsageError: there is no such model or device.
-        AmygdalaError: it is not in safetensors, wants code of its own, or has no recognisable blocks.
+        AmygdalaError: it is not in safetensors, or wants code of its own. Whatever looks through it raises this where
+            it has no recognisable blocks.
     """
 
     def __init__(self, settings: Settings, digest: Digest = file_sha256) -> None:
@@ -53,15 +59,11 @@ class Checkpoint:
         self._folder = locate(settings.model, trust_remote_code=settings.trust_remote_code)
         check(self._folder, settings)
         self._dtype = DTYPES[settings.dtype] if settings.dtype else default_dtype(device, self._folder)
-        self._skeleton = _skeleton(self._folder, settings)
-        if getattr(self._skeleton.config, "is_encoder_decoder", False):
-            raise AmygdalaError(
-                f"--model {settings.model}: it reads with an encoder and writes with a decoder; "
-                "take a model of one stack, a decoder or an encoder"
-            )
-        self._blocks = find_blocks(self._skeleton, Parts.of(settings))
-        self._parts = replace(Parts.of(settings), blocks=self._blocks)
-        self.n_blocks = dissect(self._skeleton, self._parts).n_blocks
+
+    @property
+    def n_blocks(self) -> int:
+        """How many blocks it has."""
+        return self._whole.n_blocks
 
     @cached_property
     def tokenizer(self) -> Any:
@@ -72,6 +74,17 @@ class Checkpoint:
         """
         return _guard(self._settings, lambda: _tokenizer(self._folder, self._settings))
 
+    def identify(self) -> tuple[str, str]:
+        """The hashes of the model and of its tokenizer; while large files are read, transformers is imported.
+
+        Raises:
+            AmygdalaError: its files cannot be read, or are not those that were packaged.
+        """
+        identity = self._identity()
+        if not wait([identity], REMEMBERED_S).done:
+            self._skeleton  # noqa: B018  # it will be needed: a model whose hash is new has no sketch
+        return identity.result()
+
     def outline(self, last_layer: int | None = None) -> Model:
         """Describe what `load(last_layer)` would give, and leave the loading for when the weights are needed.
 
@@ -80,11 +93,22 @@ class Checkpoint:
         Raises:
             AmygdalaError: its files cannot be read, or are not those that were packaged.
         """
+        identity = self._identity()
         if getattr(self._skeleton.config, "quantization_config", None) is not None:
             return self.load(last_layer)
-        model_hash, tokenizer_hash = hashes(self._folder, self._settings, self._digest)
-        whole = dissect(self._skeleton, self._parts)
-        bare = replace(whole, blocks=whole.blocks[: self.n_blocks if last_layer is None else last_layer + 1])
+        depth = self.n_blocks if last_layer is None else last_layer + 1
+        bare = replace(self._whole, blocks=self._whole.blocks[:depth])
+        needs_mask = _needs_mask(self._skeleton, bare.blocks)
+        sketch = Sketch.of(
+            bare,
+            kind=_kind(self._skeleton),
+            needs_mask=needs_mask,
+            max_positions=longest_sequence(self._skeleton, (lambda: self.tokenizer) if needs_mask else None),
+        )
+        return self.outlined(sketch, *identity.result())
+
+    def outlined(self, sketch: Sketch, model_hash: str, tokenizer_hash: str) -> Outline:
+        """The outline of a model whose sketch and hashes are known."""
         device = pick_device(self._settings.device)
         return Outline(
             name=self._settings.model,
@@ -92,11 +116,8 @@ class Checkpoint:
             dtype=self._dtype,
             model_hash=model_hash,
             tokenizer_hash=tokenizer_hash,
-            kind=_kind(self._skeleton),
-            needs_mask=_needs_mask(self._skeleton, bare.blocks),
-            skeleton=self._skeleton,
-            bare=bare,
-            load=lambda: self.load(last_layer),
+            sketch=sketch,
+            load=lambda: self.load(None if sketch.depth == sketch.n_blocks else sketch.depth - 1),
             load_tokenizer=lambda: self.tokenizer,
         )
 
@@ -108,10 +129,9 @@ class Checkpoint:
         Raises:
             AmygdalaError: it cannot be loaded, or weights are missing from it.
         """
-        model_hashes = _in_background(lambda: hashes(self._folder, self._settings, self._digest))
-        tokenizer = self.tokenizer
-        module = _guard(self._settings, lambda: self._load(last_layer))
-        model_hash, tokenizer_hash = model_hashes.result()
+        identity = self._identity()
+        module, tokenizer = self._load_both(last_layer)
+        model_hash, tokenizer_hash = identity.result()
         weight_devices = {str(weight.device) for weight in module.parameters()} - {"meta"}
         offload_devices = set(map(str, getattr(module, "hf_device_map", {}).values())) & {"cpu", "disk"}
         gpus = sorted(name for name in weight_devices if name.startswith("cuda"))
@@ -130,6 +150,43 @@ class Checkpoint:
             placement=", ".join([*gpus, *sorted(offload_devices)]) or "cpu",
             offloaded=pick_device(self._settings.device).type == "cuda" and bool(offload_devices or not gpus),
         )
+
+    def _identity(self) -> Future[tuple[str, str]]:
+        return _in_background(lambda: hashes(self._folder, self._settings, self._digest))
+
+    @cached_property
+    def _skeleton(self) -> nn.Module:
+        skeleton = _skeleton(self._folder, self._settings)
+        if getattr(skeleton.config, "is_encoder_decoder", False):
+            raise AmygdalaError(
+                f"--model {self._settings.model}: it reads with an encoder and writes with a decoder; "
+                "take a model of one stack, a decoder or an encoder"
+            )
+        return skeleton
+
+    @cached_property
+    def _blocks(self) -> str:
+        return find_blocks(self._skeleton, Parts.of(self._settings))
+
+    @cached_property
+    def _parts(self) -> Parts:
+        return replace(Parts.of(self._settings), blocks=self._blocks)
+
+    @cached_property
+    def _whole(self) -> Anatomy:
+        """The parts of the skeleton, whose weights have shapes and no values."""
+        return dissect(self._skeleton, self._parts)
+
+    def _load_both(self, last_layer: int | None) -> tuple[nn.Module, Any]:
+        """The model and its tokenizer, which is loaded beside it."""
+        self._skeleton  # noqa: B018  # both need what it imports
+        with warnings.catch_warnings():  # around both threads, since filters are the process's
+            tokenizer = _in_background(lambda: self.tokenizer)
+            try:
+                module = _guard(self._settings, lambda: self._load(last_layer))
+            finally:
+                wait([tokenizer])
+        return module, tokenizer.result()
 
     def _load(self, last_layer: int | None) -> nn.Module:
         cut = unread(self._skeleton, self._blocks)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from importlib.metadata import version
 
+from engine.compute.model.anatomy import Parts
 from engine.compute.model.checkpoint import Checkpoint
 from engine.compute.model.folder import Digest
-from engine.compute.model.forward import Extractor
+from engine.compute.model.forward import EXTRACTOR_VERSION, Extractor
 from engine.compute.model.layers import target_layers
-from engine.compute.model.loaded import LoadedModel, Model
+from engine.compute.model.loaded import LoadedModel, Model, Outline
+from engine.compute.model.sketch import Sketches
 from engine.settings import EMBEDDED, Settings
+
+DETERMINING_PACKAGES = ("transformers", "tokenizers", "torch")
+"""Those of which another version may make other modules of the same files, or tell another longest text."""
 
 
 def load_for(settings: Settings, digest: Digest) -> LoadedModel:
@@ -22,21 +29,43 @@ def load_for(settings: Settings, digest: Digest) -> LoadedModel:
     return checkpoint.load(_last_layer(settings, checkpoint))
 
 
-def outline_for(settings: Settings, digest: Digest) -> Model:
+def outline_for(settings: Settings, digest: Digest, sketches: Sketches | None = None) -> Model:
     """Describe the model that `load_for` would give; its weights are loaded when they are first needed.
+
+    With `sketches`, a model that was described before is not looked through again. One that brings code of its own is,
+    since its hash does not cover all of that code.
 
     Raises:
         AmygdalaError: as `Checkpoint`, and `Checkpoint.outline`.
     """
     checkpoint = Checkpoint(settings, digest)
-    return checkpoint.outline(_last_layer(settings, checkpoint))
+    if sketches is None or settings.trust_remote_code:
+        return checkpoint.outline(_last_layer(settings, checkpoint))
+    identity = checkpoint.identify()
+    sketch = sketches.get(key_of(settings, *identity))
+    if sketch is not None:
+        return checkpoint.outlined(sketch, *identity)
+    model = checkpoint.outline(_last_layer(settings, checkpoint))
+    if isinstance(model, Outline) and checkpoint.identify() == identity:  # else it may be of files that came meanwhile
+        sketches.put(key_of(settings, *identity), model.sketch)
+    return model
+
+
+def key_of(settings: Settings, model_hash: str, tokenizer_hash: str) -> str:
+    """A hash of all that decides a model's sketch: its files, how deep it is loaded, what is named by hand, and the
+    code that looks through it."""
+    parts = (
+        EXTRACTOR_VERSION, *map(version, DETERMINING_PACKAGES), model_hash, tokenizer_hash,
+        settings.model == EMBEDDED, settings.target_layers, Parts.of(settings),
+    )  # fmt: skip
+    return hashlib.sha256("\n".join(map(repr, parts)).encode()).hexdigest()
 
 
 def is_deep_enough(model: Model, settings: Settings) -> bool:
     """Whether the blocks that `settings` ask for are loaded, or an outline would load them."""
     layers = target_layers(settings, model.anatomy.n_blocks)
     n_needed = model.anatomy.n_blocks if layers is None else max(layers) + 1
-    return len(model.anatomy.blocks) >= n_needed
+    return model.anatomy.depth >= n_needed
 
 
 def extractor_for(model: Model, layers: Sequence[int], settings: Settings) -> Extractor:

@@ -18,7 +18,8 @@ from engine.compute.model.unreadable import UnreadableText, in_words, is_of_one_
 from engine.errors import AmygdalaError
 
 EXTRACTOR_VERSION = 3
-"""Raised whenever the same text would give other activations, so that stored ones are not used again."""
+"""Raised whenever the same text would give other activations, or the same model another sketch, so that stored ones
+are not used again."""
 
 TOKENS_PER_BATCH = {("cpu", torch.float32): 1024, ("cpu", torch.bfloat16): 2048, ("cpu", torch.float16): 2048}
 """Padded tokens per batch: on a CPU small batches stay in cache."""

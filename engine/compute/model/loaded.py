@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from engine.compute.model.anatomy import Anatomy, positions_beyond_padding, text_config
+from engine.compute.model.sketch import Sketch
 from engine.errors import AmygdalaError
 
 
@@ -40,7 +41,7 @@ class LoadedModel:
     @property
     def max_positions(self) -> int:
         """The longest sequence the model takes, in tokens."""
-        return _max_positions(self, self.module)
+        return longest_sequence(self.module, (lambda: self.tokenizer) if self.needs_mask else None)
 
     @property
     def vocabulary(self) -> int:
@@ -85,12 +86,8 @@ class Outline:
     dtype: torch.dtype
     model_hash: str
     tokenizer_hash: str
-    kind: str
-    needs_mask: bool
-    skeleton: nn.Module
-    """The whole model without weights."""
-    bare: Anatomy
-    """The parts of `skeleton`, up to the last block that will be loaded."""
+    sketch: Sketch
+    """What is known of it, up to the last block that will be loaded."""
     load: Callable[[], LoadedModel]
     """Loads the weights."""
     load_tokenizer: Callable[[], Any]
@@ -124,14 +121,24 @@ class Outline:
         return self.load_tokenizer()
 
     @property
-    def anatomy(self) -> Anatomy:
-        """The anatomy of the loaded model; before, that of the skeleton, whose weights have shapes and no values."""
-        return self.bare if self._model is None else self._model.anatomy
+    def anatomy(self) -> Anatomy | Sketch:
+        """The anatomy of the loaded model; before, the sketch, which knows sizes and no modules."""
+        return self.sketch if self._model is None else self._model.anatomy
+
+    @property
+    def kind(self) -> str:
+        """The architecture's name in its config."""
+        return self.sketch.kind
+
+    @property
+    def needs_mask(self) -> bool:
+        """Whether padding must be masked."""
+        return self.sketch.needs_mask
 
     @property
     def max_positions(self) -> int:
-        """The longest sequence the model takes, in tokens; where padding must be masked, its tokenizer is asked too."""
-        return _max_positions(self, self.skeleton)
+        """The longest sequence the model takes, in tokens."""
+        return self.sketch.max_positions
 
     @property
     def placement(self) -> str:
@@ -153,9 +160,13 @@ Model = LoadedModel | Outline
 """A model whose weights may not be loaded yet; `loaded()` loads them."""
 
 
-def _max_positions(model: Model, module: nn.Module) -> int:
+def longest_sequence(module: nn.Module, tokenizer: Callable[[], Any] | None) -> int:
+    """How many tokens a model takes.
+
+    Args:
+        module: the model; its weights are not looked at.
+        tokenizer: gives the tokenizer where padding must be masked; such a model's tokenizer may know a lower number.
+    """
     positions = int(getattr(text_config(module), "max_position_embeddings", None) or 1 << 30)
     positions = min(positions, positions_beyond_padding(module))
-    if not model.needs_mask:
-        return positions
-    return min(positions, int(getattr(model.tokenizer, "model_max_length", positions)))
+    return positions if tokenizer is None else min(positions, int(getattr(tokenizer(), "model_max_length", positions)))

@@ -75,7 +75,7 @@ def extract(extractor: Extractor, texts: Sequence[str] = TEXTS) -> list[Activati
 def facts(model: Model) -> dict[str, object]:
     """All that is told of a model without running it."""
     anatomy = model.anatomy
-    layers = range(len(anatomy.blocks))
+    layers = range(anatomy.depth)
     names = ("name", "model_hash", "tokenizer_hash", "dtype", "kind", "device", "needs_mask", "max_positions")
     return {name: getattr(model, name) for name in (*names, "placement", "warnings")} | {
         "n_blocks": anatomy.n_blocks,
@@ -284,11 +284,11 @@ def test_tampered_embedded_model_is_refused_before_anything_is_read_by_it(
 def test_outline_is_as_deep_as_the_model_that_would_be_loaded(folder: Path, target_layers: str) -> None:
     chosen = settings(folder, target_layers=target_layers)
     bare, loaded = outline_for(chosen, file_sha256), load_for(chosen, file_sha256)
-    depth = len(loaded.anatomy.blocks)
-    assert len(bare.anatomy.blocks) == depth
+    depth = loaded.anatomy.depth
+    assert bare.anatomy.depth == depth
     assert is_deep_enough(bare, chosen)
     assert is_deep_enough(bare, settings(folder, target_layers="4")) is (depth == 5)
-    assert len(bare.loaded().anatomy.blocks) == depth
+    assert bare.loaded().anatomy.depth == depth
 
 
 def test_sweep_loads_the_whole_model_if_the_store_lacks_its_texts_and_else_nothing(

@@ -1,0 +1,124 @@
+"""What must be known of a model where no text goes through it, in a few numbers, kept from one process to the next.
+
+Whoever has a model's sketch need neither import transformers nor build the model's modules: that takes seconds, and an
+export of unchanged stories takes hardly more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from engine import paths
+from engine.compute.model.anatomy import Anatomy, Parts
+from engine.errors import AmygdalaError
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Width = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Sketch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A model in numbers, as deep as it would be loaded. What is not described here is as in `Anatomy`."""
+
+    n_blocks: Count
+    depth: Count
+    hidden_size: Count
+    parts: Parts
+    kind: str
+    """The architecture's name in its config (`model_type`)."""
+    needs_mask: bool
+    """Whether padding must be masked."""
+    max_positions: Count
+    """The longest sequence the model takes, in tokens."""
+    heads: dict[int, tuple[Width, Width]]
+    """By block, the width of the input of its attention's output projection, and that of one head in it."""
+    refusal: str = ""
+    """Why some blocks have no `heads`: a part that is named by hand is not in every block."""
+
+    @classmethod
+    def of(cls, anatomy: Anatomy, *, kind: str, needs_mask: bool, max_positions: int) -> Sketch:
+        """The sketch of a model, with its weights or without them."""
+        heads: dict[int, tuple[int, int]] = {}
+        refusal = ""
+        for block in range(anatomy.depth):
+            try:
+                heads[block] = anatomy.head_width(block), anatomy.head_dim(block)
+            except AmygdalaError as error:
+                refusal = str(error)
+        return cls(
+            n_blocks=anatomy.n_blocks,
+            depth=anatomy.depth,
+            hidden_size=anatomy.hidden_size,
+            parts=anatomy.parts,
+            kind=kind,
+            needs_mask=needs_mask,
+            max_positions=max_positions,
+            heads=heads,
+            refusal=refusal,
+        )
+
+    def head_width(self, block: int) -> int:
+        """How wide the input of a block's attention output projection is, all heads together; 0 without one.
+
+        Raises:
+            AmygdalaError: the block has no such part as is named by hand.
+        """
+        return self._heads(block)[0]
+
+    def head_dim(self, block: int) -> int:
+        """How wide one head is in that input; 0 without one. Errors as of `head_width`."""
+        return self._heads(block)[1]
+
+    def _heads(self, block: int) -> tuple[int, int]:
+        if block not in self.heads:
+            raise AmygdalaError(self.refusal)
+        return self.heads[block]
+
+
+class Sketches:
+    """Sketches on disk, one file each; losing any only costs time.
+
+    Args:
+        folder: where they lie; made when the first one is kept.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def get(self, key: str) -> Sketch | None:
+        """The sketch that is kept under a key (`depth.key_of`); None without one, or where its file is damaged."""
+        try:
+            checksum, _, document = self._file(key).read_bytes().partition(b"\n")
+            if checksum != _checksum(key, document):
+                return None
+            return msgspec.json.decode(document, type=Sketch)
+        except (OSError, msgspec.DecodeError):
+            return None
+
+    def put(self, key: str, sketch: Sketch) -> None:
+        """Keep a sketch under a key; where the disk refuses, do without."""
+        document = msgspec.json.encode(sketch)
+        with contextlib.suppress(OSError):
+            paths.make_folder(self._folder)
+            handle, temporary = tempfile.mkstemp(dir=self._folder, prefix=".")
+            try:
+                with os.fdopen(handle, "wb") as stream:
+                    stream.write(_checksum(key, document) + b"\n" + document)
+                Path(temporary).replace(self._file(key))
+            except BaseException:
+                Path(temporary).unlink(missing_ok=True)
+                raise
+
+    def _file(self, key: str) -> Path:
+        return self._folder / f"{key}.json"
+
+
+def _checksum(key: str, document: bytes) -> bytes:
+    """Covers the key, since a file may come under another's name."""
+    return hashlib.blake2b(key.encode() + b"\n" + document, digest_size=16).hexdigest().encode()
