@@ -29,6 +29,7 @@ from engine.wire.jobs import Placement
 from tests import families
 from tests.engine.compute.model import extracting
 from tests.engine.compute.model.altered import change, gpus
+from tests.engine.compute.model.told import facts
 from tests.places import MODELS
 
 TEXTS = ["Rain.", "She waited at the door until the light went out.", "He swore at the lid, and went in.", "A dog."]
@@ -70,20 +71,6 @@ def outline(model: Path | str, last_layer: int | None = None, **chosen: Any) -> 
 
 def extract(extractor: Extractor, texts: Sequence[str] = TEXTS) -> list[Activation]:
     return extracting.extract(extractor, texts)
-
-
-def facts(model: Model) -> dict[str, object]:
-    """All that is told of a model without running it."""
-    anatomy = model.anatomy
-    layers = range(anatomy.depth)
-    names = ("name", "model_hash", "tokenizer_hash", "dtype", "kind", "device", "needs_mask", "max_positions")
-    return {name: getattr(model, name) for name in (*names, "placement", "warnings")} | {
-        "n_blocks": anatomy.n_blocks,
-        "hidden_size": anatomy.hidden_size,
-        "parts": anatomy.parts,
-        "head_width": [anatomy.head_width(layer) for layer in layers],
-        "head_dim": [anatomy.head_dim(layer) for layer in layers],
-    }
 
 
 # What it says
