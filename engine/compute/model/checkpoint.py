@@ -21,6 +21,7 @@ from engine.compute.model.folder import Digest, file_sha256, hashes, locate
 from engine.compute.model.loaded import LoadedModel, Model, Outline, longest_sequence
 from engine.compute.model.precision import default_dtype
 from engine.compute.model.sketch import Sketch
+from engine.compute.model.tokenizer import load_tokenizer
 from engine.errors import AmygdalaError, UsageError
 from engine.settings import Settings
 
@@ -72,7 +73,9 @@ class Checkpoint:
         Raises:
             AmygdalaError: it cannot be loaded.
         """
-        return _guard(self._settings, lambda: _tokenizer(self._folder, self._settings))
+        return _guard(
+            self._settings, lambda: load_tokenizer(self._folder, trust_remote_code=self._settings.trust_remote_code)
+        )
 
     def identify(self) -> tuple[str, str]:
         """The hashes of the model and of its tokenizer; while large files are read, transformers is imported.
@@ -308,14 +311,6 @@ def _unread_weights(names: Sequence[str]) -> str:
     else:
         advice = "Its config.json may be that of another model, or of another version of it"
     return f"the model does not use {len(names)} of the tensors in its files: {listed}.\n{advice}"
-
-
-def _tokenizer(folder: Path, settings: Settings) -> Any:
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=settings.trust_remote_code)
-    tokenizer.truncation_side = "right"  # a long story is read from its beginning, whatever its tokenizer prefers
-    return tokenizer
 
 
 def _guard(settings: Settings, build: Callable[[], T]) -> T:

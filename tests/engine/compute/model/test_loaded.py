@@ -22,6 +22,7 @@ from engine.compute.model.depth import is_deep_enough, load_for, outline_for
 from engine.compute.model.folder import file_sha256
 from engine.compute.model.forward import Activation, Extractor
 from engine.compute.model.loaded import LoadedModel, Model, Outline
+from engine.compute.model.tokenizer import load_tokenizer
 from engine.corpus import text_id
 from engine.errors import AmygdalaError
 from engine.settings import Settings
@@ -180,13 +181,12 @@ def test_loaded_weights_are_ordinary_ones(folder: Path) -> None:
 
 def test_tokenizer_is_loaded_where_a_text_needs_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Path] = []
-    load = checkpoint._tokenizer
 
-    def noted(folder: Path, chosen: Settings) -> Any:
+    def noted(folder: Path, **how: bool) -> Any:
         asked.append(folder)
-        return load(folder, chosen)
+        return load_tokenizer(folder, **how)
 
-    monkeypatch.setattr(checkpoint, "_tokenizer", noted)
+    monkeypatch.setattr(checkpoint, "load_tokenizer", noted)
     extractor = Extractor(outline(folder), [1], pooling="last")
     assert not asked
     extract(extractor)
