@@ -55,7 +55,7 @@ def alone(corpus: Corpus, chosen: Settings, *, with_neurons: bool) -> Computed:
     texts = {story.text_id: story.text for story in corpus.stories}
     store = Store(paths.cache_dir())
     started = time.perf_counter()
-    model = outline_for(chosen, store.digest, Sketches(store.root / "models"))
+    model = outline_for(chosen, store.digest, Sketches(store.root / "models", store.digest.remembered))
     with ForwardProgress() as progress:
         layers, sweep = layers_for(model, chosen, store, placements, texts, progress)
     swept(layers, sweep)

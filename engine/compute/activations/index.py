@@ -19,13 +19,12 @@ from typing import Literal, NamedTuple, TypeVar, get_args
 import msgspec
 
 from engine import paths
+from engine.compute.model.folder import Signature
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 Kind = Literal["pooled", "tokens"]
-Signature = tuple[int, int, int, int]
-"""What changes with a file's content: its size, times of modification and change, inode."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
 TOKENS_SHARE = 0.75
 """The largest share of the store that tokens may take: one entry may be as large as 100,000 pooled ones."""

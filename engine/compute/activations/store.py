@@ -24,8 +24,8 @@ import torch
 from torch import Tensor
 
 from engine import paths
+from engine.compute.activations.digests import Digests
 from engine.compute.activations.index import Held, Index, Kind, Row
-from engine.compute.model.folder import file_sha256
 
 log = logging.getLogger(__name__)
 
@@ -108,6 +108,8 @@ class Store:
         self._max_bytes = max_bytes
         self._folder = root / "activations"
         self._index = Index(root / "index.sqlite", self._rows)
+        self.digest = Digests(self._index)
+        """Digests of large files, kept beside the entries."""
         self._last_refusal = ""
 
     def get(self, keys: Iterable[str]) -> dict[str, Entry]:
@@ -163,17 +165,6 @@ class Store:
         if rows:
             for key in self._index.put(rows, self._max_bytes):
                 _remove(self._file(key))
-
-    def digest(self, file: Path) -> str:
-        """SHA-256 of a (large) file, remembered for as long as its size, times and inode stay the same."""
-        path = str(file.resolve())
-        info = file.stat()
-        signature = info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino
-        digest = self._index.digest(path, signature)
-        if digest is None:
-            digest = file_sha256(file)
-            self._index.remember(path, signature, digest)
-        return digest
 
     def info(self) -> Info:
         """How much the store holds of each kind; makes no cache where there is none."""

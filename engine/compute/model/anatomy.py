@@ -126,6 +126,12 @@ def text_config(model: nn.Module) -> Any:
     return config.get_text_config()
 
 
+def needs_masking(module: nn.Module, blocks: Sequence[nn.Module]) -> bool:
+    """Whether some attention looks ahead, or no module says that it does not: a mask is never wrong, only slower."""
+    causal = {part.is_causal for block in blocks for part in block.modules() if hasattr(part, "is_causal")}
+    return causal != {True} or getattr(text_config(module), "is_causal", True) is False
+
+
 def dissect(model: nn.Module, parts: Parts = UNNAMED, n_blocks: int | None = None) -> Anatomy:
     """Find the parts of a model.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
@@ -15,23 +16,28 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import nn
 
-from engine.compute.model.anatomy import Anatomy, Parts, dissect, find_blocks, leftovers, text_config, unread
+from engine.compute.model.anatomy import (
+    Anatomy,
+    Parts,
+    dissect,
+    find_blocks,
+    leftovers,
+    needs_masking,
+    text_config,
+    unread,
+)  # fmt: skip
 from engine.compute.model.check import check
-from engine.compute.model.folder import Digest, file_sha256, hashes, locate
+from engine.compute.model.device import pick_device
+from engine.compute.model.folder import Digest, Remembered, file_sha256, hashes, identifying_files, locate, signature_of
 from engine.compute.model.loaded import LoadedModel, Model, Outline, longest_sequence
-from engine.compute.model.precision import default_dtype
+from engine.compute.model.precision import pick_dtype
 from engine.compute.model.sketch import Sketch
 from engine.compute.model.tokenizer import load_tokenizer
-from engine.errors import AmygdalaError, UsageError
+from engine.errors import AmygdalaError
 from engine.settings import Settings
-
-DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
 WEIGHTS_SHARE = 0.8
 """The share of a GPU's free memory that weights may take; the rest is for activations."""
-REMEMBERED_S = 0.2
-"""Seconds within which hashes come that are remembered; others take as long as the files are large."""
-
 SHOWN_NAMES = 3
 """Tensors named in an error."""
 ADAPTER_MARKS = ("lora_", "adapter", "base_layer", "modules_to_save")
@@ -56,10 +62,11 @@ class Checkpoint:
     def __init__(self, settings: Settings, digest: Digest = file_sha256) -> None:
         self._settings = settings
         self._digest = digest
-        device = pick_device(settings.device)
         self._folder = locate(settings.model, trust_remote_code=settings.trust_remote_code)
         check(self._folder, settings)
-        self._dtype = DTYPES[settings.dtype] if settings.dtype else default_dtype(device, self._folder)
+        self._dtype = pick_dtype(settings, self._folder)
+        self._signatures = self._signatures_now()
+        self._hashing = self._hash()  # beside the import of transformers, which comes next where the model is not known
 
     @property
     def n_blocks(self) -> int:
@@ -77,16 +84,33 @@ class Checkpoint:
             self._settings, lambda: load_tokenizer(self._folder, trust_remote_code=self._settings.trust_remote_code)
         )
 
-    def identify(self) -> tuple[str, str]:
-        """The hashes of the model and of its tokenizer; while large files are read, transformers is imported.
+    def identify(self, remembered: Remembered) -> tuple[str, str] | None:
+        """The hashes of the model and of its tokenizer, if they take no reading; None where a file is new.
 
         Raises:
-            AmygdalaError: its files cannot be read, or are not those that were packaged.
+            AmygdalaError: these are not the files that were packaged.
         """
-        identity = self._identity()
-        if not wait([identity], REMEMBERED_S).done:
-            self._skeleton  # noqa: B018  # it will be needed: a model whose hash is new has no sketch
-        return identity.result()
+
+        def recall(file: Path) -> str:
+            digest = remembered(file)
+            if digest is None:
+                raise LookupError(file)
+            return digest
+
+        try:
+            return hashes(self._folder, self._settings, recall)
+        except LookupError:
+            return None
+
+    @property
+    def is_quantised(self) -> bool:
+        """Whether its weights are in a format from which they are restored as it is loaded."""
+        return getattr(self._skeleton.config, "quantization_config", None) is not None
+
+    @property
+    def is_as_it_was(self) -> bool:
+        """Whether the files that identify the model are those that were there when it was found."""
+        return self._signatures == self._signatures_now()
 
     def outline(self, last_layer: int | None = None) -> Model:
         """Describe what `load(last_layer)` would give, and leave the loading for when the weights are needed.
@@ -97,11 +121,11 @@ class Checkpoint:
             AmygdalaError: its files cannot be read, or are not those that were packaged.
         """
         identity = self._identity()
-        if getattr(self._skeleton.config, "quantization_config", None) is not None:
+        if self.is_quantised:
             return self.load(last_layer)
         depth = self.n_blocks if last_layer is None else last_layer + 1
         bare = replace(self._whole, blocks=self._whole.blocks[:depth])
-        needs_mask = _needs_mask(self._skeleton, bare.blocks)
+        needs_mask = needs_masking(self._skeleton, bare.blocks)
         sketch = Sketch.of(
             bare,
             kind=_kind(self._skeleton),
@@ -149,12 +173,22 @@ class Checkpoint:
             model_hash=model_hash,
             tokenizer_hash=tokenizer_hash,
             kind=_kind(module),
-            needs_mask=_needs_mask(module, anatomy.blocks),
+            needs_mask=needs_masking(module, anatomy.blocks),
             placement=", ".join([*gpus, *sorted(offload_devices)]) or "cpu",
             offloaded=pick_device(self._settings.device).type == "cuda" and bool(offload_devices or not gpus),
         )
 
     def _identity(self) -> Future[tuple[str, str]]:
+        """The hashes of the files as they are now; those that are being made serve, too."""
+        if self._hashing.done():
+            self._hashing = self._hash()
+        return self._hashing
+
+    def _signatures_now(self) -> list[object]:
+        files = itertools.chain(*identifying_files(self._folder, self._settings))
+        return [(file, signature_of(file)) for file in files]
+
+    def _hash(self) -> Future[tuple[str, str]]:
         return _in_background(lambda: hashes(self._folder, self._settings, self._digest))
 
     @cached_property
@@ -241,27 +275,6 @@ def load(settings: Settings, digest: Digest = file_sha256, last_layer: int | Non
     return Checkpoint(settings, digest).load(last_layer)
 
 
-def pick_device(name: str) -> torch.device:
-    """The device a setting names; `auto` is a CUDA device if there is one.
-
-    Raises:
-        UsageError: there is no such device.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise UsageError(f"--device {name}: no such kind of device; use auto, cpu or cuda:0") from error
-    if device.type not in ("cpu", "cuda"):
-        raise UsageError(f"--device {name}: models run on cpu or cuda here")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise UsageError(
-            f"--device {name}: there is no such GPU here ({torch.cuda.device_count()} found); use --device cpu or auto"
-        )
-    return device
-
-
 def _skeleton(folder: Path, settings: Settings) -> nn.Module:
     """The model without weights: every module is there, nothing is read and no memory taken."""
 
@@ -344,9 +357,3 @@ def _in_background(job: Callable[[], T]) -> Future[T]:
 
 def _kind(module: nn.Module) -> str:
     return str(getattr(module.config, "model_type", ""))
-
-
-def _needs_mask(module: nn.Module, blocks: Sequence[nn.Module]) -> bool:
-    """Whether some attention looks ahead, or no module says that it does not: a mask is never wrong, only slower."""
-    causal = {part.is_causal for block in blocks for part in block.modules() if hasattr(part, "is_causal")}
-    return causal != {True} or getattr(text_config(module), "is_causal", True) is False

@@ -11,7 +11,7 @@ from engine.compute.model.checkpoint import Checkpoint
 from engine.compute.model.folder import Digest
 from engine.compute.model.forward import EXTRACTOR_VERSION, Extractor
 from engine.compute.model.layers import target_layers
-from engine.compute.model.loaded import LoadedModel, Model, Outline
+from engine.compute.model.loaded import LoadedModel, Model
 from engine.compute.model.sketch import Sketches
 from engine.settings import EMBEDDED, Settings
 
@@ -33,7 +33,8 @@ def outline_for(settings: Settings, digest: Digest, sketches: Sketches | None = 
     """Describe the model that `load_for` would give; its weights are loaded when they are first needed.
 
     With `sketches`, a model that was described before is not looked through again. One that brings code of its own is,
-    since its hash does not cover all of that code.
+    since its hash does not cover all of that code. One whose files were never read here is loaded at once, beside their
+    hashing: the store can hardly have a text of it.
 
     Raises:
         AmygdalaError: as `Checkpoint`, and `Checkpoint.outline`.
@@ -41,13 +42,15 @@ def outline_for(settings: Settings, digest: Digest, sketches: Sketches | None = 
     checkpoint = Checkpoint(settings, digest)
     if sketches is None or settings.trust_remote_code:
         return checkpoint.outline(_last_layer(settings, checkpoint))
-    identity = checkpoint.identify()
-    sketch = sketches.get(key_of(settings, *identity))
-    if sketch is not None:
+    identity = checkpoint.identify(sketches.remembered)
+    sketch = None if identity is None else sketches.get(key_of(settings, *identity))
+    if identity is not None and sketch is not None:
         return checkpoint.outlined(sketch, *identity)
-    model = checkpoint.outline(_last_layer(settings, checkpoint))
-    if isinstance(model, Outline) and checkpoint.identify() == identity:  # else it may be of files that came meanwhile
-        sketches.put(key_of(settings, *identity), model.sketch)
+    last_layer = _last_layer(settings, checkpoint)
+    model = checkpoint.load(last_layer) if identity is None else checkpoint.outline(last_layer)
+    # files may have come meanwhile; and of a quantised model more is known once it is loaded
+    if checkpoint.is_as_it_was and not checkpoint.is_quantised:
+        sketches.put(key_of(settings, model.model_hash, model.tokenizer_hash), model.sketch)
     return model
 
 

@@ -22,7 +22,17 @@ OTHER_FORMAT = "consolidated*"
 HUB_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 """What is fetched of a hub model; `original/` holds the same weights in another format."""
 Digest = Callable[[Path], str]
-"""Gives the SHA-256 of a file's bytes, in hex; may remember it (`engine.compute.activations.store`)."""
+"""Gives the SHA-256 of a file's bytes, in hex; may remember it (`engine.compute.activations.digests`)."""
+Remembered = Callable[[Path], str | None]
+"""Gives the same if it takes no reading; else None."""
+Signature = tuple[int, int, int, int]
+"""What changes with a file's content: its size, times of modification and change, inode."""
+
+
+def signature_of(file: Path) -> Signature:
+    """A file's signature; links are followed. Raises OSError if there is no such file."""
+    info = file.stat()
+    return info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino
 
 
 def file_sha256(file: Path) -> str:
@@ -67,11 +77,15 @@ def hashes(folder: Path, settings: Settings, digest: Digest) -> tuple[str, str]:
     """
     if settings.model == EMBEDDED:
         _verify_embedded(folder, digest)
+    model, tokenizer = identifying_files(folder, settings)
+    return _hash_files(model, digest), _hash_files(tokenizer, digest)
+
+
+def identifying_files(folder: Path, settings: Settings) -> tuple[list[Path], list[Path]]:
+    """The files that decide what a model computes, and those that decide what its tokenizer does."""
     code = sorted(folder.glob("*.py")) if settings.trust_remote_code else []
     tokenizer = {file for pattern in TOKENIZER_FILES for file in folder.glob(pattern) if file.is_file()}
-    return _hash_files([folder / "config.json", *weights(folder), *code], digest), _hash_files(
-        sorted(tokenizer), digest
-    )
+    return [folder / "config.json", *weights(folder), *code], sorted(tokenizer)
 
 
 def weights(folder: Path) -> list[Path]:

@@ -122,7 +122,9 @@ class Extractor:
                 yield [(part[i], outcome) for i, outcome in batch]
 
     def _run_part(self, texts: list[str]) -> Iterator[list[tuple[int, Activation | UnreadableText]]]:
-        vocabulary = self.loaded().vocabulary  # before inference mode: weights loaded within it are of no use outside
+        # before the tokenizer is asked, which is loaded beside the weights; and before inference mode: weights loaded
+        # within it are of no use outside
+        vocabulary = self.loaded().vocabulary
         tokenized = dict(enumerate(tokenize(self.model.tokenizer, texts, self.max_length, vocabulary)))
         sequences = {i: tokens for i, tokens in tokenized.items() if isinstance(tokens, Tokens)}
         if unreadable := [(i, error) for i, error in tokenized.items() if isinstance(error, UnreadableText)]:

@@ -39,6 +39,11 @@ class LoadedModel:
     """Whether some weights do not fit on the GPUs, and are brought there for each batch."""
 
     @property
+    def sketch(self) -> Sketch:
+        """What of it is known without its weights."""
+        return Sketch.of(self.anatomy, kind=self.kind, needs_mask=self.needs_mask, max_positions=self.max_positions)
+
+    @property
     def max_positions(self) -> int:
         """The longest sequence the model takes, in tokens."""
         return longest_sequence(self.module, (lambda: self.tokenizer) if self.needs_mask else None)

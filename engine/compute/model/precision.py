@@ -1,4 +1,4 @@
-"""Which number format a model computes in, where nobody chose one."""
+"""Which number format a model computes in."""
 
 from __future__ import annotations
 
@@ -10,12 +10,20 @@ from typing import Any
 import torch
 
 from engine.compute.model.check import LONGEST_HEADER
+from engine.compute.model.device import pick_device
 from engine.compute.model.folder import weights
+from engine.settings import Settings
 
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 HEADER_LENGTH_BYTES = 8
 """A safetensors file begins with the length of its header, little-endian."""
 BF16_INSTRUCTIONS = ("amx_bf16", "avx512_bf16")
 """With either, products in bf16 are several times as fast as in fp32. Without, they are emulated, and slower."""
+
+
+def pick_dtype(settings: Settings, folder: Path) -> torch.dtype:
+    """The number format that settings name; else what suits the device and the weights in the model's folder."""
+    return DTYPES[settings.dtype] if settings.dtype else default_dtype(pick_device(settings.device), folder)
 
 
 def default_dtype(device: torch.device, folder: Path) -> torch.dtype:

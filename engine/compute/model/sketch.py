@@ -17,6 +17,7 @@ import msgspec
 
 from engine import paths
 from engine.compute.model.anatomy import Anatomy, Parts
+from engine.compute.model.folder import Remembered
 from engine.errors import AmygdalaError
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -86,10 +87,13 @@ class Sketches:
 
     Args:
         folder: where they lie; made when the first one is kept.
+        remembered: tells the digests of a model's files without reading them, since to read them may take longer than
+            to look through the model.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, remembered: Remembered) -> None:
         self._folder = folder
+        self.remembered = remembered
 
     def get(self, key: str) -> Sketch | None:
         """The sketch that is kept under a key (`depth.key_of`); None without one, or where its file is damaged."""

@@ -14,7 +14,6 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.compute.activations import store as store_module
 from engine.compute.activations.store import Entry, Store
 from tests.engine.compute.activations.entries import (
     KEYS,
@@ -247,30 +246,3 @@ def test_file_in_place_of_the_cache_is_no_failure(tmp_path: Path) -> None:
     store = Store(tmp_path / "cache")
     store.put({KEYS[0]: entry()})
     assert store.get(KEYS) == {}
-
-
-# Digests of large files
-
-
-def test_digest_is_computed_once_and_remembered(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "weights"
-    file.write_bytes(b"one")
-    first = store.digest(file)
-    assert first == "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed"
-    monkeypatch.setattr(store_module, "file_sha256", lambda _: "computed again")
-    assert Store(store.root).digest(file) == first
-
-
-def test_digest_of_a_changed_file_is_computed_again(store: Store, tmp_path: Path) -> None:
-    file = tmp_path / "weights"
-    file.write_bytes(b"one")
-    first, times = store.digest(file), (file.stat().st_atime_ns, file.stat().st_mtime_ns)
-    file.write_bytes(b"two")
-    os.utime(file, ns=times)
-    assert store.digest(file) != first
-
-
-def test_digest_needs_no_index(tmp_path: Path) -> None:
-    (tmp_path / "cache").write_text("a file")
-    (tmp_path / "weights").write_bytes(b"one")
-    assert Store(tmp_path / "cache").digest(tmp_path / "weights").startswith("7692c3ad")

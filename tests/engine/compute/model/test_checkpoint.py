@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from engine.compute.model import checkpoint
+from engine.compute.model.device import pick_device
 from engine.compute.model.folder import EMBEDDED_SHA256, file_sha256, locate
 from engine.compute.model.forward import Extractor
 from engine.compute.model.loaded import LoadedModel
@@ -133,7 +134,7 @@ def test_device_that_is_not_there_is_refused_by_the_flags_name(folder: Path, dev
 def test_gpu_that_is_not_there_says_how_many_are(folder: Path) -> None:
     with pytest.raises(UsageError, match="0 found"):
         load(folder, device="cuda")
-    assert checkpoint.pick_device("auto") == torch.device("cpu")
+    assert pick_device("auto") == torch.device("cpu")
 
 
 @pytest.mark.parametrize("device", ["mps", "xpu", "meta"])

@@ -22,6 +22,7 @@ from engine.compute.model.depth import is_deep_enough, load_for, outline_for
 from engine.compute.model.folder import file_sha256
 from engine.compute.model.forward import Activation, Extractor
 from engine.compute.model.loaded import LoadedModel, Model, Outline
+from engine.compute.model.precision import DTYPES
 from engine.compute.model.tokenizer import load_tokenizer
 from engine.corpus import text_id
 from engine.errors import AmygdalaError
@@ -126,7 +127,7 @@ def test_recipe_is_the_loaded_models(
 @pytest.mark.parametrize("dtype", ["fp32", "bf16", "fp16"])
 def test_number_format_is_the_one_that_will_be_loaded(folder: Path, dtype: str) -> None:
     bare = outline(folder, dtype=dtype)
-    assert bare.dtype == bare.loaded().dtype == checkpoint.DTYPES[dtype]
+    assert bare.dtype == bare.loaded().dtype == DTYPES[dtype]
 
 
 @pytest.mark.parametrize(("device", "expected"), [("auto", "cuda:0"), ("cuda", "cuda:0"), ("cuda:1", "cuda:1")])

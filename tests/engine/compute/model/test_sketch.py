@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file, save_file
 
+from engine.compute.activations.store import Store
 from engine.compute.model import checkpoint, depth, sketch
 from engine.compute.model.depth import load_for, outline_for
 from engine.compute.model.folder import file_sha256
 from engine.compute.model.forward import EXTRACTOR_VERSION
-from engine.compute.model.loaded import LoadedModel, Model, Outline
-from engine.compute.model.sketch import Sketch, Sketches
+from engine.compute.model.loaded import LoadedModel, Model
+from engine.compute.model.sketch import Sketches
 from engine.errors import AmygdalaError
 from engine.settings import Settings
 from tests import families
@@ -35,7 +36,7 @@ def folder(golden: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def sketches(tmp_path: Path) -> Sketches:
-    return Sketches(tmp_path / "cache" / "models")
+    return Sketches(tmp_path / "cache" / "models", file_sha256)
 
 
 @pytest.fixture
@@ -184,6 +185,23 @@ def test_quantised_model_has_no_sketch(
     assert kept_files(tmp_path) == []
 
 
+@pytest.mark.parametrize("name", [*MODELS, "embedded"])
+def test_model_whose_files_are_new_is_loaded_at_once_and_known_from_then_on(
+    golden: Path, tmp_path: Path, looks: list[Path], name: str
+) -> None:
+    model = name if name == "embedded" else golden / "models" / name
+    store = Store(tmp_path / "cache")
+    sketches = Sketches(tmp_path / "cache" / "models", store.digest.remembered)
+    settings = Settings(model=str(model), device="cpu", target_layers="2")
+    first = outline_for(settings, store.digest, sketches)
+    assert first.is_loaded
+    looks.clear()
+    again = outline_for(settings, store.digest, sketches)
+    assert not again.is_loaded
+    assert looks == []
+    assert facts(again) == facts(first)
+
+
 # What it may not hide
 
 
@@ -215,7 +233,7 @@ def test_tampered_embedded_model_is_refused_whatever_was_known_of_it(
 def test_flipped_byte_in_any_place_is_never_taken_for_the_truth(
     folder: Path, sketches: Sketches, tmp_path: Path
 ) -> None:
-    truth = sketch_of(outline(sketches, folder))
+    truth = outline(sketches, folder).sketch
     sketches.put(KEY, truth)
     file = tmp_path / "cache" / "models" / f"{KEY}.json"
     data = file.read_bytes()
@@ -232,7 +250,7 @@ def test_flipped_byte_in_any_place_is_never_taken_for_the_truth(
 def test_sketch_of_other_types_is_none(
     folder: Path, sketches: Sketches, tmp_path: Path, values: dict[str, object]
 ) -> None:
-    sketches.put(KEY, sketch_of(outline(sketches, folder)))
+    sketches.put(KEY, outline(sketches, folder).sketch)
     file = tmp_path / "cache" / "models" / f"{KEY}.json"
     document = json.dumps(json.loads(file.read_bytes().partition(b"\n")[2]) | values).encode()
     file.write_bytes(sketch._checksum(KEY, document) + b"\n" + document)
@@ -240,7 +258,7 @@ def test_sketch_of_other_types_is_none(
 
 
 def test_sketch_under_anothers_name_is_none(folder: Path, sketches: Sketches, tmp_path: Path) -> None:
-    sketches.put(KEY, sketch_of(outline(sketches, folder)))
+    sketches.put(KEY, outline(sketches, folder).sketch)
     file = tmp_path / "cache" / "models" / f"{KEY}.json"
     shutil.copy(file, file.with_name(f"{'1' * 64}.json"))
     assert sketches.get("1" * 64) is None
@@ -261,10 +279,5 @@ def test_where_no_sketch_can_be_kept_the_model_is_described_each_time(
 ) -> None:
     (tmp_path / "models").write_text("a file")
     for _ in range(2):
-        outline(Sketches(tmp_path / "models"), folder)
+        outline(Sketches(tmp_path / "models", file_sha256), folder)
     assert len(looks) == 2
-
-
-def sketch_of(model: Model) -> Sketch:
-    assert isinstance(model, Outline)
-    return model.sketch
