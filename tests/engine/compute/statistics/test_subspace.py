@@ -173,18 +173,15 @@ def test_without_concepts_there_is_nothing(solver: Solver) -> None:
 
 
 @SOLVERS
-def test_without_others_the_mean_over_them_is_zero(solver: Solver) -> None:
-    corpus = Corpus.of([6], 0, 200, 60)
-    differences = corpus.differences()
-    solved = solver(corpus.spaces(), differences, subspace._Resolvent())
-    expected = oracle.filtered(corpus.matrix(0), differences[0].numpy())
-    np.testing.assert_allclose(unit(solved.directions[0]), unit(expected), atol=1e-5)
-    np.testing.assert_allclose(solved.eigenvalues[0], oracle.eigenvalues(corpus.matrix(0)), atol=1e-6)
-
-
-@SOLVERS
-def test_without_texts_of_its_own_a_concept_has_the_others_to_avoid(solver: Solver) -> None:
-    corpus = Corpus.of([0, 4], 2, 320, 60)
+@pytest.mark.parametrize(
+    ("counts", "baselines", "hidden", "longest"),
+    [([6], 0, 200, 60), ([0, 4], 2, 320, 60)],
+    ids=["without others", "without texts of its own"],
+)
+def test_a_concept_without_others_or_without_texts_is_the_oracles(
+    solver: Solver, counts: list[int], baselines: int, hidden: int, longest: int
+) -> None:
+    corpus = Corpus.of(counts, baselines, hidden, longest)
     differences = corpus.differences()
     solved = solver(corpus.spaces(), differences, subspace._Resolvent())
     expected = oracle.filtered(corpus.matrix(0), differences[0].numpy())
