@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -28,7 +27,7 @@ from amygdala_tui.words import counted
 from engine.corpus import Layout, scan
 from engine.errors import AmygdalaError
 from engine.settings import Settings
-from engine.threads import in_thread
+from engine.threads import answered_within, in_thread
 from engine.wire import protocol
 
 ANSWERS_WITHIN_S = 3.0
@@ -150,27 +149,26 @@ class Studio(App[None]):
         self.run_worker(self._edit(path))
 
     async def _edit(self, path: str) -> None:
+        file = self.corpus / path
         try:
-            async with asyncio.timeout(ANSWERS_WITHIN_S):
-                is_file = await in_thread((self.corpus / path).is_file)
-        except TimeoutError:
-            self.notify("the file system does not answer", severity="error")
+            is_file = await answered_within(ANSWERS_WITHIN_S, file, file.is_file)
+            command = await answered_within(ANSWERS_WITHIN_S, "$PATH", find_editor)
+        except AmygdalaError as error:
+            self.notify(str(error), severity="error", markup=False)
         else:
-            if is_file:
-                self._run_editor(path)
-            else:
+            if not is_file:
                 self.notify("the file is not there under this name; look at it in a terminal", severity="error")
+            elif command is None:
+                self.notify("no editor found: set $EDITOR, for example to nano", severity="error")
+            else:
+                self._run_editor(command, file)
         finally:
             self._is_opening = False
 
-    def _run_editor(self, path: str) -> None:
-        command = find_editor()
-        if command is None:
-            self.notify("no editor found: set $EDITOR, for example to nano", severity="error")
-            return
+    def _run_editor(self, command: list[str], file: Path) -> None:
         # updates are held back while the editor has the terminal: queued repaints could block the return from it
         with self.suspend(), self.batch_update():
-            trouble = run_editor(command, self.corpus / path)
+            trouble = run_editor(command, file)
             drop_typed_keys()
         self._editor_ended = time.monotonic()
         self.refresh()

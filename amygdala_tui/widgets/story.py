@@ -15,7 +15,7 @@ from textual.widgets import Static
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.words import bar, number, state_sign, title
 from engine.plain import plain
-from engine.threads import in_thread
+from engine.threads import ANSWERS_WITHIN_S, answered_within
 from engine.wire.snapshot import StoryView
 
 SHOWN_BYTES = 1 << 16
@@ -53,7 +53,9 @@ class StoryPane(Vertical):
         self.run_worker(reading, group="read", exclusive=True)  # type: ignore[arg-type]  # as in `Studio.showing`
 
     async def _read(self, path: str | None, file: Path) -> None:
-        self._show_text(path, await in_thread(read, file))
+        silent = Text("(the file system does not answer)", style="red")
+        reading = answered_within(ANSWERS_WITHIN_S, file, partial(read, file), lambda: self._show_text(path, silent))
+        self._show_text(path, await reading)
 
     def _show_text(self, path: str | None, text: Text | str) -> None:
         self._path = path

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Set
+from functools import partial
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 from engine import paths, settings
 from engine.corpus import Layout
@@ -14,17 +14,14 @@ from engine.errors import AmygdalaError
 from engine.plain import can_be_shown
 from engine.service.clients import Client
 from engine.service.history.recorder import Recorder
-from engine.service.hosting.disk import ANSWERS_WITHIN_S
 from engine.service.hosting.hosted import OpenCorpus
 from engine.service.hosting.progress import Announcer
 from engine.service.process.pool import WorkerPool
 from engine.settings import Settings
-from engine.threads import in_thread
+from engine.threads import ANSWERS_WITHIN_S, answered_within
 from engine.wire import protocol
 from engine.wire.status import CorpusStatus
 
-P = ParamSpec("P")
-T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 UNWATCHED_CLOSE_S = 30 * 60.0
@@ -65,7 +62,9 @@ class OpenCorpora(Mapping[str, OpenCorpus]):
         Raises:
             AmygdalaError: it is not open.
         """
-        corpus = self._corpora.get(path) or self._corpora.get(await _answer(path, paths.real, path))
+        corpus = self._corpora.get(path)
+        if corpus is None:
+            corpus = self._corpora.get(await answered_within(ANSWERS_WITHIN_S, path, partial(paths.real, path)))
         if corpus is None:
             raise AmygdalaError(f"{path} is not open in the engine")
         return corpus
@@ -109,10 +108,11 @@ class OpenCorpora(Mapping[str, OpenCorpus]):
         path = Path(request.corpus)
         if not path.is_absolute():
             raise AmygdalaError(f"{path}: a corpus is named by its absolute path")
-        real = await _answer(request.corpus, _survey, path)  # before it is its turn: a folder may not answer
+        # before it is its turn: a folder may not answer
+        real = await answered_within(ANSWERS_WITHIN_S, path, partial(_survey, path))
         own = request.settings
         if own is None and str(real) not in self._corpora:
-            own = await _answer(request.corpus, settings.load, real, {})
+            own = await answered_within(ANSWERS_WITHIN_S, path, partial(settings.load, real, {}))
         async with self._opening:
             return await self._join(client, request, real, own)
 
@@ -205,16 +205,3 @@ def _survey(path: Path) -> Path:
     if not can_be_shown(str(real)):
         raise AmygdalaError(f"{str(real)!r}: a corpus's path must be printable UTF-8; rename the folder")
     return real
-
-
-async def _answer(path: str, call: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
-    """What a call that asks a file system gives, if that answers.
-
-    Raises:
-        AmygdalaError: it does not, or as of the call.
-    """
-    try:
-        return await asyncio.wait_for(in_thread(call, *arguments, **keywords), ANSWERS_WITHIN_S)
-    except TimeoutError:
-        words = f"{path}: its file system has not answered for {ANSWERS_WITHIN_S:g} s; is a mount gone?"
-        raise AmygdalaError(words) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import random
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,17 +13,22 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.text import Text
 from textual import events
 from textual.pilot import Pilot
+from textual.widgets import Static
 
+from amygdala_tui import app as app_module
 from amygdala_tui.app import Studio
 from amygdala_tui.link import Link
 from amygdala_tui.messages import EngineSaid
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.screens.studio import StudioScreen
+from amygdala_tui.widgets import story as story_module
 from amygdala_tui.widgets.lines import LineList
 from engine.wire.snapshot import StoryView
 from tests.amygdala_tui.making import concept, mirror, misread, story
+from tests.waiting import eventually_async
 
 SCENARIOS = ("bus", "cake", "snow", "train")
 CONCEPTS = ("calm", "joyful", "weary")
@@ -251,3 +257,32 @@ async def test_keys_from_before_the_editors_end_reach_nobody(tmp_path: Path, mon
         assert app.studio.path is None
         await pilot.press("n")
         assert app.studio.path is not None
+
+
+async def test_a_file_system_that_does_not_answer_is_said_and_holds_up_no_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+    (tmp_path / "story.txt").write_text("Once.")
+    monkeypatch.setattr(app_module, "find_editor", gate.wait)
+    monkeypatch.setattr(app_module, "ANSWERS_WITHIN_S", 0.2)
+    async with studied(tmp_path, monkeypatch, corpus_of()) as (app, pilot):
+        Studio.edit(app, "story.txt")
+        await eventually_async(lambda: any("has not answered" in said.message for said in app._notifications))
+        await pilot.press("n")
+        assert app.studio.path is not None
+    gate.set()
+
+
+async def test_a_story_that_cannot_be_read_yet_is_said_to_be_silent_and_then_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+    monkeypatch.setattr(story_module, "read", lambda _: Text("Once.") if gate.wait() else Text())
+    monkeypatch.setattr(story_module, "ANSWERS_WITHIN_S", 0.1)
+    async with studied(tmp_path, monkeypatch, corpus_of()) as (app, pilot):
+        await pilot.press("n")
+        shown = app.studio.query_one("#story-text", Static)
+        await eventually_async(lambda: "does not answer" in str(shown.content))
+        gate.set()
+        await eventually_async(lambda: str(shown.content) == "Once.")

@@ -6,10 +6,12 @@ import asyncio
 import subprocess
 import sys
 import threading
+from functools import partial
 
 import pytest
 
-from engine.threads import in_thread
+from engine.errors import AmygdalaError
+from engine.threads import answered_within, in_thread
 
 
 async def test_gives_what_the_call_gives_and_raises_what_it_raises() -> None:
@@ -40,3 +42,21 @@ def test_a_process_ends_although_a_call_hangs() -> None:
         "asyncio.run(main())\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
+
+
+async def test_an_answer_in_time_is_given_and_an_error_is_raised() -> None:
+    assert await answered_within(60, "/mnt", partial(divmod, 7, 2)) == (3, 1)
+    with pytest.raises(ZeroDivisionError):
+        await answered_within(60, "/mnt", partial(divmod, 7, 0))
+
+
+async def test_a_path_that_does_not_answer_is_given_up_with_words() -> None:
+    gate = threading.Event()
+    with pytest.raises(AmygdalaError, match="/mnt/gone: its file system has not answered"):
+        await answered_within(0.05, "/mnt/gone", gate.wait)
+    gate.set()
+
+
+async def test_an_answer_that_is_late_is_said_to_be_and_waited_for() -> None:
+    gate = threading.Event()
+    assert await answered_within(0.05, "/mnt/slow", gate.wait, late=gate.set) is True

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from engine.corpus import Corpus, Layout, Scanner, Story
 from engine.corpus.watch import changes
-from engine.threads import in_thread
+from engine.threads import ANSWERS_WITHIN_S, answered_within
 
 LOOK_EVERY_S = 10.0
 """Between two looks at everything. One that finds nothing new costs a `stat` a file: see `docs/speed.md`."""
-ANSWERS_WITHIN_S = 10.0
-"""A folder whose scan takes longer than this is said not to answer."""
 
 
 class Disk:
@@ -52,6 +51,9 @@ class Disk:
         self._watch_note = words
         self._note(words)
 
+    def _say_late(self) -> None:
+        self._note(f"its folder has not answered for {ANSWERS_WITHIN_S:g} s, so changes are not seen")
+
     def distrust(self) -> None:
         """Anything may have changed: the next look scans all."""
         self._changed = None
@@ -69,16 +71,11 @@ class Disk:
     async def look(self) -> bool:
         """Scan what may have changed; returns whether anything did."""
         changed, self._changed = self._changed, set()
-        scan = asyncio.create_task(in_thread(self._scanner.scan, changed))
-        try:
-            await asyncio.wait({scan}, timeout=ANSWERS_WITHIN_S)
-            if not scan.done():
-                self._note(f"its folder has not answered for {ANSWERS_WITHIN_S:g} s, so changes are not seen")
-                await asyncio.wait({scan})
-                self._note(self._watch_note)
-        finally:
-            scan.cancel()
-        before, self.corpus = self.corpus, await scan
+        before = self.corpus
+        self.corpus = await answered_within(
+            ANSWERS_WITHIN_S, self._path, partial(self._scanner.scan, changed), late=self._say_late
+        )
+        self._note(self._watch_note)
         if self.corpus is before:
             return False
         self.stories = {story.path: story for story in self.corpus.stories}
