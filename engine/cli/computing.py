@@ -24,6 +24,7 @@ from engine.corpus import Corpus, Layout, scan
 from engine.errors import AmygdalaError
 from engine.results import Cost, Facts, Results
 from engine.settings import Settings
+from engine.threads import in_thread
 from engine.wire import protocol
 from engine.wire.jobs import Placement
 
@@ -81,17 +82,12 @@ async def by_engine(
     """
     telling = asyncio.create_task(_tell(connection, progress))
     try:
+        folders = await in_thread(_absolute, layout)
         for _ in range(TRIES):
-            reply = await connection.request(
-                protocol.Export,
-                settings=chosen,
-                stories=_absolute(layout.stories),
-                paired=_absolute(layout.paired),
-                root=_absolute(layout.root),
-            )
+            reply = await connection.request(protocol.Export, settings=chosen, **folders)
             assert isinstance(reply, protocol.Exported)
-            readout = await asyncio.to_thread(_fetch, reply)
-            corpus = await asyncio.to_thread(scan, layout)
+            readout = await in_thread(_fetch, reply)
+            corpus = await in_thread(scan, layout)
             if corpus.digest == reply.digest:
                 return Computed(corpus, readout, reply.results, reply.cost, reply.facts)
         raise AmygdalaError(f"the stories changed {TRIES} times while they were exported; try again when it is quiet")
@@ -123,5 +119,6 @@ async def _tell(connection: client.Connection, progress: ForwardProgress) -> Non
             progress(event.done, event.total)
 
 
-def _absolute(folder: Path | None) -> str | None:
-    return None if folder is None else str(folder.resolve())
+def _absolute(layout: Layout) -> dict[str, str | None]:
+    folders = {"stories": layout.stories, "paired": layout.paired, "root": layout.root}
+    return {name: None if folder is None else str(folder.resolve()) for name, folder in folders.items()}

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,12 +17,19 @@ from engine.cli.report import ForwardProgress, diagnostics
 from engine.corpus import Layout, Problem, left_out
 from engine.errors import AmygdalaError
 from engine.settings import Settings
+from engine.threads import in_thread
 from engine.wire import protocol
+
+if TYPE_CHECKING:
+    from engine.cli.computing import Computed
 
 RECONNECT_S = 2.0
 """Seconds after losing an engine until it is looked for, or started, again."""
 RETRY_S, MAX_RETRY_S = 2.0, 10.0
 """Seconds after an export that failed until the next; they double, as long as exports fail, up to a limit."""
+
+WRITTEN_WITHIN_S = 5.0
+"""Seconds that an interrupt leaves to files that are being written."""
 
 
 class Following:
@@ -84,7 +92,7 @@ async def _follow_while_connected(
     Raises:
         AmygdalaError: the corpus is open with other settings.
     """
-    corpus = str(arguments.corpus.resolve())
+    corpus = await in_thread(paths.real, arguments.corpus)
     reply = await connection.request(protocol.Open, corpus=corpus, settings=chosen)
     if isinstance(reply, protocol.Conflict):
         words = "; ".join(
@@ -143,20 +151,35 @@ async def _export(arguments: argparse.Namespace, chosen: Settings) -> list[Probl
     """
     from engine.cli.computing import by_engine
 
+    layout = await in_thread(Layout.of, arguments.corpus)
     connection = await client.connect(paths.socket_path(arguments.socket))
     try:
         with ForwardProgress() as progress:
-            computed = await by_engine(connection, Layout.of(arguments.corpus), chosen, progress)
+            computed = await by_engine(connection, layout, chosen, progress)
     finally:
         await connection.close()
-    prepare(arguments)
-    written = await asyncio.to_thread(write, arguments, chosen, computed)
+    written = await _write(arguments, chosen, computed)
     if arguments.json:
         sys.stdout.write(msgspec.json.encode(answer(chosen, computed, written)).decode() + "\n")
         sys.stdout.flush()
     else:
         _report(written, len(computed.corpus.stories), computed.corpus.digest)
     return left_out(computed.corpus.stories, computed.results.left_out)
+
+
+async def _write(arguments: argparse.Namespace, chosen: Settings, computed: Computed) -> list[Path]:
+    """Write the files. An interrupt waits for their end, so that a set stays whole; for a hung file system not for long."""
+
+    def prepare_and_write() -> list[Path]:
+        prepare(arguments)
+        return write(arguments, chosen, computed)
+
+    writing = asyncio.create_task(in_thread(prepare_and_write))
+    try:
+        return await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await asyncio.wait({writing}, timeout=WRITTEN_WITHIN_S)
+        raise
 
 
 def _report(written: list[Path], n_stories: int, digest: str) -> None:
