@@ -8,6 +8,7 @@ import itertools
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,12 +20,14 @@ from engine.service.hosting.hosted import OpenCorpus
 from engine.service.hosting.progress import EVERY_S
 from engine.service.process.faults import LoadFailed, StateLost, WorkerDied
 from engine.service.process.pool import WorkerPool
-from engine.threads import in_thread
+from engine.threads import ANSWERS_WITHIN_S, answered_within, in_thread
 from engine.wire import jobs, protocol
 
 T = TypeVar("T")
 KEPT_S = 3600.0
 """Seconds after which a file that no client has fetched is removed."""
+SCANNED_WITHIN_S = 300.0
+"""Seconds that a scan may take: many stories on a slow file system take long; a mount that is gone takes for ever."""
 
 
 class Exports:
@@ -46,7 +49,9 @@ class Exports:
         Raises:
             AmygdalaError: there is nothing to export, or a folder is not there.
         """
-        corpus, name = await in_thread(_look, request)
+        where = request.root or request.stories or request.paired or ""
+        layout, name = await answered_within(ANSWERS_WITHIN_S, where, partial(_survey, request))
+        corpus = await answered_within(SCANNED_WITHIN_S, where, partial(scan, layout))
         open_corpus = corpora.get(name) if name is not None else None
         file, written, cost = Path(), None, Cost()
         if open_corpus is not None and open_corpus.settings == request.settings:
@@ -98,24 +103,23 @@ class Exports:
             worker.forget(name)
 
 
-def _look(request: protocol.Export) -> tuple[Corpus, str | None]:
-    """The corpus on disk, and the name it has where it is open; None for folders that are no whole corpus.
+def _survey(request: protocol.Export) -> tuple[Layout, str | None]:
+    """Where the stories are, and the name their corpus has where it is open; None for folders that are no whole corpus.
 
     Raises:
         AmygdalaError: a folder is not there, or is not named by its absolute path.
     """
-    return scan(_layout(request)), None if request.root is None else paths.real(request.root)
-
-
-def _layout(request: protocol.Export) -> Layout:
     folders = [None if folder is None else Path(folder) for folder in (request.stories, request.paired, request.root)]
     for folder in folders:
         if folder is not None and not folder.is_absolute():
             raise AmygdalaError(f"{folder}: folders are named by their absolute paths")
     stories, paired, root = folders
     if root is not None:
-        return Layout.of(root)
-    return Layout(stories=stories, paired=paired)
+        return Layout.of(root), paths.real(root)
+    for folder in (stories, paired):
+        if folder is not None and not folder.is_dir():
+            raise AmygdalaError(f"{folder}: no such folder")
+    return Layout(stories=stories, paired=paired), None
 
 
 async def _hand_over(write: Callable[[Path], Awaitable[T]]) -> tuple[Path, T]:
@@ -125,42 +129,45 @@ async def _hand_over(write: Callable[[Path], Awaitable[T]]) -> tuple[Path, T]:
         The file, and what `write` returned.
 
     Raises:
-        AmygdalaError: none of these can be written to.
+        AmygdalaError: none of these can be written to; the words name each, and what to do.
     """
-    refusals: list[AmygdalaError] = []
+    refusals: list[str] = []
     for folder in (paths.cache_dir(), paths.runtime_dir(), paths.log_path().parent):
         try:
             file = await in_thread(_new_file, folder / "exports")
         except AmygdalaError as error:
-            refusals.append(error)
+            refusals.append(str(error))
             continue
         try:
             written = await write(file)
         except (WorkerDied, LoadFailed):
             raise
         except AmygdalaError as error:
-            refusals.append(error)
+            refusals.append(str(error))
             with contextlib.suppress(OSError):
                 file.unlink(missing_ok=True)  # a full disk took a part
         else:
             return file, written
-    raise refusals[0]
+    reasons = list(dict.fromkeys(refusals))  # one alone has nothing to do with a folder
+    if len(reasons) > 1:
+        what = "the engine cannot hand the vectors over, since no folder of its takes them:"
+        todo = "Make room in one of these folders, or export without the engine: python -m engine stop"
+        reasons = [what, *reasons, todo]
+    raise AmygdalaError("\n".join(reasons))
 
 
 def _new_file(folder: Path) -> Path:
     """The path of a new file in a folder that only the user can read; files left there long ago are removed.
 
     Raises:
-        AmygdalaError: the folder cannot be made.
+        AmygdalaError: the folder cannot be made, or not be listed.
     """
     try:
         paths.make_folder(folder)
+        earlier_files = list(folder.iterdir())
     except OSError as error:
-        raise AmygdalaError(
-            f"{folder}: cannot be made ({error.strerror}), so the engine cannot hand vectors over.\n"
-            "Make room there, or export without it: python -m engine stop"
-        ) from error
-    for file in folder.iterdir():
+        raise AmygdalaError(f"{folder}: cannot be used ({error.strerror})") from error
+    for file in earlier_files:
         with contextlib.suppress(OSError):
             if time.time() - file.stat().st_mtime > KEPT_S:
                 file.unlink()

@@ -6,10 +6,11 @@ import asyncio
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from engine import paths
-from engine.service import corpora, server
+from engine.service import corpora, exports, server
 from engine.service.hosting import hosted as hosting
 from engine.service.server import Server
 from engine.settings import Settings
@@ -152,4 +153,23 @@ async def test_a_folder_that_does_not_answer_is_said_and_others_go_on(
     failure = await wire.read()
     assert (failure["type"], failure["id"]) == ("Failure", 1)
     assert "/mnt/hung: its file system has not answered" in failure["message"]
+    gate.set()
+
+
+@pytest.mark.parametrize("hung", ["Layout.of", "scan"])
+async def test_an_export_whose_folder_does_not_answer_is_refused_and_others_go_on(
+    connect: Connect, small: Path, monkeypatch: pytest.MonkeyPatch, hung: str
+) -> None:
+    gate = threading.Event()
+    monkeypatch.setattr(f"engine.service.exports.{hung}", lambda _: gate.wait())
+    monkeypatch.setattr(exports, "ANSWERS_WITHIN_S" if hung == "Layout.of" else "SCANNED_WITHIN_S", 0.3)
+    wire, other = await connect(), await connect()
+    settings = msgspec.to_builtins(Settings())
+    folders = {"root": str(small), "stories": str(small / "stories"), "paired": str(small / "paired")}
+    await wire.send({"type": "Export", "id": 1, "settings": settings, **folders})
+    await other.send({"type": "GetStatus", "id": 2})
+    assert (await other.read())["type"] == "Status"
+    failure = await wire.read()
+    assert (failure["type"], failure["id"]) == ("Failure", 1)
+    assert f"{small}: its file system has not answered" in failure["message"]
     gate.set()

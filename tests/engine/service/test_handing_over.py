@@ -44,13 +44,28 @@ async def test_folder_that_cannot_be_made_is_passed_over(places: list[Path]) -> 
     assert file.parent.parent == places[1]
 
 
-async def test_where_there_is_no_room_at_all_the_cache_is_named(places: list[Path]) -> None:
-    for place in places:
-        place.write_text("a file")
+async def test_where_no_folder_takes_them_each_is_named_with_what_to_do(places: list[Path]) -> None:
+    places[0].write_text("a file")
+    places[1].mkdir()
+    (places[1] / "exports").symlink_to("exports")
 
-    async def write(_: Path) -> None: ...
+    async def write(file: Path) -> None:
+        raise AmygdalaError(f"cannot write {file}: No space left on device")
 
-    with pytest.raises(AmygdalaError, match=f"{places[0]}/exports: cannot be made"):
+    with pytest.raises(AmygdalaError) as refusal:
+        await _hand_over(write)
+    first, *reasons, last = str(refusal.value).splitlines()
+    assert "cannot hand the vectors over" in first
+    assert [str(place) in reason for place, reason in zip(places, reasons, strict=True)] == [True] * 3
+    assert "python -m engine stop" in last
+
+
+@pytest.mark.usefixtures("places")
+async def test_what_no_folder_is_the_cause_of_is_said_once() -> None:
+    async def write(_: Path) -> None:
+        raise AmygdalaError("out of memory")
+
+    with pytest.raises(AmygdalaError, match=r"^out of memory$"):
         await _hand_over(write)
 
 
