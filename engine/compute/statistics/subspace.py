@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from engine.compute.statistics.eigen import eigh, eigvalsh
-from engine.compute.statistics.krylov import FIRST_LOOK, Ritz, Wanted, block_lanczos
+from engine.compute.statistics.krylov import FIRST_BLOCKS, Ritz, Wanted, block_lanczos, block_width
 
 RANK_TOLERANCE = 1e-6
 """Singular values below this share of the largest are zero: activations carry fp32 rounding, 6e-8 of their size."""
@@ -249,8 +249,9 @@ def top_k(spaces: Subspaces, differences: Tensor, eigen_k: int) -> Solved:
 
 
 def _solve(spaces: Subspaces, differences: Tensor, method: _Filter) -> Solved:
-    wants_many = method.wanted > FIRST_LOOK // 2
-    dense = wants_many or len(spaces.total) <= DENSE_UP_TO
+    hidden = len(spaces.total)
+    wants_many = method.wanted > FIRST_BLOCKS * block_width(hidden) // 2
+    dense = wants_many or hidden <= DENSE_UP_TO
     return _densely(spaces, differences, method) if dense else _iteratively(spaces, differences, method)
 
 

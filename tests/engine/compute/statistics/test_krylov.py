@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from engine.compute.statistics import krylov, subspace
@@ -10,12 +11,14 @@ from tests import oracle_subspace as oracle
 from tests.engine.compute.statistics.spaces import symmetric, unit
 
 
-def test_the_basis_stays_orthonormal_and_its_ritz_pairs_true() -> None:
-    matrix = symmetric(np.linspace(-0.5, 0.7, 300).tolist())
-    starts = torch.randn(2, 300, generator=torch.Generator().manual_seed(1))
+@pytest.mark.parametrize(("hidden", "width"), [(300, krylov.NARROW), (krylov.WIDE_FROM, krylov.WIDE)])
+def test_the_basis_stays_orthonormal_and_its_ritz_pairs_true(hidden: int, width: int) -> None:
+    assert krylov.block_width(hidden) == width
+    matrix = symmetric(np.linspace(-0.5, 0.7, hidden).tolist())
+    starts = torch.randn(2, hidden, generator=torch.Generator().manual_seed(1))
     ritz = krylov.block_lanczos(lambda v: v @ matrix.float(), starts, krylov.Wanted(20, 1e-4, zeros=False))
     assert ritz.converged.all()
-    assert ritz.basis.shape[1] < 300
+    assert ritz.basis.shape[1] < hidden
     gram = ritz.basis.double() @ ritz.basis.double().mT
     np.testing.assert_allclose(gram, np.broadcast_to(np.eye(gram.shape[1]), gram.shape), atol=2e-6)
     np.testing.assert_allclose(unit(ritz.basis[:, 0]), unit(starts), atol=1e-6)
