@@ -25,12 +25,22 @@ from engine.compute.model.anatomy import (
     needs_masking,
     text_config,
     unread,
-)  # fmt: skip
+)
 from engine.compute.model.check import check
 from engine.compute.model.device import pick_device
-from engine.compute.model.folder import Digest, Remembered, file_sha256, hashes, identifying_files, locate, signature_of
+from engine.compute.model.folder import (
+    Digest,
+    Remembered,
+    Signature,
+    file_sha256,
+    hashes,
+    identifying_files,
+    locate,
+    signature_of,
+)
 from engine.compute.model.loaded import LoadedModel, Model, Outline, longest_sequence
 from engine.compute.model.precision import pick_dtype
+from engine.compute.model.skeleton import build_skeleton, cut_type, plain_config
 from engine.compute.model.sketch import Sketch
 from engine.compute.model.tokenizer import load_tokenizer
 from engine.errors import AmygdalaError
@@ -66,7 +76,7 @@ class Checkpoint:
         check(self._folder, settings)
         self._dtype = pick_dtype(settings, self._folder)
         self._signatures = self._signatures_now()
-        self._hashing = self._hash()  # beside the import of transformers, which comes next where the model is not known
+        self._hashing: Future[tuple[str, str]] | None = None
 
     @property
     def n_blocks(self) -> int:
@@ -83,6 +93,10 @@ class Checkpoint:
         return _guard(
             self._settings, lambda: load_tokenizer(self._folder, trust_remote_code=self._settings.trust_remote_code)
         )
+
+    def start_hashing(self) -> None:
+        """Hash its files in the background, whoever may ask for it; the import of transformers can go on meanwhile."""
+        self._hashing = _in_background(lambda: hashes(self._folder, self._settings, self._digest))
 
     def identify(self, remembered: Remembered) -> tuple[str, str] | None:
         """The hashes of the model and of its tokenizer, if they take no reading; None where a file is new.
@@ -110,7 +124,7 @@ class Checkpoint:
     @property
     def is_as_it_was(self) -> bool:
         """Whether the files that identify the model are those that were there when it was found."""
-        return self._signatures == self._signatures_now()
+        return self._signatures is not None and self._signatures == self._signatures_now()
 
     def outline(self, last_layer: int | None = None) -> Model:
         """Describe what `load(last_layer)` would give, and leave the loading for when the weights are needed.
@@ -180,20 +194,22 @@ class Checkpoint:
 
     def _identity(self) -> Future[tuple[str, str]]:
         """The hashes of the files as they are now; those that are being made serve, too."""
-        if self._hashing.done():
-            self._hashing = self._hash()
+        if self._hashing is None or self._hashing.done():
+            self.start_hashing()
+        assert self._hashing is not None
         return self._hashing
 
-    def _signatures_now(self) -> list[object]:
+    def _signatures_now(self) -> list[tuple[Path, Signature]] | None:
+        """None where a file has gone since the folder was checked."""
         files = itertools.chain(*identifying_files(self._folder, self._settings))
-        return [(file, signature_of(file)) for file in files]
-
-    def _hash(self) -> Future[tuple[str, str]]:
-        return _in_background(lambda: hashes(self._folder, self._settings, self._digest))
+        try:
+            return [(file, signature_of(file)) for file in files]
+        except OSError:
+            return None
 
     @cached_property
     def _skeleton(self) -> nn.Module:
-        skeleton = _skeleton(self._folder, self._settings)
+        skeleton = _guard(self._settings, lambda: build_skeleton(self._folder, self._settings))
         if getattr(skeleton.config, "is_encoder_decoder", False):
             raise AmygdalaError(
                 f"--model {self._settings.model}: it reads with an encoder and writes with a decoder; "
@@ -227,10 +243,10 @@ class Checkpoint:
 
     def _load(self, last_layer: int | None) -> nn.Module:
         cut = unread(self._skeleton, self._blocks)
-        model_type = _cut(type(self._skeleton), self._blocks, cut, last_layer)
+        model_type = cut_type(type(self._skeleton), self._blocks, cut, last_layer)
         module, loading_info = model_type.from_pretrained(
             str(self._folder),
-            config=_plain(deepcopy(self._skeleton.config)),
+            config=plain_config(deepcopy(self._skeleton.config)),
             dtype=self._dtype,
             use_safetensors=True,
             trust_remote_code=self._settings.trust_remote_code,
@@ -273,45 +289,6 @@ class Checkpoint:
 def load(settings: Settings, digest: Digest = file_sha256, last_layer: int | None = None) -> LoadedModel:
     """Find and load the model that `settings` name, up to block `last_layer` (None: all of it). See `Checkpoint`."""
     return Checkpoint(settings, digest).load(last_layer)
-
-
-def _skeleton(folder: Path, settings: Settings) -> nn.Module:
-    """The model without weights: every module is there, nothing is read and no memory taken."""
-
-    def build() -> nn.Module:
-        from transformers import AutoConfig, AutoModel
-        from transformers.utils import logging
-
-        logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-        code = settings.trust_remote_code
-        config = _plain(AutoConfig.from_pretrained(str(folder), trust_remote_code=code))
-        with torch.device("meta"):
-            return cast(nn.Module, AutoModel.from_config(config, trust_remote_code=code))  # type: ignore[no-untyped-call]
-
-    return _guard(settings, build)
-
-
-def _plain(config: Any) -> Any:
-    """The configuration without a choice of attention or experts: transformers' own are used, whatever is installed.
-
-    `flash_attention_2`, say, would have it fetch that code from the hub.
-    """
-    config._attn_implementation = config._experts_implementation = None
-    return config
-
-
-def _cut(model_type: type[Any], blocks: str, unread: Sequence[str], last_layer: int | None) -> type[Any]:
-    """The same kind of model without some of its modules, so that their weights are not read from the checkpoint."""
-
-    def init(self: Any, config: Any, *arguments: Any, **keywords: Any) -> None:
-        model_type.__init__(self, config, *arguments, **keywords)
-        for path in unread:
-            self.set_submodule(path, nn.Identity())
-        if last_layer is not None:
-            del self.get_submodule(blocks)[last_layer + 1 :]
-
-    return type(model_type.__name__, (model_type,), {"__init__": init, "__module__": model_type.__module__})
 
 
 def _unread_weights(names: Sequence[str]) -> str:

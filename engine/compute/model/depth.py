@@ -26,6 +26,7 @@ def load_for(settings: Settings, digest: Digest) -> LoadedModel:
         AmygdalaError: as `Checkpoint`.
     """
     checkpoint = Checkpoint(settings, digest)
+    checkpoint.start_hashing()
     return checkpoint.load(_last_layer(settings, checkpoint))
 
 
@@ -46,6 +47,7 @@ def outline_for(settings: Settings, digest: Digest, sketches: Sketches | None = 
     sketch = None if identity is None else sketches.get(key_of(settings, *identity))
     if identity is not None and sketch is not None:
         return checkpoint.outlined(sketch, *identity)
+    checkpoint.start_hashing()
     last_layer = _last_layer(settings, checkpoint)
     model = checkpoint.load(last_layer) if identity is None else checkpoint.outline(last_layer)
     # files may have come meanwhile; and of a quantised model more is known once it is loaded

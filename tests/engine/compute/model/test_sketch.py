@@ -17,6 +17,7 @@ from engine.compute.model.depth import load_for, outline_for
 from engine.compute.model.folder import file_sha256
 from engine.compute.model.forward import EXTRACTOR_VERSION
 from engine.compute.model.loaded import LoadedModel, Model
+from engine.compute.model.skeleton import build_skeleton
 from engine.compute.model.sketch import Sketches
 from engine.errors import AmygdalaError
 from engine.settings import Settings
@@ -43,13 +44,13 @@ def sketches(tmp_path: Path) -> Sketches:
 def looks(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Grows by a folder whenever a model is looked through."""
     folders: list[Path] = []
-    build = checkpoint._skeleton
+    build = build_skeleton
 
     def noted(folder: Path, chosen: Settings) -> Any:
         folders.append(folder)
         return build(folder, chosen)
 
-    monkeypatch.setattr(checkpoint, "_skeleton", noted)
+    monkeypatch.setattr(checkpoint, "build_skeleton", noted)
     return folders
 
 
@@ -160,13 +161,13 @@ def test_other_version_of_the_extractor_makes_another_sketch(
 def test_files_that_change_while_a_model_is_looked_through_leave_no_sketch(
     folder: Path, sketches: Sketches, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build = checkpoint._skeleton
+    build = build_skeleton
 
     def replaced_meanwhile(folder: Path, chosen: Settings) -> Any:
         change(folder / "config.json", max_position_embeddings=77)
         return build(folder, chosen)
 
-    monkeypatch.setattr(checkpoint, "_skeleton", replaced_meanwhile)
+    monkeypatch.setattr(checkpoint, "build_skeleton", replaced_meanwhile)
     outline(sketches, folder)
     assert kept_files(tmp_path) == []
 
