@@ -18,6 +18,7 @@ def test_edits_of_a_corpus_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert figures(r"(\d+) stories, (\d+) concepts", text) == [46, 8]
     assert figures(r"first export +(\S+) s", text)[0] > 0
     assert figures(r"second export +(\S+) s", text)[0] > 0
+    assert figures(r"vectors alone +(\S+) s", text)[0] > 0
     edits, median, slowest, own, forward = figures(
         r"(\d+) edits: median (\d+) ms, slowest (\d+) ms; .* notice on (\d+) ms, .* forward pass (\d+) ms", text
     )
