@@ -46,7 +46,7 @@ def load_tokenizer(folder: Path, *, trust_remote_code: bool) -> Any:
 def _of_file(folder: Path) -> Any | None:
     """The tokenizer that `tokenizer.json` describes; None where there is none that its class would leave as it is."""
     import tokenizers
-    from transformers import AutoTokenizer
+    from transformers import AutoConfig, AutoTokenizer
 
     miniature = _miniature(folder)
     if miniature is None:
@@ -57,7 +57,8 @@ def _of_file(folder: Path) -> Any | None:
                 if file.is_file() and file.name != FILE:
                     (Path(small) / file.name).symlink_to(file.resolve())
             (Path(small) / FILE).write_bytes(miniature)
-            tokenizer = AutoTokenizer.from_pretrained(small)
+            config = AutoConfig.from_pretrained(str(folder))  # it has the model's name, by which a class may be chosen
+            tokenizer = AutoTokenizer.from_pretrained(small, config=config)
         as_file_says = tokenizers.Tokenizer.from_str(miniature.decode())
         if tokenizer.backend_tokenizer.to_str() != as_file_says.to_str() or OWN_PATTERN in tokenizer.init_kwargs:
             return None

@@ -139,6 +139,17 @@ def test_file_that_its_class_would_change_is_changed(tmp_path: Path, name: str, 
         assert (_of_file(folder) is None) is (name != "TokenizersBackend")
 
 
+def test_class_that_is_chosen_by_a_models_name_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = Path("allenai") / "dolma2-tokenizer"
+    folder = write(tmp_path / name, "GPT2Tokenizer", "gpt2")
+    described = json.loads((folder / "tokenizer.json").read_text("utf-8"))
+    (folder / "tokenizer.json").write_text(json.dumps(described | {"normalizer": {"type": "Lowercase"}}), "utf-8")
+    assert _of_file(folder) is None
+    monkeypatch.chdir(tmp_path)
+    assert type(load_tokenizer(name, trust_remote_code=False)).__name__ == "TokenizersBackend"
+    assert_as_transformers_has_it(name)
+
+
 @pytest.mark.parametrize("other", OTHER_CONFIGS)
 @pytest.mark.parametrize("name", REBUILDING)
 def test_what_a_configuration_asks_for_is_done(tmp_path: Path, name: str, other: str) -> None:
