@@ -168,7 +168,7 @@ async def _export(arguments: argparse.Namespace, chosen: Settings) -> list[Probl
 
 
 async def _write(arguments: argparse.Namespace, chosen: Settings, computed: Computed) -> list[Path]:
-    """Write the files. An interrupt waits for their end, so that a set stays whole; for a hung file system, briefly."""
+    """Write the files. An interrupt waits for their end, so that a set stays whole, but not long for a hung disk."""
 
     def prepare_and_write() -> list[Path]:
         prepare(arguments)

@@ -14,8 +14,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from engine.compute.model.parts import UNNAMED, Parts, named, shape
 from engine.errors import AmygdalaError
-from engine.settings import Settings
 
 MIXERS = ("attn", "attention", "mixer", "mamba", "ssm")
 """Names of the parts of a block that move information between tokens."""
@@ -47,24 +47,6 @@ HOW_TO_NAME = (
 
 
 @dataclass(frozen=True)
-class Parts:
-    """Parts named by hand, as dotted paths; None where a part is read off the model."""
-
-    blocks: str | None = None
-    attention_output: str | None = None
-    down_projection: str | None = None
-
-    @classmethod
-    def of(cls, settings: Settings) -> Parts:
-        """The parts that settings name."""
-        return cls(settings.blocks, settings.attention_output, settings.down_projection)
-
-
-UNNAMED = Parts()
-"""No part is named by hand."""
-
-
-@dataclass(frozen=True)
 class Anatomy:
     """The parts of a model that are read."""
 
@@ -84,15 +66,14 @@ class Anatomy:
 
     def attention_output(self, block: int) -> nn.Module | None:
         """A block's attention (or linear attention) output projection; None where none is found."""
-        module = self.blocks[block]
         if self.parts.attention_output is not None:
-            return _named(module, self.parts.attention_output, "attention_output")
-        return _attention_output(module, self.hidden_size)
+            return named(self.blocks, block, self.parts, "attention_output")
+        return _attention_output(self.blocks[block], self.hidden_size)
 
     def head_width(self, block: int) -> int:
         """How wide the input of `attention_output(block)` is, all heads together; 0 without one."""
         projection = self.attention_output(block)
-        return 0 if projection is None else _shape(projection)[1]
+        return 0 if projection is None else shape(projection)[1]
 
     def head_dim(self, block: int) -> int:
         """How wide one head is in the input of `attention_output(block)`; 0 without one."""
@@ -114,10 +95,10 @@ class Anatomy:
         A dense MLP has one matrix. Experts have one each, in order, and those that all tokens share come last. The list
         is empty where none is found.
         """
-        module = self.blocks[block]
         if self.parts.down_projection is not None:
-            return _columns(_named(module, self.parts.down_projection, "down_projection"), self.hidden_size)
-        return _down_projections(module, self.hidden_size)
+            module = named(self.blocks, block, self.parts, "down_projection")
+            return [] if module is None else _columns(module, self.hidden_size)
+        return _down_projections(self.blocks[block], self.hidden_size)
 
 
 def text_config(model: nn.Module) -> Any:
@@ -167,7 +148,7 @@ def find_blocks(model: nn.Module, parts: Parts = UNNAMED) -> str:
     if parts.blocks is not None:
         if parts.blocks not in lists:
             raise AmygdalaError(
-                f"blocks = {parts.blocks!r}: {type(model).__name__} has no such list of modules; "
+                f"amygdala.toml: blocks = {parts.blocks!r}: {type(model).__name__} has no such list of modules; "
                 f"its lists: {_described(lists)}"
             )
         return parts.blocks
@@ -258,23 +239,6 @@ def _hidden_size(model: Any) -> int:
     return int(hidden)
 
 
-def _named(block: nn.Module, path: str, setting: str) -> nn.Module:
-    try:
-        return block.get_submodule(path)
-    except AttributeError:
-        names = ", ".join(name for name, module in block.named_modules() if name and _shape(module) != (0, 0))
-        raise AmygdalaError(f"{setting} = {path!r}: a block has no such part; it has: {names}") from None
-
-
-def _shape(module: nn.Module) -> tuple[int, int]:
-    """(out, in) of a module that is one matrix, else (0, 0). GPT-2's `Conv1D` keeps its weight transposed."""
-    weight = getattr(module, "weight", None)
-    if not isinstance(weight, Tensor) or weight.ndim != 2 or isinstance(module, nn.Embedding):
-        return 0, 0
-    rows, columns = weight.shape
-    return (columns, rows) if type(module).__name__ == "Conv1D" else (rows, columns)
-
-
 def _mixers(block: nn.Module) -> list[tuple[str, nn.Module]]:
     """All modules within the block's token mixer."""
     return [
@@ -285,7 +249,7 @@ def _mixers(block: nn.Module) -> list[tuple[str, nn.Module]]:
 
 
 def _attention_output(block: nn.Module, hidden: int) -> nn.Module | None:
-    writers = {name: module for name, module in _mixers(block) if _shape(module)[0] == hidden}
+    writers = {name: module for name, module in _mixers(block) if shape(module)[0] == hidden}
     for output_name in OUTPUT_NAMES:
         for name, module in writers.items():
             if name.rpartition(".")[2].lower() == output_name:
@@ -317,7 +281,7 @@ def _columns(module: nn.Module, hidden: int) -> list[Tensor]:
             # (E, H, I), or (E, I, H) where the module says so or the shape leaves no doubt
             is_transposed = getattr(module, "is_transposed", False) or weight.shape[1] != hidden
             return list((_weight(module, name).mT if is_transposed else _weight(module, name)).unbind(0))
-    if _shape(module)[0] != hidden or module.get_parameter("weight").dtype not in PLAIN_DTYPES:
+    if shape(module)[0] != hidden or module.get_parameter("weight").dtype not in PLAIN_DTYPES:
         return []
     matrix = _weight(module, "weight")
     return [matrix.T if type(module).__name__ == "Conv1D" else matrix]

@@ -18,7 +18,6 @@ from torch import nn
 
 from engine.compute.model.anatomy import (
     Anatomy,
-    Parts,
     dissect,
     find_blocks,
     leftovers,
@@ -39,6 +38,7 @@ from engine.compute.model.folder import (
     signature_of,
 )
 from engine.compute.model.loaded import LoadedModel, Model, Outline, longest_sequence
+from engine.compute.model.parts import Parts, check_parts
 from engine.compute.model.precision import pick_dtype
 from engine.compute.model.skeleton import build_skeleton, cut_type, plain_config
 from engine.compute.model.sketch import Sketch
@@ -228,7 +228,10 @@ class Checkpoint:
     @cached_property
     def _whole(self) -> Anatomy:
         """The parts of the skeleton, whose weights have shapes and no values."""
-        return dissect(self._skeleton, self._parts)
+        whole = dissect(self._skeleton, self._parts)
+        if not self.is_quantised:
+            check_parts(whole.blocks, self._parts, whole.hidden_size)
+        return whole
 
     def _load_both(self, last_layer: int | None) -> tuple[nn.Module, Any]:
         """The model and its tokenizer, which is loaded beside it."""

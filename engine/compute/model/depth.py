@@ -6,12 +6,12 @@ import hashlib
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from engine.compute.model.anatomy import Parts
 from engine.compute.model.checkpoint import Checkpoint
 from engine.compute.model.folder import Digest
 from engine.compute.model.forward import EXTRACTOR_VERSION, Extractor
 from engine.compute.model.layers import target_layers
 from engine.compute.model.loaded import LoadedModel, Model
+from engine.compute.model.parts import Parts
 from engine.compute.model.sketch import Sketches
 from engine.settings import EMBEDDED, Settings
 

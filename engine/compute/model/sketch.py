@@ -16,8 +16,9 @@ from typing import Annotated
 import msgspec
 
 from engine import paths
-from engine.compute.model.anatomy import Anatomy, Parts
+from engine.compute.model.anatomy import Anatomy
 from engine.compute.model.folder import Remembered
+from engine.compute.model.parts import Parts
 from engine.errors import AmygdalaError
 
 Count = Annotated[int, msgspec.Meta(ge=1)]

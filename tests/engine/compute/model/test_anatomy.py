@@ -10,7 +10,8 @@ import torch
 from torch import nn
 from transformers import AutoModel, BertConfig, GPT2Config, LlamaConfig, Qwen3Config
 
-from engine.compute.model.anatomy import UNNAMED, Anatomy, Parts, dissect, unread
+from engine.compute.model.anatomy import Anatomy, dissect, unread
+from engine.compute.model.parts import Parts
 from engine.errors import AmygdalaError
 
 SMALL: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "vocab_size": 32}
@@ -70,8 +71,8 @@ def test_model_that_does_not_read_text_is_refused_with_words() -> None:
         dissect(model)
 
 
-def one_block(block: nn.Module, parts: Parts = UNNAMED) -> Anatomy:
-    return Anatomy(blocks=[block], n_blocks=1, hidden_size=4, n_heads=2, parts=parts)
+def one_block(block: nn.Module) -> Anatomy:
+    return Anatomy(blocks=[block], n_blocks=1, hidden_size=4, n_heads=2)
 
 
 def test_block_without_an_mlp_has_no_down_projection() -> None:
@@ -108,22 +109,6 @@ def test_side_streams_and_mixers_are_not_taken_for_the_mlp() -> None:
     down = nn.Linear(8, 4)
     block = nn.ModuleDict({"mlp": nn.ModuleDict({"down_proj": down}), "per_layer_projection": nn.Linear(2, 4)})
     assert one_block(block).down_projections(0)[0] is down.weight
-
-
-def test_parts_can_be_named_by_hand() -> None:
-    back = nn.Linear(6, 4)
-    block = nn.ModuleDict({"look": nn.ModuleDict({"back": back}), "think": nn.Linear(8, 4)})
-    assert one_block(block).attention_output(0) is None
-    named = one_block(block, Parts(attention_output="look.back", down_projection="think"))
-    assert named.attention_output(0) is back
-    assert (named.head_width(0), named.head_dim(0)) == (6, 3)
-    assert named.down_projections(0)[0] is block["think"].weight
-
-
-def test_part_named_wrongly_is_told_with_what_there_is() -> None:
-    block = nn.ModuleDict({"look": nn.Linear(6, 4)})
-    with pytest.raises(AmygdalaError, match=r"attention_output = 'attn.o': a block has no such part; it has: look"):
-        one_block(block, Parts(attention_output="attn.o")).attention_output(0)
 
 
 def test_blocks_can_be_named_by_hand() -> None:
