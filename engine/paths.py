@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import logging
 import os
 import socket
 import stat
@@ -13,6 +15,7 @@ import platformdirs
 
 from engine.errors import AmygdalaError
 
+log = logging.getLogger(__name__)
 APP = "amygdala"
 MAX_SOCKET_PATH = 103
 """Bytes a Unix socket's path may take: 108 on Linux, 104 on macOS, less the final NUL."""
@@ -98,11 +101,13 @@ def private_dir(path: Path) -> Path:
         )
     if info.st_mode & 0o022:
         raise AmygdalaError(f"others may write to {path}; run: chmod 700 {path}")
+    narrow(path)
     return path
 
 
 def make_folder(path: Path) -> None:
-    """Create a folder, and those above it that are missing, for this user alone (mode 0700). Others stay as they are.
+    """Create a folder, and those above it that are missing, for this user alone (mode 0700). What is there is narrowed
+    if it is ours, and else stays as it is.
 
     `Path.mkdir(parents=True)` gives a mode to the last one alone.
 
@@ -112,10 +117,11 @@ def make_folder(path: Path) -> None:
     for missing in reversed([folder for folder in path.parents if not folder.exists()]):
         missing.mkdir(mode=0o700, exist_ok=True)
     path.mkdir(mode=0o700, exist_ok=True)
+    narrow(path)
 
 
 def make_file(path: Path) -> None:
-    """Create an empty file for this user alone (mode 0600), unless there is one.
+    """Create an empty file for this user alone (mode 0600), unless there is one, which is narrowed if it is ours.
 
     What SQLite and `open` create, others may read: stories, and what an engine said of them.
 
@@ -123,6 +129,35 @@ def make_file(path: Path) -> None:
         OSError: it cannot be created.
     """
     os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    narrow(path)
+
+
+@functools.cache  # once a process: what cannot be narrowed is said once
+def narrow(path: Path) -> None:
+    """Leave a file or folder of ours to its user alone, and the folders above it that are ours too.
+
+    Ours are the engine's folders, named `amygdala...`, and what lies in them; never what is above them, or in a place
+    that somebody chose by another name. Earlier versions, a backup, or a lax umask leave them open to others.
+    """
+    own = next((folder for folder in _own_folders() if path.is_relative_to(folder)), None)
+    if own is None or own.is_symlink():
+        return
+    for ours in (path, *path.parents):
+        try:
+            info = ours.lstat()
+            if not stat.S_ISLNK(info.st_mode) and info.st_uid == os.getuid() and info.st_mode & 0o077:
+                ours.chmod(stat.S_IMODE(info.st_mode) & 0o700)
+                if ours.lstat().st_mode & 0o077:  # FAT, for example, keeps no modes, and does not say so
+                    log.warning("others may read %s, and its file system does not let that be changed", ours)
+        except OSError as error:
+            log.warning("others may read %s, and that cannot be changed: %s", ours, error.strerror)
+        if ours == own:
+            return
+
+
+def _own_folders() -> list[Path]:
+    folders = [cache_dir(), log_path().parent, runtime_dir()]
+    return [folder for folder in folders if folder.name.startswith(APP)]
 
 
 def peer_uid(connection: socket.socket) -> int | None:

@@ -159,3 +159,80 @@ def test_history_index_and_activations_are_the_users_alone(tmp_path: Path) -> No
     modes = {str(made.relative_to(tmp_path)): stat.S_IMODE(made.stat().st_mode) for made in tmp_path.rglob("*")}
     assert {path: mode for path, mode in modes.items() if mode not in (0o700, 0o600)} == {}
     assert {"state/history/a.sqlite", "cache/index.sqlite"} <= modes.keys()
+
+
+@pytest.fixture
+def wide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache and a state directory that an earlier version left open to others, as is the folder that they are in."""
+    monkeypatch.delenv("AMYGDALA_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    for folder in ("cache/amygdala/ab", "state/amygdala/history"):
+        (tmp_path / folder).mkdir(parents=True)
+        for opened in (tmp_path / folder, *(tmp_path / folder).parents[:2]):
+            opened.chmod(0o755)
+    (tmp_path / "state" / "amygdala" / "engine.log").write_text("A line.")
+    (tmp_path / "state" / "amygdala" / "engine.log").chmod(0o644)
+    return tmp_path
+
+
+def modes(*made: Path) -> list[int]:
+    return [stat.S_IMODE(path.stat().st_mode) for path in made]
+
+
+def test_folders_and_files_of_ours_that_others_may_read_are_narrowed_and_none_above(wide: Path) -> None:
+    paths.make_folder(paths.cache_dir() / "ab")
+    paths.make_folder(paths.log_path().parent)
+    paths.make_file(paths.log_path())
+    assert modes(wide / "cache/amygdala/ab", wide / "cache/amygdala", wide / "state/amygdala") == [0o700] * 3
+    assert modes(paths.log_path()) == [0o600]
+    assert modes(wide / "cache", wide / "state") == [0o755] * 2
+    assert paths.log_path().read_text() == "A line."
+
+
+def test_runtime_directory_that_others_may_read_is_narrowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    tmp_path.chmod(0o755)
+    paths.runtime_dir().mkdir()
+    paths.runtime_dir().chmod(0o755)
+    paths.private_dir(paths.runtime_dir())
+    assert modes(paths.runtime_dir(), tmp_path) == [0o700, 0o755]
+
+
+@pytest.mark.parametrize("place", ["shared", "amygdala-project/cache"])
+def test_a_folder_that_somebody_chose_by_another_name_stays_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    folder = tmp_path / place
+    folder.mkdir(parents=True)
+    for opened in (folder, folder.parent):
+        opened.chmod(0o755)
+    monkeypatch.setenv("AMYGDALA_CACHE", str(folder))
+    paths.make_folder(folder)
+    assert modes(folder, folder.parent) == [0o755] * 2
+
+
+def test_a_link_to_another_folder_stays_as_it_is(wide: Path) -> None:
+    (wide / "elsewhere").mkdir()
+    (wide / "elsewhere").chmod(0o755)
+    (wide / "cache/amygdala/ab").rmdir()
+    (wide / "cache/amygdala").rmdir()
+    (wide / "cache/amygdala").symlink_to(wide / "elsewhere")
+    paths.make_folder(paths.cache_dir())
+    assert modes(wide / "elsewhere") == [0o755]
+
+
+@pytest.mark.parametrize("refusal", ["in words", "in silence"])
+def test_what_cannot_be_narrowed_is_said_once_and_used(
+    wide: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, refusal: str
+) -> None:
+    def chmod(path: Path, _: int) -> None:
+        if refusal == "in words":
+            raise PermissionError(1, "Operation not permitted", str(path))
+
+    monkeypatch.setattr(Path, "chmod", chmod)
+    for _ in range(3):
+        paths.make_folder(paths.cache_dir())
+    assert [record.getMessage().split(",")[0] for record in caplog.records] == [
+        f"others may read {wide / 'cache' / 'amygdala'}"
+    ]
