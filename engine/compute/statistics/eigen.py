@@ -15,22 +15,23 @@ one of width 768 takes half of it. Waking the second thread over and over costs 
 
 def eigvalsh(matrices: Tensor) -> Tensor:
     """`torch.linalg.eigvalsh` of `[..., n, n]`: ascending."""
-    with _threads_for(matrices):
+    with threads_for(matrices.shape[-1]):
         values: Tensor = torch.linalg.eigvalsh(matrices)
     return values
 
 
 def eigh(matrices: Tensor) -> tuple[Tensor, Tensor]:
     """`torch.linalg.eigh` of `[..., n, n]`: ascending values, and vectors in columns."""
-    with _threads_for(matrices):
+    with threads_for(matrices.shape[-1]):
         values, vectors = torch.linalg.eigh(matrices)
     return values, vectors
 
 
 @contextmanager
-def _threads_for(matrices: Tensor) -> Iterator[None]:
+def threads_for(width: int) -> Iterator[None]:
+    """As many threads as pay for matrices of that width: within it, one up to `ONE_THREAD_UP_TO`."""
     threads = torch.get_num_threads()
-    torch.set_num_threads(1 if matrices.shape[-1] <= ONE_THREAD_UP_TO else threads)
+    torch.set_num_threads(1 if width <= ONE_THREAD_UP_TO else threads)
     try:
         yield
     finally:
