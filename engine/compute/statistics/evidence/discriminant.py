@@ -13,9 +13,11 @@ without the group is `I + V_gᵀ K V_g` with `K = (A⁻¹ - V_g V_gᵀ)⁻¹`. �
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from engine.compute.statistics.eigen import eigh
 from engine.compute.statistics.evidence.spaces import median
@@ -38,6 +40,12 @@ class Leaving:
 
     stories: Tensor
     """`[G, b]`."""
+    concepts: Tensor
+    """`[G, b]`."""
+    roots: Tensor
+    """`r_i`: `[G, b]`."""
+    residuals: Tensor
+    """`v_i`, in eigencoordinates: `[G, b, k]`."""
     shares: Tensor
     """D: `[G, b, C]`."""
     inverse: Tensor
@@ -46,21 +54,33 @@ class Leaving:
     """Weight of each concept without the group, NaN where nothing is left: `[G, C]`."""
 
     @classmethod
-    def of(cls, stories: Tensor, concepts: Tensor, weights: Tensor, counts: Tensor) -> Leaving:
-        """From the groups' stories `[G, b]`, all stories' concepts and weights, and concepts' counts `[C]`."""
+    def of(cls, stories: Tensor, concepts: Tensor, weights: Tensor, counts: Tensor, residuals: Tensor) -> Leaving:
+        """From the groups' stories `[G, b]`, concepts' counts `[C]`, and what is known of all stories."""
         own, gone = concepts[stories], weights[stories]
         roots = gone.sqrt()
-        member = torch.nn.functional.one_hot(own, len(counts)).to(gone)
+        member = one_hot(own, len(counts)).to(gone)
         left = counts - (member * gone[:, :, None]).sum(1)
         left = torch.where(left > NOTHING_LEFT, left, torch.nan)
         shares = (member * (roots[:, :, None] / left[:, None])).nan_to_num(0.0)
         together = (own[:, :, None] == own[:, None]) * roots[:, :, None] * roots[:, None]
         identity = torch.eye(stories.shape[1], dtype=gone.dtype, device=gone.device)
-        return cls(stories, shares, identity - together / counts[own][:, :, None], left)
+        inverse = identity - together / counts[own][:, :, None]
+        return cls(stories, own, roots, residuals[stories], shares, inverse, left)
 
 
 @dataclass(frozen=True)
-class Parts:
+class Products:
+    """Inner products of q rows beside each of G groups, in the metric of all stories."""
+
+    zz: Tensor
+    """`z'z`: `[G, q]`."""
+    zm: Tensor
+    """`z'm_c`: `[G, q, C]`."""
+    vz: Tensor
+    """With the group's residuals: `[G, b, q]`."""
+
+
+class Parts(NamedTuple):
     """What scores are made of, in the metric without a story's group; n stories in any shape."""
 
     zz: Tensor
@@ -83,7 +103,7 @@ class Parts:
         squares = (self.zz - 2 * pull * self.zm + pull.square() * self.mm) * metric.freedom / (1 + width)
         scores = -(squares + metric.used * width.log1p()) / 2
         scores = torch.where(scores.isfinite(), scores, NEVER)
-        is_own = torch.nn.functional.one_hot(own, scores.shape[2]).bool()
+        is_own = one_hot(own, scores.shape[2]).bool()
         is_small = self.left.nan_to_num(0.0) < metric.smallest
         return scores.masked_fill(is_small & ~is_own, NEVER)
 
@@ -92,10 +112,6 @@ class Parts:
 class Metric:
     """A discriminant at one shrinkage, in coordinates in which the metric is the identity."""
 
-    z: Tensor
-    """`[N, k]`."""
-    v: Tensor
-    """`[N, k]`."""
     means: Tensor
     """`[C, k]`."""
     factors: Tensor
@@ -109,40 +125,48 @@ class Metric:
     smallest: Tensor
     """The weight below which a concept is no alternative, a scalar."""
 
-    def correction(self, leaving: Leaving) -> Tensor:
-        """K: `[G, b, b]`."""
-        v = self.v[leaving.stories]
-        identity = torch.eye(v.shape[1], dtype=v.dtype, device=v.device)
-        inverse: Tensor = torch.linalg.inv(leaving.inverse - v @ v.mT + INVERSE_RIDGE * identity)
-        return inverse
+    def own_parts(self, leaving: Leaving) -> Parts:
+        """Parts of the groups' own stories, each without its group."""
+        v = leaving.residuals * self.factors
+        vv, vm = v @ v.mT, v @ self.means.T
+        return self._without(leaving, vv, vm, self._own_products(leaving, vv, vm))
 
-    def without(self, leaving: Leaving, z: Tensor) -> Parts:
-        """Parts of rows `z` `[G, q, k]` (any rows, the groups' own or others), each without its group."""
-        v, shares, k = self.v[leaving.stories], leaving.shares, self.correction(leaving)
-        vm = v @ self.means.T
-        vv_shares = (v @ v.mT) @ shares
+    def parts(self, leaving: Leaving, z: Tensor) -> Parts:
+        """Parts of any rows `z` `[G, q, k]`, without the groups."""
+        v = leaving.residuals * self.factors
+        products = Products(zz=z.square().sum(2), zm=z @ self.means.T, vz=v @ z.mT)
+        return self._without(leaving, v @ v.mT, v @ self.means.T, products)
+
+    def _own_products(self, leaving: Leaving, vv: Tensor, vm: Tensor) -> Products:
+        """Those of the groups' own stories, from `z_i = v_i / r_i + m_{y_i}`: no further pass over rows."""
+        gram, own, roots = self.means @ self.means.T, leaving.concepts, leaving.roots
+        vm_own = vm.gather(2, own[:, None].expand_as(vv))  # v_i'm_{y_j}
+        zz = vv.diagonal(dim1=1, dim2=2) / roots.square() + 2 * vm_own.diagonal(dim1=1, dim2=2) / roots
+        return Products(
+            zz=zz + gram.diagonal()[own], zm=vm / roots[:, :, None] + gram[own], vz=vv / roots[:, None] + vm_own
+        )
+
+    def _without(self, leaving: Leaving, vv: Tensor, vm: Tensor, of: Products) -> Parts:
+        identity = torch.eye(vv.shape[1], dtype=vv.dtype, device=vv.device)
+        k: Tensor = torch.linalg.inv(leaving.inverse - vv + INVERSE_RIDGE * identity)
+        vv_shares = vv @ leaving.shares
         vm_left = vm - vv_shares
-        vz = v @ z.mT
         k_vm = k @ vm_left
-        mm = self.means.square().sum(1) - 2 * (shares * vm).sum(1) + (shares * vv_shares).sum(1)
-        mm = mm + (vm_left * k_vm).sum(1)
-        shape = (len(z), z.shape[1], len(self.means))
+        mm = self.means.square().sum(1) + (leaving.shares * (vv_shares - 2 * vm)).sum(1) + (vm_left * k_vm).sum(1)
         return Parts(
-            zz=(z.square().sum(2) + (vz * (k @ vz)).sum(1))[:, :, None],
-            zm=z @ self.means.T + vz.mT @ (k_vm - shares),
-            mm=mm[:, None].expand(shape),
-            left=leaving.left[:, None].expand(shape),
+            zz=(of.zz + (of.vz * (k @ of.vz)).sum(1))[:, :, None],
+            zm=of.zm + of.vz.mT @ (k_vm - leaving.shares),
+            mm=mm[:, None].expand_as(of.zm),
+            left=leaving.left[:, None].expand_as(of.zm),
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Discriminant:
-    """One layer under given weights."""
+    """One layer under given weights. Rows are about the weighted mean, in eigencoordinates of the scatter."""
 
-    rows: Tensor
-    """About the weighted mean, in eigencoordinates of the scatter: `[N, k]`, fp64."""
     residuals: Tensor
-    """`v_i`: `[N, k]`."""
+    """`v_i`: `[N, k]`, fp64."""
     means: Tensor
     """`[C, k]`."""
     counts: Tensor
@@ -160,6 +184,7 @@ class Discriminant:
     weights: Tensor
     """`[N]`."""
     leavings: list[Leaving]
+    """All groups, by size."""
     smallest: Tensor
     """See `Metric`."""
 
@@ -168,8 +193,6 @@ class Discriminant:
         ridge = (shrinkage * self.eigenvalues.sum() / self.hidden).clamp_min(SMALLEST_RIDGE)
         factors = (self.eigenvalues + ridge).rsqrt()
         return Metric(
-            z=self.rows * factors,
-            v=self.residuals * factors,
             means=self.means * factors,
             factors=factors,
             ridge=ridge,
@@ -180,17 +203,17 @@ class Discriminant:
 
     def parts(self, metric: Metric) -> Parts:
         """Of all stories, each without its own group: `[N, ...]`."""
-        n, c = len(metric.z), len(self.counts)
-        zz, zm, mm, left = (metric.z.new_empty(n, width) for width in (1, c, c, c))
+        n, c = len(self.weights), len(self.counts)
+        parts = Parts(*(self.weights.new_empty(n, width) for width in (1, c, c, c)))
         for leaving in self.leavings:
-            of_groups = metric.without(leaving, metric.z[leaving.stories])
-            zz[leaving.stories], zm[leaving.stories] = of_groups.zz, of_groups.zm
-            mm[leaving.stories], left[leaving.stories] = of_groups.mm, of_groups.left
-        return Parts(zz, zm, mm, left)
+            of_groups = metric.own_parts(leaving)
+            for all_stories, grouped in zip(parts, of_groups, strict=True):
+                all_stories[leaving.stories] = grouped
+        return parts
 
     def leaving(self, stories: Tensor) -> Leaving:
         """One group, `[b]`, left out of this discriminant; it may be empty."""
-        return Leaving.of(stories[None], self.concepts, self.weights, self.counts)
+        return Leaving.of(stories[None], self.concepts, self.weights, self.counts, self.residuals)
 
     def parts_of(self, metric: Metric, leaving: Leaving, placed: Tensor) -> Parts:
         """Of rows `[n, K]` that need not be among the stories, without the one group: `[n, ...]`.
@@ -199,12 +222,11 @@ class Discriminant:
         """
         centred = placed - self.centre
         coordinates = centred @ self.basis
-        parts = metric.without(leaving, (coordinates * metric.factors)[None])
-        zz = parts.zz[0]
+        zz, *others = (part[0] for part in metric.parts(leaving, (coordinates * metric.factors)[None]))
         if self.basis.shape[1] < self.basis.shape[0]:
             outside = (centred.square().sum(1) - coordinates.square().sum(1)).clamp_min(0)
             zz = zz + (outside / metric.ridge)[:, None]
-        return Parts(zz, parts.zm[0], parts.mm[0], parts.left[0])
+        return Parts(zz, *others)
 
 
 def discriminant(
@@ -221,13 +243,13 @@ def discriminant(
     means = sums.index_add_(0, concepts, rows * weights[:, None]) / counts.clamp_min(1e-9)[:, None]
     residuals = (rows - means[concepts]) * weights.sqrt()[:, None]
     eigenvalues, vectors = eigh(residuals.T @ residuals)
-    leavings = [Leaving.of(group, concepts, weights, counts) for group in groups]
+    residuals = residuals @ vectors
+    leavings = [Leaving.of(group, concepts, weights, counts, residuals) for group in groups]
     left = torch.cat([leaving.left.expand(leaving.stories.shape[1], -1, -1).flatten() for leaving in leavings])
     there = left[~left.isnan()]
     usual = median(there) if len(there) else left.new_tensor(torch.inf)
     return Discriminant(
-        rows=rows @ vectors,
-        residuals=residuals @ vectors,
+        residuals=residuals,
         means=means @ vectors,
         counts=counts,
         eigenvalues=eigenvalues.clamp_min(0),

@@ -33,7 +33,7 @@ class Judgement:
     reads_as: Tensor
     """The other concept that it reads as most, -1 where it cannot be judged: `[n]`, int64."""
     margin: Tensor
-    """The log odds of any other concept against its own; it ranks stories, worst highest. NaN where not judged: `[n]`."""
+    """The log odds of any other concept against its own, by which stories are ranked; NaN where not judged: `[n]`."""
     shares: Tensor
     """The posterior of its true concept given its text and where it is filed, rows sum to 1: `[n, C]`.
 

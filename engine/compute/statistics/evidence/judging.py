@@ -146,7 +146,7 @@ class _Work:
         candidates: list[Sequence[float]] = [SHRINKAGES[::2] for _ in self._layers]
         for passed in range(1, PASSES + 1):
             layers = [self._best_layer(index, weights, candidates[index]) for index in self._layers]
-            summed = sum(layer.scores for layer in layers)
+            summed = torch.stack([layer.scores for layer in layers]).sum(0)
             best, _ = self._temperature(summed[None], weights)
             if passed < PASSES:
                 weights = self._reweighted(best * summed)
@@ -199,9 +199,7 @@ class _Work:
         stories, hidden = self._stories, self._stories.rows.shape[2]
         return discriminant(self._rest[index], stories.concepts, stories.n_concepts, weights, self._groups, hidden)
 
-    def _layer(
-        self, index: int, chosen: LayerTuning, made: Discriminant, metric: Metric, scores: Tensor
-    ) -> Layer:  # fmt: skip
+    def _layer(self, index: int, chosen: LayerTuning, made: Discriminant, metric: Metric, scores: Tensor) -> Layer:
         placed = self._placed[index]
         return Layer(placed=placed, tuning=chosen, discriminant=made, metric=metric, scores=scores)
 

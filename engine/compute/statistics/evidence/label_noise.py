@@ -47,7 +47,7 @@ class LabelNoise:
         rates = _rates(scores)[:, None]
         shares = torch.zeros_like(scores)
         for t, of_rates in zip(_temperatures(scores), self.grid.T, strict=True):
-            fits, others = _fits(scores, concepts, filed, t)
+            fits, others = _fits(scores, filed, t)
             total = (1 - rates) * fits.gather(1, concepts[:, None])[:, 0] + rates * others.sum(1) + TINY
             shares += ((of_rates * rates[:, 0]) @ (1 / total))[:, None] * others
         return shares.scatter(1, concepts[:, None], 1 - shares.sum(1, keepdim=True))
@@ -62,7 +62,7 @@ def label_noise(scores: Tensor, concepts: Tensor) -> LabelNoise:
     rates = _rates(scores)
     likelihoods = []
     for t in _temperatures(scores):
-        fits, others = _fits(scores, concepts, filed, t)
+        fits, others = _fits(scores, filed, t)
         own = fits.gather(1, concepts[:, None])[:, 0]
         likelihoods.append((torch.outer(1 - rates, own) + torch.outer(rates, others.sum(1)) + TINY).log().sum(1))
     log_likelihoods = torch.stack(likelihoods, 1)
@@ -81,7 +81,7 @@ def mean_confusions(scores: Tensor, concepts: Tensor, share: float) -> Tensor:
     return (share * known + (1 - share) / (n - 1)).fill_diagonal_(0)
 
 
-def _fits(scores: Tensor, concepts: Tensor, filed: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+def _fits(scores: Tensor, filed: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
     """`p_c` and `p_c K[c, y]` at one temperature, `[n, C]` each."""
     fits = (t * (scores - scores.amax(1, keepdim=True))).softmax(1)
     return fits, fits * filed

@@ -24,11 +24,11 @@ CHUNK = 2048
 """Rows taken to fp64 at a time."""
 
 
-def median(values: Tensor, dim: int = 0) -> Tensor:
-    """The mean of the two middle values where there are two, as numpy has it; torch takes the lower one."""
-    n = values.shape[dim]
-    low = values.kthvalue((n + 1) // 2, dim).values
-    return low if n % 2 else (low + values.kthvalue(n // 2 + 1, dim).values) / 2
+def median(values: Tensor) -> Tensor:
+    """Along the last axis, the mean of the two middle values where there are two; torch takes the lower one."""
+    n = values.shape[-1]
+    lower_half = values.topk(n // 2 + 1, largest=False, sorted=False).values
+    return lower_half.topk(2 - n % 2).values.mean(-1)
 
 
 @dataclass(frozen=True)
@@ -50,30 +50,32 @@ class Space:
         space = cls(_scale(rows.double()), None)
         if min(rows.shape) <= WIDE_FROM:
             return space
-        return cls(space.scale, _principal_axes(torch.cat(list(space.scaled_chunks(rows)))))
+        return cls(space.scale, _principal_axes(space.coordinates(rows)))
 
-    def scaled_chunks(self, rows: Tensor) -> Iterator[Tensor]:
-        """Activations `[N, H]` scaled, in fp64, some rows at a time."""
-        for start in range(0, len(rows), CHUNK):
-            yield rows[start : start + CHUNK].double() / self.scale
+    def scaled_chunks(self, rows: Tensor) -> Iterator[tuple[slice, Tensor]]:
+        """Activations `[N, H]` scaled, in fp64: some rows at a time, and which."""
+        for start in range(0, max(len(rows), 1), CHUNK):  # no rows are a chunk of none
+            chunk = slice(start, start + CHUNK)
+            yield chunk, rows[chunk].double() / self.scale
 
     def coordinates(self, rows: Tensor) -> Tensor:
         """Activations `[N, H]` scaled and on the axes, `[N, K]` fp64; K is H without axes."""
         chunks = self.scaled_chunks(rows)
-        return torch.cat([chunk if self.axes is None else chunk @ self.axes for chunk in chunks])
+        return torch.cat([scaled if self.axes is None else scaled @ self.axes for _, scaled in chunks])
 
 
 def _scale(rows: Tensor) -> Tensor:
     """What to divide each dimension of `[N, H]` by; see `Space`."""
-    deviations = rows - median(rows)
-    lengths = rows.square().mean().sqrt()
-    root_mean_square = deviations.square().mean().sqrt()
-    if root_mean_square <= ALIKE * lengths:
+    columns = rows.T.contiguous()
+    length = columns.square().mean().sqrt()
+    columns -= median(columns)[:, None]
+    usual = columns.square().mean().sqrt()
+    if usual <= ALIKE * length:
         return torch.full_like(rows[0], torch.inf)
-    spreads = median(deviations.abs())
-    usual = median(spreads)
-    if usual == 0:  # more than half of the dimensions, or of the texts, are alike
-        usual = spreads.mean() if spreads.any() else root_mean_square
+    spreads = median(columns.abs_())
+    if spreads.any():  # else more than half of the texts are alike
+        usual = median(spreads)
+        usual = usual if usual > 0 else spreads.mean()  # more than half of the dimensions are constant
     return spreads + SMALL_SPREAD * usual
 
 

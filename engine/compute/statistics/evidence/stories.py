@@ -49,8 +49,8 @@ class Stories:
 def groups(scenarios: Tensor) -> list[Tensor]:
     """What is left out together: the stories of a scenario, or an unpaired story alone.
 
-    Stories of one scenario share its facts, so that one of them tells of the others. Groups come by size, so that all of
-    one size are handled at once.
+    Stories of one scenario share its facts, so that one of them tells of the others. Groups come by size, so that all
+    of one size are handled at once.
 
     Args:
         scenarios: `[N]`.

@@ -65,16 +65,12 @@ class Distances:
 def distances(rows: Tensor, space: Space, stories: Stories) -> tuple[Distances, Tensor]:
     """The distances of one layer's stories `[N, H]` in the whole space, and each one's robust z, `[N]`."""
     sums = torch.zeros(stories.n_concepts, rows.shape[1], dtype=torch.float64, device=rows.device)
-    concept_chunks = stories.concepts.split(len(next(space.scaled_chunks(rows))))
-    for concepts, scaled in zip(concept_chunks, space.scaled_chunks(rows), strict=True):
-        sums.index_add_(0, concepts, scaled)
+    for chunk, scaled in space.scaled_chunks(rows):
+        sums.index_add_(0, stories.concepts[chunk], scaled)
     nothing = torch.zeros((), dtype=torch.float64, device=rows.device)
     bare = Distances(sums=sums, counts=stories.counts, mean=sums.sum(0) / len(rows), usual=nothing, spread=nothing)
     log_squares = torch.cat(
-        [
-            bare.log_squares(scaled, concepts)
-            for concepts, scaled in zip(concept_chunks, space.scaled_chunks(rows), strict=True)
-        ]
+        [bare.log_squares(scaled, stories.concepts[chunk]) for chunk, scaled in space.scaled_chunks(rows)]
     )
     usual = median(log_squares)
     spread = NORMAL_MAD * median((log_squares - usual).abs()) + 1e-12
