@@ -35,6 +35,28 @@ NEVER = -1e9
 
 
 @dataclass(frozen=True)
+class Spanned:
+    """Placed rows `[N, K]` in coordinates of their own span, where they are fewer than their dimensions."""
+
+    rows: Tensor
+    """`[N, min(N, K)]`."""
+    span: Tensor | None
+    """`[K, N]`, orthonormal columns; None where the rows are as they were."""
+
+    @classmethod
+    def of(cls, placed: Tensor) -> Spanned:
+        """Nothing is lost: means and scatter lie in the span, whatever the weights."""
+        if len(placed) > placed.shape[1]:
+            return cls(placed, None)
+        span = torch.linalg.qr(placed.T).Q
+        return cls(placed @ span, span)
+
+    def from_span(self, vectors: Tensor) -> Tensor:
+        """Vectors `[..., min(N, K)]` of the span in placed coordinates, `[..., K]`."""
+        return vectors if self.span is None else vectors @ self.span.T
+
+
+@dataclass(frozen=True)
 class Leaving:
     """G groups of b stories each, and what leaving them out does to counts and means."""
 
@@ -230,15 +252,12 @@ class Discriminant:
 
 
 def discriminant(
-    placed: Tensor, concepts: Tensor, n_concepts: int, weights: Tensor, groups: list[Tensor], hidden: int
+    placed: Spanned, concepts: Tensor, n_concepts: int, weights: Tensor, groups: list[Tensor], hidden: int
 ) -> Discriminant:
-    """Decompose the scatter within concepts of placed rows `[N, K]`, in the span of the rows where that is smaller."""
+    """Decompose the scatter within concepts of placed rows."""
     counts = torch.zeros(n_concepts, dtype=weights.dtype, device=weights.device).index_add_(0, concepts, weights)
-    centre = weights @ placed / weights.sum()
-    rows = placed - centre
-    span = torch.linalg.qr(rows.T).Q if len(rows) <= rows.shape[1] else None
-    if span is not None:
-        rows = rows @ span
+    centre = weights @ placed.rows / weights.sum()
+    rows = placed.rows - centre
     sums = torch.zeros(n_concepts, rows.shape[1], dtype=rows.dtype, device=rows.device)
     means = sums.index_add_(0, concepts, rows * weights[:, None]) / counts.clamp_min(1e-9)[:, None]
     residuals = (rows - means[concepts]) * weights.sqrt()[:, None]
@@ -253,8 +272,8 @@ def discriminant(
         means=means @ vectors,
         counts=counts,
         eigenvalues=eigenvalues.clamp_min(0),
-        basis=vectors if span is None else span @ vectors,
-        centre=centre,
+        basis=placed.from_span(vectors.T).T,
+        centre=placed.from_span(centre),
         hidden=hidden,
         concepts=concepts,
         weights=weights,

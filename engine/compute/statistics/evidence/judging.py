@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from engine.compute.statistics.eigen import threads_for
-from engine.compute.statistics.evidence.discriminant import Discriminant, Metric, Parts, discriminant
+from engine.compute.statistics.evidence.discriminant import Discriminant, Metric, Parts, Spanned, discriminant
 from engine.compute.statistics.evidence.judgement import Judgement, judgement, unjudged
 from engine.compute.statistics.evidence.label_noise import LabelNoise, label_noise
 from engine.compute.statistics.evidence.likelihood import margins, temperature
@@ -106,8 +106,8 @@ def judge(stories: Stories, tuning: Tuning | None = None) -> State:
     Returns:
         With the tuning of a run over the same stories, exactly what that run returned.
     """
-    with threads_for(min(*stories.rows.shape[1:], WIDE_FROM)):
-        spaces = [Space.of(rows) for rows in stories.rows] if tuning is None else [at.space for at in tuning.layers]
+    spaces = [Space.of(rows) for rows in stories.rows] if tuning is None else [at.space for at in tuning.layers]
+    with threads_for(WIDE_FROM):
         placed = tuple(_place(rows, space, stories) for rows, space in zip(stories.rows, spaces, strict=True))
         strange = strangeness([at.z for at in placed])
         judgeable = stories.judgeable()
@@ -137,7 +137,7 @@ class _Work:
         self._strange = strange
         self._judgeable = judgeable
         self._groups = groups(stories.scenarios)
-        self._rest = [less_scenarios(at.rows, self._groups) for at in placed]
+        self._rest = [Spanned.of(less_scenarios(at.rows, self._groups)) for at in placed]
         self._layers = range(len(placed))
 
     def anew(self) -> Reading:

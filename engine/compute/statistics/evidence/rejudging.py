@@ -15,9 +15,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from engine.compute.statistics.eigen import threads_for
 from engine.compute.statistics.evidence.judgement import Judgement, judgement, unjudged
 from engine.compute.statistics.evidence.judging import Reading, State
-from engine.compute.statistics.evidence.spaces import less_scenario
+from engine.compute.statistics.evidence.spaces import WIDE_FROM, less_scenario
 from engine.compute.statistics.evidence.stories import UNPAIRED
 from engine.compute.statistics.evidence.strangeness import strangeness
 
@@ -34,19 +35,22 @@ class Edited:
 
 def replaced(state: State, story: int, rows: Tensor) -> Edited:
     """A story is edited: its activations are now `rows` `[L, H]`."""
-    return _edited(state, group_of(state, story), story, (rows, int(state.stories.concepts[story])))
+    with threads_for(WIDE_FROM):
+        return _edited(state, group_of(state, story), story, (rows, int(state.stories.concepts[story])))
 
 
 def removed(state: State, story: int) -> Edited:
     """A story is taken away; what is left of its scenario is judged."""
-    return _edited(state, group_of(state, story), story, None)
+    with threads_for(WIDE_FROM):
+        return _edited(state, group_of(state, story), story, None)
 
 
 def added(state: State, rows: Tensor, concept: int, scenario: int = UNPAIRED) -> Edited:
     """A story comes in, its activations being `rows` `[L, H]`; the concept is one of the state's."""
     scenarios = state.stories.scenarios
     group = ((scenarios == scenario) & (scenarios != UNPAIRED)).nonzero()[:, 0]
-    return _edited(state, group, None, (rows, concept))
+    with threads_for(WIDE_FROM):
+        return _edited(state, group, None, (rows, concept))
 
 
 def group_of(state: State, story: int) -> Tensor:
@@ -95,9 +99,9 @@ def _strangeness(
     """How strange rows `[L, q, H]` are among their concepts after the edit, and each concept's stories then."""
     stories, counts, zs = state.stories, state.stories.counts, []
     for layer, at in enumerate(state.placed):
-        measured, scaled = at.distances, rows[layer].double() / at.space.scale
+        measured, scaled = at.distances, at.space.scaled(rows[layer])
         if gone is not None:
-            old = stories.rows[layer, gone : gone + 1].double() / at.space.scale
+            old = at.space.scaled(stories.rows[layer, gone : gone + 1])
             measured = measured.changed(stories.concepts[gone : gone + 1], old, -1)
         if is_come:
             measured = measured.changed(concepts[-1:], scaled[-1:], 1)

@@ -13,7 +13,7 @@ WIDE_FROM = 512
 AXES = 256
 """Axes that stand for a wider space: they lose nothing that can be measured, and the cost no longer grows with H."""
 SPARE_AXES = 32
-POWER_PASSES = 2
+POWER_PASSES = 1
 SCENARIO_PULL = 2.0
 """Stories' worth of pull of a scenario's mean towards the corpus's: the mean of a few stories is mostly theirs."""
 SMALL_SPREAD = 1e-3
@@ -21,7 +21,7 @@ SMALL_SPREAD = 1e-3
 ALIKE = 1e-6
 """Texts are alike where they differ by this share of their own length: fp32 noise."""
 CHUNK = 2048
-"""Rows taken to fp64 at a time."""
+"""Rows scaled at a time."""
 
 
 def median(values: Tensor) -> Tensor:
@@ -36,9 +36,9 @@ class Space:
     """How one layer's activations are made comparable."""
 
     scale: Tensor
-    """What each dimension is divided by, `[H]` fp64: infinite where the layer tells nothing."""
+    """What each dimension is divided by, `[H]`: infinite where the layer tells nothing. fp64, fp32 beside axes."""
     axes: Tensor | None
-    """`[H, 256]` fp64; None where the space stays whole."""
+    """`[H, 256]` fp32; None where the space stays whole."""
 
     @classmethod
     def of(cls, rows: Tensor) -> Space:
@@ -47,21 +47,26 @@ class Space:
         Each dimension is scaled by its median absolute deviation: a few huge dimensions of causal models would
         otherwise set the ridge for all.
         """
-        space = cls(_scale(rows.double()), None)
         if min(rows.shape) <= WIDE_FROM:
-            return space
-        return cls(space.scale, _principal_axes(space.coordinates(rows)))
+            return cls(_scale(rows.double()), None)
+        scale = _scale(rows.float())
+        return cls(scale, _principal_axes(cls(scale, None).scaled(rows)))
 
-    def scaled_chunks(self, rows: Tensor) -> Iterator[tuple[slice, Tensor]]:
-        """Activations `[N, H]` scaled, in fp64: some rows at a time, and which."""
+    def scaled(self, rows: Tensor) -> Tensor:
+        """Activations `[n, H]` on the scale, in its number format."""
+        return rows.to(self.scale) / self.scale
+
+    def chunks(self, rows: Tensor) -> Iterator[tuple[slice, Tensor]]:
+        """Activations `[N, H]` scaled, some rows at a time, and which."""
         for start in range(0, max(len(rows), 1), CHUNK):  # no rows are a chunk of none
             chunk = slice(start, start + CHUNK)
-            yield chunk, rows[chunk].double() / self.scale
+            yield chunk, self.scaled(rows[chunk])
 
     def coordinates(self, rows: Tensor) -> Tensor:
         """Activations `[N, H]` scaled and on the axes, `[N, K]` fp64; K is H without axes."""
-        chunks = self.scaled_chunks(rows)
-        return torch.cat([scaled if self.axes is None else scaled @ self.axes for _, scaled in chunks])
+        return torch.cat(
+            [(scaled if self.axes is None else scaled @ self.axes).double() for _, scaled in self.chunks(rows)]
+        )
 
 
 def _scale(rows: Tensor) -> Tensor:
@@ -84,14 +89,14 @@ def _principal_axes(rows: Tensor) -> Tensor:
 
     Source: Halko, Martinsson & Tropp 2011, algorithm 4.4.
     """
-    centred = (rows - rows.mean(0)).float()
+    centred = rows - rows.mean(0)
     noise = torch.randn(rows.shape[1], AXES + SPARE_AXES, generator=torch.Generator().manual_seed(0))
     basis = noise.to(centred.device)
     for _ in range(POWER_PASSES + 1):
         basis = torch.linalg.qr(centred.T @ (centred @ basis)).Q
     images = (centred @ basis).double()
     _, vectors = torch.linalg.eigh(images.T @ images)
-    axes: Tensor = basis.double() @ vectors[:, -AXES:]
+    axes: Tensor = basis @ vectors[:, -AXES:].float()
     return axes
 
 

@@ -30,7 +30,7 @@ class Distances:
     """One layer: what a story's distance is measured from, and what is usual."""
 
     sums: Tensor
-    """Of each concept's scaled rows: `[C, H]`, fp64."""
+    """Of each concept's scaled rows: `[C, H]`."""
     counts: Tensor
     """Stories of each concept: `[C]`."""
     mean: Tensor
@@ -47,7 +47,7 @@ class Distances:
         """
         others = self.sums[concepts] - scaled + MEAN_PULL * self.mean
         means = others / (self.counts[concepts] - 1 + MEAN_PULL)[:, None]
-        return ((scaled - means).square().sum(1) + TINY).log()
+        return ((scaled - means).square().sum(1).double() + TINY).log()
 
     def z(self, log_squares: Tensor) -> Tensor:
         """How unusual the distances are, in robust standard deviations."""
@@ -64,14 +64,12 @@ class Distances:
 
 def distances(rows: Tensor, space: Space, stories: Stories) -> tuple[Distances, Tensor]:
     """The distances of one layer's stories `[N, H]` in the whole space, and each one's robust z, `[N]`."""
-    sums = torch.zeros(stories.n_concepts, rows.shape[1], dtype=torch.float64, device=rows.device)
-    for chunk, scaled in space.scaled_chunks(rows):
+    sums = torch.zeros(stories.n_concepts, rows.shape[1], dtype=space.scale.dtype, device=rows.device)
+    for chunk, scaled in space.chunks(rows):
         sums.index_add_(0, stories.concepts[chunk], scaled)
     nothing = torch.zeros((), dtype=torch.float64, device=rows.device)
     bare = Distances(sums=sums, counts=stories.counts, mean=sums.sum(0) / len(rows), usual=nothing, spread=nothing)
-    log_squares = torch.cat(
-        [bare.log_squares(scaled, stories.concepts[chunk]) for chunk, scaled in space.scaled_chunks(rows)]
-    )
+    log_squares = torch.cat([bare.log_squares(scaled, stories.concepts[chunk]) for chunk, scaled in space.chunks(rows)])
     usual = median(log_squares)
     spread = NORMAL_MAD * median((log_squares - usual).abs()) + 1e-12
     measured = replace(bare, usual=usual, spread=spread)
