@@ -90,6 +90,23 @@ class Leaving:
         return cls(stories, own, roots, residuals[stories], shares, inverse, left)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """G groups of b stories in a metric: what corrects inner products for their absence."""
+
+    leaving: Leaving
+    v: Tensor
+    """`[G, b, k]`."""
+    vv: Tensor
+    """`[G, b, b]`."""
+    vm: Tensor
+    """With the means of all stories: `[G, b, C]`."""
+    vm_left: Tensor
+    """With the means without the group: `[G, b, C]`."""
+    k: Tensor
+    """K: `[G, b, b]`."""
+
+
 @dataclass(frozen=True)
 class Products:
     """Inner products of q rows beside each of G groups, in the metric of all stories."""
@@ -147,39 +164,40 @@ class Metric:
     smallest: Tensor
     """The weight below which a concept is no alternative, a scalar."""
 
-    def own_parts(self, leaving: Leaving) -> Parts:
-        """Parts of the groups' own stories, each without its group."""
+    def beside(self, leaving: Leaving) -> Beside:
+        """The groups' residuals in this metric, and K."""
         v = leaving.residuals * self.factors
         vv, vm = v @ v.mT, v @ self.means.T
-        return self._without(leaving, vv, vm, self._own_products(leaving, vv, vm))
-
-    def parts(self, leaving: Leaving, z: Tensor) -> Parts:
-        """Parts of any rows `z` `[G, q, k]`, without the groups."""
-        v = leaving.residuals * self.factors
-        products = Products(zz=z.square().sum(2), zm=z @ self.means.T, vz=v @ z.mT)
-        return self._without(leaving, v @ v.mT, v @ self.means.T, products)
-
-    def _own_products(self, leaving: Leaving, vv: Tensor, vm: Tensor) -> Products:
-        """Those of the groups' own stories, from `z_i = v_i / r_i + m_{y_i}`: no further pass over rows."""
-        gram, own, roots = self.means @ self.means.T, leaving.concepts, leaving.roots
-        vm_own = vm.gather(2, own[:, None].expand_as(vv))  # v_i'm_{y_j}
-        zz = vv.diagonal(dim1=1, dim2=2) / roots.square() + 2 * vm_own.diagonal(dim1=1, dim2=2) / roots
-        return Products(
-            zz=zz + gram.diagonal()[own], zm=vm / roots[:, :, None] + gram[own], vz=vv / roots[:, None] + vm_own
-        )
-
-    def _without(self, leaving: Leaving, vv: Tensor, vm: Tensor, of: Products) -> Parts:
         identity = torch.eye(vv.shape[1], dtype=vv.dtype, device=vv.device)
         k: Tensor = torch.linalg.inv(leaving.inverse - vv + INVERSE_RIDGE * identity)
-        vv_shares = vv @ leaving.shares
-        vm_left = vm - vv_shares
-        k_vm = k @ vm_left
-        mm = self.means.square().sum(1) + (leaving.shares * (vv_shares - 2 * vm)).sum(1) + (vm_left * k_vm).sum(1)
+        return Beside(leaving=leaving, v=v, vv=vv, vm=vm, vm_left=vm - vv @ leaving.shares, k=k)
+
+    def own_products(self, beside: Beside) -> Products:
+        """Those of the groups' own stories, from `z_i = v_i / r_i + m_{y_i}`: no further pass over rows."""
+        gram, own, roots = self.means @ self.means.T, beside.leaving.concepts, beside.leaving.roots
+        vm_own = beside.vm.gather(2, own[:, None].expand_as(beside.vv))  # v_i'm_{y_j}
+        zz = beside.vv.diagonal(dim1=1, dim2=2) / roots.square() + 2 * vm_own.diagonal(dim1=1, dim2=2) / roots
+        return Products(
+            zz=zz + gram.diagonal()[own],
+            zm=beside.vm / roots[:, :, None] + gram[own],
+            vz=beside.vv / roots[:, None] + vm_own,
+        )
+
+    def products(self, beside: Beside, z: Tensor) -> Products:
+        """Those of any rows `z` `[G, q, k]`."""
+        return Products(zz=z.square().sum(2), zm=z @ self.means.T, vz=beside.v @ z.mT)
+
+    def parts(self, beside: Beside, of: Products) -> Parts:
+        """Parts of rows, without the groups."""
+        shares = beside.leaving.shares
+        k_vm = beside.k @ beside.vm_left
+        mm = self.means.square().sum(1) - (shares * (beside.vm + beside.vm_left)).sum(1)
+        mm = mm + (beside.vm_left * k_vm).sum(1)
         return Parts(
-            zz=(of.zz + (of.vz * (k @ of.vz)).sum(1))[:, :, None],
-            zm=of.zm + of.vz.mT @ (k_vm - leaving.shares),
+            zz=(of.zz + (of.vz * (beside.k @ of.vz)).sum(1))[:, :, None],
+            zm=of.zm + of.vz.mT @ (k_vm - shares),
             mm=mm[:, None].expand_as(of.zm),
-            left=leaving.left[:, None].expand_as(of.zm),
+            left=beside.leaving.left[:, None].expand_as(of.zm),
         )
 
 
@@ -228,7 +246,8 @@ class Discriminant:
         n, c = len(self.weights), len(self.counts)
         parts = Parts(*(self.weights.new_empty(n, width) for width in (1, c, c, c)))
         for leaving in self.leavings:
-            of_groups = metric.own_parts(leaving)
+            beside = metric.beside(leaving)
+            of_groups = metric.parts(beside, metric.own_products(beside))
             for all_stories, grouped in zip(parts, of_groups, strict=True):
                 all_stories[leaving.stories] = grouped
         return parts
@@ -244,7 +263,9 @@ class Discriminant:
         """
         centred = placed - self.centre
         coordinates = centred @ self.basis
-        zz, *others = (part[0] for part in metric.parts(leaving, (coordinates * metric.factors)[None]))
+        beside = metric.beside(leaving)
+        products = metric.products(beside, (coordinates * metric.factors)[None])
+        zz, *others = (part[0] for part in metric.parts(beside, products))
         if self.basis.shape[1] < self.basis.shape[0]:
             outside = (centred.square().sum(1) - coordinates.square().sum(1)).clamp_min(0)
             zz = zz + (outside / metric.ridge)[:, None]

@@ -45,8 +45,14 @@ class Distances:
 
         The mean is shrunk to the corpus's: that of a single story is a poor guess.
         """
-        others = self.sums[concepts] - scaled + MEAN_PULL * self.mean
-        means = others / (self.counts[concepts] - 1 + MEAN_PULL)[:, None]
+        return self._log_squares(scaled, self.sums[concepts] - scaled, self.counts[concepts] - 1)
+
+    def log_squares_of_others(self, scaled: Tensor, concepts: Tensor) -> Tensor:
+        """The same of stories that the sums do not hold, each on its own."""
+        return self._log_squares(scaled, self.sums[concepts], self.counts[concepts])
+
+    def _log_squares(self, scaled: Tensor, sums: Tensor, counts: Tensor) -> Tensor:
+        means = (sums + MEAN_PULL * self.mean) / (counts + MEAN_PULL)[:, None]
         return ((scaled - means).square().sum(1).double() + TINY).log()
 
     def z(self, log_squares: Tensor) -> Tensor:

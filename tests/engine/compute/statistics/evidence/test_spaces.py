@@ -22,7 +22,7 @@ def test_median_is_numpys(values: list[float]) -> None:
 @given(st.lists(st.integers(-1, 4), min_size=1, max_size=12))
 def test_groups_are_the_scenarios_and_each_unpaired_story(scenarios: list[int]) -> None:
     together = {tuple(members) for group in groups(torch.tensor(scenarios)) for members in group.tolist()}
-    expected = {(i,) for i, name in enumerate(scenarios) if name == -1}
+    expected: set[tuple[int, ...]] = {(i,) for i, name in enumerate(scenarios) if name == -1}
     expected |= {tuple(i for i, other in enumerate(scenarios) if other == name) for name in scenarios if name != -1}
     assert together == expected
 

@@ -1,0 +1,156 @@
+"""Whether a concept's stories fall into two groups, as where two concepts were filed under one name.
+
+A concept's stories are whitened by the scatter of all other concepts and projected on the span of the others' means:
+the directions in which concepts differ in this corpus. The statistic is the log of the share of scatter that the best
+split in two takes; its null is the same number of every other concept, cut to as many stories. Pooled residuals and the
+full space make no null: their splits are not like those of concepts.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engine.compute.statistics.evidence.discriminant import NOTHING_LEFT
+from engine.compute.statistics.evidence.judging import Layer
+from engine.compute.statistics.evidence.readouts import SHRINKAGE, story_rows
+
+SURE_AT = 0.01
+"""The p-value up to which two groups are told of."""
+FEWEST_STORIES = 10
+FEWEST_CONCEPTS = 12
+"""Concepts for a null: the one that is asked about is one of them."""
+SPAN_SHARE = 0.9
+"""The share of the spread of the others' means that the axes hold."""
+AXIS_STARTS = 4
+RANDOM_STARTS = 4
+ITERATIONS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwoGroups:
+    """The best split of a concept's stories in two."""
+
+    p_value: float
+    """How often a concept that is one would split so well."""
+    stories: Tensor
+    """The concept's stories, ascending: `[n]`."""
+    smaller: Tensor
+    """Which of them are in the smaller group: `[n]`, bool."""
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether to say so."""
+        return self.p_value <= SURE_AT
+
+
+def concept_projections(layer: Layer) -> list[Tensor]:
+    """Each concept's stories on the axes along which the other concepts differ: `[n_c, q_c]` each."""
+    made = layer.discriminant
+    metric = made.at(SHRINKAGE)
+    identity = torch.eye(len(metric.factors), dtype=made.residuals.dtype, device=made.residuals.device)
+    projections = []
+    for concept in range(len(made.counts)):
+        own = (made.concepts == concept).nonzero()[:, 0]
+        others = made.counts > NOTHING_LEFT
+        others[concept] = False
+        v = made.residuals[own] * metric.factors
+        # The scatter of all others, ridge included; only rounding could make it singular.
+        factor = torch.linalg.cholesky(identity - v.T @ v + 1e-9 * identity)
+        means = metric.means[others] - metric.means[others].mean(0)
+        rows = story_rows(layer, metric, own)
+        whitened = torch.linalg.solve_triangular(factor, torch.cat([means, rows]).T, upper=False).T
+        projections.append(whitened[len(means) :] @ _main_axes(whitened[: len(means)]))
+    return projections
+
+
+def two_groups(layer: Layer, projections: list[Tensor], concept: int) -> TwoGroups | None:
+    """Split a concept; None where one cannot tell, for want of stories or of concepts of as many stories.
+
+    Args:
+        projections: of `concept_projections`.
+    """
+    n = len(projections[concept])
+    others = [rows for c, rows in enumerate(projections) if c != concept and len(rows) >= n]
+    if n < FEWEST_STORIES or len(others) < FEWEST_CONCEPTS - 1:
+        return None
+    generator = torch.Generator().manual_seed(concept)
+    cuts = [rows[torch.randperm(len(rows), generator=generator)[:n].to(rows.device)] for rows in others]
+    shares, sides = best_split(_stacked([projections[concept], *cuts]))
+    logs = shares.clamp_min(1e-12).log()
+    null = logs[1:]
+    spread = float(null.std()) * math.sqrt(1 + 1 / len(null))
+    t = float(logs[0] - null.mean()) / max(spread, 1e-12)
+    side = sides[0]
+    return TwoGroups(
+        p_value=student_t_above(t, len(null) - 1),
+        stories=(layer.discriminant.concepts == concept).nonzero()[:, 0],
+        smaller=side if 2 * int(side.sum()) <= n else ~side,
+    )
+
+
+def best_split(points: Tensor) -> tuple[Tensor, Tensor]:
+    """The best split in two by Lloyd's algorithm, from splits along main axes and from random ones.
+
+    Args:
+        points: B sets of n points, `[B, n, q]`.
+
+    Returns:
+        The share of the scatter that lies between the two, `[B]`, and who is in the second, `[B, n]`.
+    """
+    centred = points - points.mean(1, keepdim=True)
+    _, vectors = torch.linalg.eigh(centred @ centred.mT)
+    along = vectors[:, :, -AXIS_STARTS:].mT > 0  # (B, starts, n)
+    random = torch.rand(RANDOM_STARTS, points.shape[1], generator=torch.Generator().manual_seed(0)) < 0.5
+    sides = torch.cat([along, random.to(points.device).expand(len(points), -1, -1)], 1)
+    for _ in range(ITERATIONS):
+        first, second = _centres(centred, ~sides), _centres(centred, sides)
+        towards = (centred @ (second - first).mT).mT  # (B, starts, n)
+        sides = towards > ((second.square() - first.square()).sum(2) / 2)[:, :, None]
+    first, second = _centres(centred, ~sides), _centres(centred, sides)
+    sizes = sides.sum(2).to(points)
+    between = sizes * (points.shape[1] - sizes) / points.shape[1] * (second - first).square().sum(2)
+    total = centred.square().sum((1, 2)).clamp_min(torch.finfo(points.dtype).tiny)
+    best = between.argmax(1)
+    rows = torch.arange(len(points), device=points.device)
+    return between[rows, best] / total, sides[rows, best]
+
+
+def student_t_above(t: float, degrees: int) -> float:
+    """The chance that Student's t with a whole number of degrees of freedom lies above t.
+
+    Source: Abramowitz & Stegun 26.7.3 and 26.7.4.
+    """
+    angle = math.atan(t / math.sqrt(degrees))
+    sine, cosine = math.sin(angle), math.cos(angle)
+    is_odd = degrees % 2 == 1
+    term = total = 0.0 if degrees == 1 else cosine if is_odd else 1.0
+    for i in range(3 if is_odd else 2, degrees, 2):
+        term *= (i - 1) / i * cosine**2
+        total += term
+    within = 2 / math.pi * (angle + sine * total) if is_odd else sine * total
+    return (1 - within) / 2
+
+
+def _centres(points: Tensor, members: Tensor) -> Tensor:
+    """The mean of each group, `[B, starts, q]`; of an empty one the origin, which is the mean of all."""
+    weights = members.to(points)
+    return weights @ points / weights.sum(2, keepdim=True).clamp_min(1)
+
+
+def _main_axes(means: Tensor) -> Tensor:
+    """The fewest axes that hold `SPAN_SHARE` of the squares of `[m, k]`: `[k, q]`, at least one."""
+    _, lengths, axes = torch.linalg.svd(means, full_matrices=False)
+    held = lengths.square().cumsum(0) / lengths.square().sum().clamp_min(1e-30)
+    q = int((held < SPAN_SHARE).sum()) + 1
+    main: Tensor = axes[:q].T
+    return main
+
+
+def _stacked(sets: list[Tensor]) -> Tensor:
+    """Sets of n points on axes of their own, as one `[B, n, q]`; an axis that a set lacks is zero."""
+    widest = max(rows.shape[1] for rows in sets)
+    return torch.stack([torch.nn.functional.pad(rows, (0, widest - rows.shape[1])) for rows in sets])
