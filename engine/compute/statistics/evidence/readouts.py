@@ -15,8 +15,7 @@ from torch import Tensor
 from engine.compute.statistics.directions import normalise
 from engine.compute.statistics.evidence.aurocs import Auroc, auroc_with_interval
 from engine.compute.statistics.evidence.discriminant import Metric
-from engine.compute.statistics.evidence.judging import Layer, Reading, State
-from engine.compute.statistics.evidence.label_noise import mean_confusions
+from engine.compute.statistics.evidence.judging import Layer, State
 
 SHRINKAGE = 1.0
 SPLITS = 32
@@ -30,7 +29,7 @@ class ConceptReadout:
     auroc: Auroc | None
     """Against all other concepts' stories; None where it cannot be scored."""
     rival: int | None
-    """The concept that its stories read as most; None where nothing can be told."""
+    """The other concept whose stories it reads highest on average; None where nothing can be told."""
     rival_auroc: Auroc | None
     """Against the stories of the rival."""
     stability: float | None
@@ -44,7 +43,7 @@ def concept_readouts(state: State) -> list[ConceptReadout]:
         nothing = ConceptReadout(auroc=None, rival=None, rival_auroc=None, stability=None)
         return [nothing] * stories.n_concepts
     scores, fits = left_out_readouts(reading.middle), 1 - state.judgement.misfit
-    rivals = nearest_rivals(state, reading)
+    rivals = nearest_rivals(scores, stories.concepts, fits)
     readouts = []
     for c, rival in enumerate(rivals.tolist()):
         own = stories.concepts == c
@@ -66,11 +65,24 @@ def left_out_readouts(layer: Layer) -> Tensor:
     return torch.where(parts.left.isnan(), torch.nan, parts.zm)
 
 
-def nearest_rivals(state: State, reading: Reading) -> Tensor:
-    """For each concept, the other one that most of its own stories' probability goes to, left out: `[C]`."""
-    judgeable = state.stories.judgeable()
-    concepts = state.stories.concepts[judgeable]
-    return mean_confusions(reading.scores[judgeable], concepts, 1.0).argmax(1)
+def nearest_rivals(scores: Tensor, concepts: Tensor, fits: Tensor) -> Tensor:
+    """For each concept, the other one whose stories it reads highest on average: `[C]`.
+
+    Args:
+        scores: of `left_out_readouts`, `[N, C]`.
+        concepts: `[N]`.
+        fits: how much each story counts, `[N]`.
+    """
+    n_concepts = scores.shape[1]
+    weights = torch.where(scores.isnan(), 0.0, fits[:, None])
+    sums, totals = (
+        torch.zeros(n_concepts, n_concepts, dtype=scores.dtype, device=scores.device).index_add_(
+            0, concepts, of_stories
+        )
+        for of_stories in (weights * scores.nan_to_num(0.0), weights)
+    )
+    means = torch.where(totals > 0, sums / totals, -torch.inf).fill_diagonal_(-torch.inf)  # (of, read as)
+    return means.argmax(0)
 
 
 def split_half(layer: Layer, own: Tensor, fits: Tensor) -> float | None:
