@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -24,10 +23,9 @@ from engine.compute.live.state import State, View
 from engine.compute.statistics import directions as dirs
 from engine.compute.statistics.leave_one_out import membership
 from engine.compute.statistics.quality import linear_combinations, measure, nearest
+from engine.compute.statistics.steps import run
 from engine.results import ConceptQuality, middle_layer
 from engine.settings import Settings
-
-R = TypeVar("R")
 
 MIN_LENGTH = 0.5
 """A direction that is shorter than this after normalising was nothing but rounding."""
@@ -185,7 +183,7 @@ class Evaluator:
         if last is None or last.findings is None or last.names != names:
             current = frozenset(range(len(self._layers)))
             layers = [self._at_layer(view, names, position, shipped, change.affected) for position in sorted(current)]
-            fits = _run(fitting.settled(self._scoring(view, names, layers), view.text_ids))
+            fits = run(fitting.settled(self._scoring(view, names, layers), view.text_ids))
         else:
             current, layers = frozenset({self._middle_position}), list(last.findings.layers)
             layers[self._middle_position] = self._at_layer(view, names, self._middle_position, shipped, change.affected)
@@ -298,15 +296,6 @@ def _lost(shipped: Tensor) -> Tensor:
     """Which of the directions `[L, C, H]` are nothing but rounding at some block: `[C]`."""
     is_lost: Tensor = (shipped.norm(dim=2) < MIN_LENGTH).any(0)
     return is_lost
-
-
-def _run(steps: Generator[None, None, R]) -> R:
-    """Drive a computation to its end, with nothing between its steps."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return cast(R, end.value)
 
 
 def _positives(view: View, names: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -8,7 +8,7 @@ stories that look wrong lose weight, and it is done again.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -23,6 +23,7 @@ from engine.compute.statistics.evidence.spaces import WIDE_FROM, Space, less_sce
 from engine.compute.statistics.evidence.stories import Stories, groups
 from engine.compute.statistics.evidence.strangeness import Distances, distances, strangeness
 from engine.compute.statistics.evidence.tuning import LayerTuning, Tuning
+from engine.compute.statistics.steps import run
 
 SHRINKAGES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 PRIORS = (0.5, 2.0, 8.0)
@@ -96,7 +97,12 @@ class State:
 
 
 def judge(stories: Stories, tuning: Tuning | None = None) -> State:
-    """Judge all stories.
+    """Judge all stories: `judge_in_steps` to its end."""
+    return run(judge_in_steps(stories, tuning))
+
+
+def judge_in_steps(stories: Stories, tuning: Tuning | None = None) -> Generator[None, None, State]:
+    """Judge all stories, layer by layer; other work may go first between two steps.
 
     Args:
         stories: at least one.
@@ -111,14 +117,15 @@ def judge(stories: Stories, tuning: Tuning | None = None) -> State:
         placed = tuple(_place(rows, space, stories) for rows, space in zip(stories.rows, spaces, strict=True))
         strange = strangeness([at.z for at in placed])
         judgeable = stories.judgeable()
-        is_flat = all(bool(space.scale.isinf().all()) for space in spaces)
-        if is_flat or stories.n_live < 2 or int(judgeable.sum()) < 2:
-            nothing = unjudged(strange, stories.concepts, stories.n_concepts)
-            return State(stories=stories, judgement=nothing, placed=placed, reading=None)
-        work = _Work(stories, placed, strange, judgeable)
-        reading = work.anew() if tuning is None else work.by(tuning)
-        verdicts = judgement(reading.scores, stories.concepts, strange, reading.noise, judgeable, stories.counts)
-        return State(stories=stories, judgement=verdicts, placed=placed, reading=reading)
+    is_flat = all(bool(space.scale.isinf().all()) for space in spaces)
+    if is_flat or stories.n_live < 2 or int(judgeable.sum()) < 2:
+        nothing = unjudged(strange, stories.concepts, stories.n_concepts)
+        return State(stories=stories, judgement=nothing, placed=placed, reading=None)
+    yield
+    work = _Work(stories, placed, strange, judgeable)
+    reading = yield from (work.anew() if tuning is None else work.by(tuning))
+    verdicts = judgement(reading.scores, stories.concepts, strange, reading.noise, judgeable, stories.counts)
+    return State(stories=stories, judgement=verdicts, placed=placed, reading=reading)
 
 
 def _place(rows: Tensor, space: Space, stories: Stories) -> Placed:
@@ -140,14 +147,19 @@ class _Work:
         self._rest = [Spanned.of(less_scenarios(at.rows, self._groups)) for at in placed]
         self._layers = range(len(placed))
 
-    def anew(self) -> Reading:
+    def anew(self) -> Generator[None, None, Reading]:
         """All settings chosen by the likelihood of the labels; weights as of the last pass but one decide."""
         weights = (1 - self._strange).clamp_min(LEAST_WEIGHT)
         candidates: list[Sequence[float]] = [SHRINKAGES[::2] for _ in self._layers]
         for passed in range(1, PASSES + 1):
-            layers = [self._best_layer(index, weights, candidates[index]) for index in self._layers]
+            layers = []
+            for index in self._layers:
+                with threads_for(WIDE_FROM):
+                    layers.append(self._best_layer(index, weights, candidates[index]))
+                yield
             summed = torch.stack([layer.scores for layer in layers]).sum(0)
-            best, _ = self._temperature(summed[None], weights)
+            with threads_for(WIDE_FROM):
+                best, _ = self._temperature(summed[None], weights)
             if passed < PASSES:
                 weights = self._reweighted(best * summed)
                 candidates = [_around(layer.tuning.shrinkage) for layer in layers]
@@ -159,16 +171,21 @@ class _Work:
         )
         return self._reading(tuning, layers)
 
-    def by(self, tuning: Tuning) -> Reading:
+    def by(self, tuning: Tuning) -> Generator[None, None, Reading]:
         """Settings as they were; a story without a weight counts as much as it is not strange."""
         weights = torch.where(tuning.weights.isnan(), 1 - self._strange, tuning.weights).clamp_min(LEAST_WEIGHT)
         layers = []
         for index, chosen in enumerate(tuning.layers):
-            made = self._discriminant(index, weights)
-            metric = made.at(chosen.shrinkage)
-            scores = made.parts(metric).scores(metric, weights.new_tensor([chosen.prior]), self._stories.concepts)[0]
-            layers.append(self._layer(index, chosen, made, metric, chosen.temperature * scores))
+            with threads_for(WIDE_FROM):
+                layers.append(self._layer_by(index, chosen, weights))
+            yield
         return self._reading(replace(tuning, weights=weights), layers)
+
+    def _layer_by(self, index: int, chosen: LayerTuning, weights: Tensor) -> Layer:
+        made = self._discriminant(index, weights)
+        metric = made.at(chosen.shrinkage)
+        scores = made.parts(metric).scores(metric, weights.new_tensor([chosen.prior]), self._stories.concepts)[0]
+        return self._layer(index, chosen, made, metric, chosen.temperature * scores)
 
     def _best_layer(self, index: int, weights: Tensor, shrinkages: Sequence[float]) -> Layer:
         """The layer at the shrinkage and prior under which the labels are most likely, of equals the first."""
@@ -212,7 +229,8 @@ class _Work:
 
     def _reading(self, tuning: Tuning, layers: Sequence[Layer]) -> Reading:
         scores = tuning.temperature * torch.stack([layer.scores for layer in layers]).sum(0)
-        noise = label_noise(scores[self._judgeable], self._stories.concepts[self._judgeable])
+        with threads_for(WIDE_FROM):
+            noise = label_noise(scores[self._judgeable], self._stories.concepts[self._judgeable])
         return Reading(tuning=tuning, layers=tuple(layers), noise=noise, scores=scores)
 
 
