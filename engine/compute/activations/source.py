@@ -126,7 +126,9 @@ class Source:
     def _stored(self, text_ids: Iterable[str]) -> dict[str, Activation]:
         keys = {text_id: self._key(text_id) for text_id in text_ids}
         entries = self._store.get(keys.values())
-        pooled = {text_id: entries[key] for text_id, key in keys.items() if key in entries}
+        pooled = {
+            text_id: entries[key] for text_id, key in keys.items() if key in entries and self._is_whole(entries[key])
+        }
         if not self._keep_tokens:
             return {text_id: _activation(entry) for text_id, entry in pooled.items()}
         tokens = self._store.get(self._key(text_id, "tokens") for text_id in pooled)
@@ -136,12 +138,18 @@ class Source:
             if (key := self._key(text_id, "tokens")) in tokens
         }
 
+    def _is_whole(self, entry: Entry) -> bool:
+        """Whether an entry has all that is read of a text today. One that was put before means were read has none: its
+        text goes through the model once more, and the entry is put again."""
+        return self._extractor.pools_all_tokens or "mean" in entry.tensors
+
     def _keep(self, activations: Mapping[str, Activation]) -> None:
         entries, tokens = {}, {}
         for text_id, activation in activations.items():
+            mean = {} if activation.mean is activation.x else {"mean": activation.mean}
             heads = {f"heads.{i}": part for i, part in enumerate(activation.heads) if part is not None}
             entries[self._key(text_id)] = Entry(
-                {"x": activation.x, **heads},
+                {"x": activation.x, **mean, **heads},
                 {"truncated": str(int(activation.truncated)), "layers": str(len(activation.heads))},
             )
             if activation.tokens is not None:
@@ -154,8 +162,10 @@ class Source:
 
 
 def _activation(entry: Entry, tokens: Entry | None = None) -> Activation:
+    x = entry.tensors["x"]
     return Activation(
-        x=entry.tensors["x"],
+        x=x,
+        mean=entry.tensors.get("mean", x),
         truncated=entry.notes["truncated"] == "1",
         heads=tuple(entry.tensors.get(f"heads.{i}") for i in range(int(entry.notes["layers"]))),
         tokens=tokens.tensors["tokens"] if tokens is not None else None,

@@ -30,7 +30,7 @@ from engine.compute.activations.index import Held, Index, Kind, Row
 log = logging.getLogger(__name__)
 
 MAX_BYTES = 20 << 30
-"""20 GiB: ten million stories of a small model, about a million of a large one."""
+"""20 GiB: at two target blocks, two million stories of a small model, two hundred thousand of a large one."""
 Progress = Callable[[int, int], None]
 """Told (entries read, entries to read)."""
 SUFFIX = ".safetensors"

@@ -35,6 +35,8 @@ class Activation:
 
     x: Tensor
     """The residual stream after each target block, pooled: `[L, H]`, fp32, on the CPU."""
+    mean: Tensor
+    """The same, averaged over all tokens, special ones included; `x` itself where pooling does just that."""
     truncated: bool
     heads: tuple[Tensor | None, ...] = ()
     """Per target block the input of its attention output projection, pooled alike: `[A]`, fp32, on the CPU."""
@@ -81,6 +83,7 @@ class Extractor:
         self.layers = tuple(layers)
         self.pooling = pooling
         self.pool_from = pool_from
+        self.pools_all_tokens = pooling == "mean" and pool_from == 0
         self.max_length = min(max_length, model.max_positions)
         self.keep_tokens = keep_tokens
         self._batch_size = batch_size or 1 << 30
@@ -228,6 +231,7 @@ class Extractor:
         if model.needs_mask:
             inputs["attention_mask"] = (torch.arange(padded.shape[1]) < lengths[:, None]).long().to(device)
         residuals: dict[int, Tensor] = {}
+        means: dict[int, Tensor] = {}
         tokens: dict[int, Tensor] = {}
         heads: dict[int, Tensor] = {}
 
@@ -239,6 +243,8 @@ class Extractor:
                     "so its residual stream cannot be read"
                 )
             residuals[position] = self._pool(residual, lengths)
+            if not self.pools_all_tokens:
+                means[position] = _mean(residual, lengths)
             if self.keep_tokens:
                 tokens[position] = residual
             if len(residuals) == len(self.layers):
@@ -262,20 +268,27 @@ class Extractor:
         positions = range(len(self.layers))
         return _BatchActivations(
             x=torch.stack([residuals[position].to(device) for position in positions]).cpu(),
+            means=torch.stack([means[position].to(device) for position in positions]).cpu() if means else None,
             heads=[heads[position].cpu() if position in heads else None for position in positions],
             tokens=[tokens[position] for position in positions] if self.keep_tokens else None,
         )
 
     def _pool(self, residual: Tensor, lengths: Tensor) -> Tensor:
-        """One row per text, `[B, W]` fp32, from `[B, T, W]`; what stands at padded positions never enters."""
-        lengths = lengths.to(residual.device)
-        last = lengths - 1
-        if self.pooling == "last":
-            return residual[torch.arange(len(lengths), device=residual.device), last].float()
-        token = torch.arange(residual.shape[1], device=residual.device)
-        first = last.clamp_max(self.pool_from)  # a text shorter than pool_from keeps its last token
-        inside = (token >= first[:, None]) & (token <= last[:, None])  # (B, T)
-        return residual.float().masked_fill(~inside[..., None], 0.0).sum(1) / inside.sum(1, keepdim=True)
+        """One row per text, `[B, W]` fp32, from `[B, T, W]`."""
+        if self.pooling == "mean":
+            return _mean(residual, lengths, self.pool_from)
+        last = lengths.to(residual.device) - 1
+        return residual[torch.arange(len(lengths), device=residual.device), last].float()
+
+
+def _mean(residual: Tensor, lengths: Tensor, pool_from: int = 0) -> Tensor:
+    """The mean over each text's tokens from `pool_from` on, `[B, W]` fp32, from `[B, T, W]`; what stands at padded
+    positions never enters."""
+    last = lengths.to(residual.device) - 1
+    token = torch.arange(residual.shape[1], device=residual.device)
+    first = last.clamp_max(pool_from)  # a text shorter than pool_from keeps its last token
+    inside = (token >= first[:, None]) & (token <= last[:, None])  # (B, T)
+    return residual.float().masked_fill(~inside[..., None], 0.0).sum(1) / inside.sum(1, keepdim=True)
 
 
 @dataclass(frozen=True)
@@ -284,6 +297,8 @@ class _BatchActivations:
 
     x: Tensor
     """`[L, B, H]`, fp32, on the CPU."""
+    means: Tensor | None
+    """The same, over all tokens; None where `x` is that."""
     heads: list[Tensor | None]
     """Per target block `[B, A]`, fp32, on the CPU."""
     tokens: list[Tensor] | None
@@ -293,6 +308,8 @@ class _BatchActivations:
         """Per text, whether all that was read of it is finite; padded positions, which may hold anything, do not
         count."""
         finite = self.x.isfinite().all(2).all(0)
+        if self.means is not None:
+            finite &= self.means.isfinite().all(2).all(0)
         for heads in self.heads:
             if heads is not None:
                 finite &= heads.isfinite().all(1)
@@ -302,8 +319,10 @@ class _BatchActivations:
 
     def of(self, row: int, tokens: Tokens) -> Activation:
         """One text's share of the batch."""
+        x = self.x[:, row]
         return Activation(
-            x=self.x[:, row],
+            x=x,
+            mean=x if self.means is None else self.means[:, row],
             truncated=tokens.truncated,
             heads=tuple(None if heads is None else heads[row] for heads in self.heads),
             tokens=None

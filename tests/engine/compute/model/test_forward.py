@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,8 +15,9 @@ from transformers import AutoModel
 
 from engine.compute.model import checkpoint
 from engine.compute.model.folder import locate
-from engine.compute.model.forward import Extractor
+from engine.compute.model.forward import Extractor, _mean
 from engine.compute.model.loaded import LoadedModel
+from engine.compute.model.unreadable import UnreadableText
 from engine.errors import AmygdalaError
 from engine.settings import Settings
 from tests import oracle
@@ -84,6 +86,54 @@ def test_mean_pooling_starts_where_it_is_told(llama: LoadedModel, golden: Path, 
     expected = oracle.activations(golden / "models" / "llama", TEXTS, [2], pooling="mean", pool_from=pool_from)
     for mine, theirs in zip(ours, expected, strict=True):
         np.testing.assert_allclose(mine.x.double().numpy(), theirs, atol=1e-4, rtol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def mean_of_all_tokens(golden: Path) -> Callable[[str, int], list[np.ndarray]]:
+    """What the oracle makes of TEXTS, each run alone."""
+
+    @cache
+    def means(name: str, max_length: int) -> list[np.ndarray]:
+        folder = locate(name) if name == "embedded" else golden / "models" / name
+        return oracle.activations(folder, TEXTS, LAYERS, pooling="mean", max_length=max_length)
+
+    return means
+
+
+@pytest.mark.parametrize("max_length", [512, 8])
+@pytest.mark.parametrize(
+    "pooling",
+    [{"pooling": "last"}, {"pooling": "mean"}, {"pooling": "mean", "pool_from": 3}],
+    ids=["last", "mean", "mean from 3"],
+)
+@pytest.mark.parametrize("name", [*MODELS, "embedded"])
+def test_means_of_all_tokens_are_the_oracles_whatever_the_pooling(
+    load_model: Loader, monkeypatch: pytest.MonkeyPatch, mean_of_all_tokens: Callable[[str, int], list[np.ndarray]],
+    name: str, pooling: dict[str, Any], max_length: int, padding: str,
+) -> None:  # fmt: skip
+    model = load_model(name)
+    monkeypatch.setattr(model.tokenizer, "padding_side", padding)
+    expected = mean_of_all_tokens(name, max_length)
+    for batch_size in (1, 3, None):
+        ours = extract(Extractor(model, LAYERS, max_length=max_length, batch_size=batch_size, **pooling), TEXTS)
+        assert any(activation.truncated for activation in ours) is (max_length == 8)
+        for mine, theirs in zip(ours, expected, strict=True):
+            assert mine.mean.dtype == torch.float32
+            np.testing.assert_allclose(mine.mean.double().numpy(), theirs, atol=1e-4, rtol=1e-4)
+
+
+def test_mean_pooling_of_all_tokens_makes_their_mean_once(llama: LoadedModel) -> None:
+    (pooled,) = extract(Extractor(llama, [1], pooling="mean"), TEXTS[:1])
+    (shortened,) = extract(Extractor(llama, [1], pooling="mean", pool_from=1), TEXTS[:1])
+    assert pooled.mean is pooled.x
+    assert not torch.equal(shortened.mean, shortened.x)
+
+
+def test_means_of_half_precision_tokens_are_of_full_precision(golden: Path) -> None:
+    model = checkpoint.load(Settings(model=str(golden / "models" / "llama"), device="cpu", dtype="bf16"))
+    (ours,) = extract(Extractor(model, LAYERS, pooling="last", keep_tokens=True), [TEXTS[1]])
+    assert ours.tokens is not None
+    torch.testing.assert_close(ours.mean, ours.tokens.float().mean(1))
 
 
 def test_layers_come_in_the_order_asked_for(llama: LoadedModel) -> None:
@@ -175,6 +225,24 @@ def test_activation_that_is_not_finite_is_refused(llama: LoadedModel, monkeypatc
         extract(extractor, TEXTS)
 
 
+def test_mean_that_is_not_finite_is_refused_though_the_last_token_is(
+    llama: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extractor = Extractor(llama, [1], pooling="last")
+    forward = extractor._forward
+
+    def infinite(sequences: list[list[int]]) -> Any:
+        taken = forward(sequences)
+        assert taken.means is not None
+        means = taken.means.clone()
+        means[0, -1, 0] = torch.inf  # the shortest text's
+        return dataclasses.replace(taken, means=means)
+
+    monkeypatch.setattr(extractor, "_forward", infinite)
+    outcomes = dict(outcome for batch in extractor.run(TEXTS) for outcome in batch)
+    assert [i for i, outcome in outcomes.items() if isinstance(outcome, UnreadableText)] == [TEXTS.index("Rain.")]
+
+
 def test_token_that_is_not_finite_is_refused_though_it_is_not_the_last(
     llama: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,6 +270,7 @@ def test_nan_at_a_padded_position_stays_there(
     residual = torch.tensor([[[1.0, 2.0], [3.0, 4.0], [torch.nan, torch.inf]]])
     pooled = Extractor(llama, [0], pooling=pooling)._pool(residual, torch.tensor([2]))
     assert pooled.tolist() == [expected]
+    assert _mean(residual, torch.tensor([2])).tolist() == [[2.0, 3.0]]
 
 
 # Traces
