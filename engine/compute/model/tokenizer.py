@@ -2,7 +2,7 @@
 
 transformers builds the tokenizers of many families anew: it reads the vocabulary of `tokenizer.json` into lists of
 Python's and gives it to the family's own class, which adds its normaliser, pre-tokeniser and flags, whatever the file
-says. With 262,144 entries that takes twice as long as reading the file as it stands, or longer.
+says. With 262,144 entries that takes a second longer than reading the file as it stands, or two.
 
 Whether the class leaves a file as it is, is asked of a miniature: the same file, of whose vocabulary only what may be a
 special token is left, and no merges. If the class makes of it exactly what the file says, all but the vocabulary is
