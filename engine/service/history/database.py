@@ -19,6 +19,7 @@ from engine import paths
 from engine.corpus import Change, Story, text_id
 from engine.errors import AmygdalaError
 from engine.service.history import schema
+from engine.service.history.rescue import rescue
 from engine.wire.revisions import Comparison, Metrics, Revision
 
 log = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ class History:
 
         Where that fails, log it once and go on; the next revision that can be kept has all changes until then.
         """
-        encoded = {concept: _encode(numbers) for concept, numbers in metrics.items()}
+        encoded = {concept: schema.encode_metrics(numbers) for concept, numbers in metrics.items()}
         try:
             try:
                 self._write(revision, fingerprint, stories, encoded)
@@ -113,7 +114,7 @@ class History:
                 after=after,
                 changes=[_change(path, *pair) for path, pair in stories.items()],
                 metrics={
-                    concept: (_decode(old) if old else None, _decode(new) if new else None)
+                    concept: (schema.decode_metrics(old) if old else None, schema.decode_metrics(new) if new else None)
                     for concept, (old, new) in metrics.items()
                 },
             )
@@ -165,7 +166,7 @@ class History:
                     raise
                 self._set_aside(error)
                 paths.make_file(self._file)
-                return self._begin(str(self._file))
+                return self._rescue(self._begin(str(self._file)))
         except (OSError, sqlite3.Error) as error:
             log.warning(
                 "revisions of %s are kept only for as long as the engine runs: %s: %s", self._corpus, self._file, error
@@ -204,7 +205,16 @@ class History:
     def _begin_anew(self, error: Exception) -> None:
         self._connection.close()
         self._set_aside(error)
-        self._connection = self._open_to_write()
+        self._connection = self._rescue(self._open_to_write())
+
+    def _rescue(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+        """Copy into a history that was begun anew what can still be read of the damaged one."""
+        try:
+            log.warning("the history of %s: %s", self._corpus, rescue(self._aside, connection))
+            self._remember(connection)
+        except (OSError, sqlite3.Error, msgspec.DecodeError) as error:
+            log.warning("the history of %s: nothing could be saved from %s: %s", self._corpus, self._aside, error)
+        return connection
 
     @property
     def _aside(self) -> Path:
@@ -290,14 +300,3 @@ def _change(path: str, before: str | None, after: str | None) -> Change:
     if before is None:
         return Change(path=path, kind="added")
     return Change(path=path, kind="removed" if after is None else "edited")
-
-
-def _encode(metrics: Metrics) -> str:
-    return msgspec.json.encode(msgspec.structs.astuple(metrics)).decode()
-
-
-def _decode(values: str) -> Metrics:
-    fields = msgspec.json.decode(values, type=list[object])
-    if len(fields) != len(Metrics.__struct_fields__):
-        raise msgspec.DecodeError(f"{len(fields)} numbers of a concept instead of {len(Metrics.__struct_fields__)}")
-    return msgspec.convert(dict(zip(Metrics.__struct_fields__, fields, strict=True)), Metrics)

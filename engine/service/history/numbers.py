@@ -45,17 +45,17 @@ class Numbers:
         """Whether the next number can be had without the disk."""
         return self._last < self._allowed
 
-    def first(self, recorded: int, *, is_same: bool, is_new: bool) -> int:
+    def first(self, recorded: int, *, is_same: bool, is_sequel: bool) -> int:
         """The number of an engine's first revision.
 
         Args:
             recorded: the newest number in the history; 0 if there is none.
             is_same: that number is of the present content. It is given again, if no later one may have been told.
-            is_new: there is no history, and none was set aside. Only then does a missing mark say that none was told.
+            is_sequel: an earlier history was damaged, so that this one may lack any of its numbers.
         """
         highest = self._read()
-        if highest == 0 and not is_new:  # somebody removed the mark, or an earlier version wrote none
-            highest = recorded + FAR if recorded else None
+        if highest == 0 and (recorded or is_sequel):  # somebody removed the mark, or an earlier version wrote none
+            highest = None if is_sequel else recorded + FAR
         if highest is None:
             highest = _clock()
         elif is_same and highest <= recorded:

@@ -46,8 +46,7 @@ class Recorder:
         def number(history: History) -> int:
             self._last, fingerprint = history.last or (0, "")
             is_same = bool(self._last) and fingerprint == _fingerprint(stories, settings, results)
-            is_new = not self._last and not history.is_sequel
-            return self._numbers.first(self._last, is_same=is_same, is_new=is_new)
+            return self._numbers.first(self._last, is_same=is_same, is_sequel=history.is_sequel)
 
         return await self.ask(number)
 

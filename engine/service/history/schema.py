@@ -8,6 +8,8 @@ from typing import TypeVar
 
 import msgspec
 
+from engine.wire.revisions import Metrics
+
 T = TypeVar("T")
 TIMEOUT_S = 2.0
 """Seconds to wait for another process that is writing."""
@@ -116,3 +118,20 @@ def differences(before: State, after: State) -> dict[str, str | None]:
 def pairs(before: State, after: State) -> dict[str, tuple[str | None, str | None]]:
     """Names whose values differ, sorted, with the old and the new."""
     return {name: (before.get(name), after.get(name)) for name in sorted(differences(before, after))}
+
+
+def encode_metrics(metrics: Metrics) -> str:
+    """A concept's numbers as a JSON array."""
+    return msgspec.json.encode(msgspec.structs.astuple(metrics)).decode()
+
+
+def decode_metrics(values: str) -> Metrics:
+    """A concept's numbers from a JSON array.
+
+    Raises:
+        msgspec.DecodeError: it holds something else, so that the database is damaged.
+    """
+    fields = msgspec.json.decode(values, type=list[object])
+    if len(fields) != len(Metrics.__struct_fields__):
+        raise msgspec.DecodeError(f"{len(fields)} numbers of a concept instead of {len(Metrics.__struct_fields__)}")
+    return msgspec.convert(dict(zip(Metrics.__struct_fields__, fields, strict=True)), Metrics)

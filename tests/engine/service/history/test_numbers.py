@@ -22,7 +22,7 @@ def mark(tmp_path: Path) -> Path:
 
 def begun(mark: Path, recorded: int = 0, *, is_same: bool = False) -> tuple[Numbers, int]:
     begun_numbers = Numbers(mark)
-    return begun_numbers, begun_numbers.first(recorded, is_same=is_same, is_new=not recorded)
+    return begun_numbers, begun_numbers.first(recorded, is_same=is_same, is_sequel=False)
 
 
 def test_first_number_is_1_and_a_clean_end_leaves_no_gap(mark: Path) -> None:
@@ -52,6 +52,14 @@ def test_no_number_is_told_again_after_a_crash(mark: Path) -> None:
     told = one.next()
     assert begun(mark, 1, is_same=True)[1] > told  # 2 was told and not recorded: 1 is not the newest
     assert begun(mark, 2)[1] > told
+
+
+def test_numbers_go_on_after_a_damaged_history_whose_newest_revisions_are_lost(mark: Path) -> None:
+    one, _ = begun(mark)
+    told = [one.next() for _ in range(40)][-1]
+    assert Numbers(mark).first(7, is_same=True, is_sequel=True) > told
+    mark.unlink()
+    assert Numbers(mark).first(7, is_same=True, is_sequel=True) > 1e12, "the clock: what is left tells nothing"
 
 
 def test_same_content_is_not_numbered_anew_by_a_crash_before_anything_changed(mark: Path) -> None:
@@ -136,7 +144,7 @@ from pathlib import Path
 from engine.service.history.numbers import Numbers
 
 numbers = Numbers(Path(sys.argv[1]))
-print(numbers.first(0, is_same=False, is_new=True), flush=True)
+print(numbers.first(0, is_same=False, is_sequel=False), flush=True)
 while True:
     print(numbers.next(), flush=True)
 """
