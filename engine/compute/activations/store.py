@@ -110,7 +110,7 @@ class Store:
         self._index = Index(root / "index.sqlite", self._rows)
         self.digest = Digests(self._index)
         """Digests of large files, kept beside the entries."""
-        self._last_refusal = ""
+        self._said_refusals: set[str] = set()
 
     def get(self, keys: Iterable[str]) -> dict[str, Entry]:
         """The stored entries among `keys`; a damaged one is dropped, as if it had never been there."""
@@ -159,9 +159,11 @@ class Store:
                 rows.append(Row(key, kind, size, time.time()))
         except OSError as error:
             refusal = str(error.strerror)
-        if refusal and refusal != self._last_refusal:  # said once, not at every batch
+        if (
+            refusal and refusal not in self._said_refusals
+        ):  # once: a disk that is nearly full takes some, refuses others
             log.warning("activations are not being cached: %s: %s", self.root, refusal)
-        self._last_refusal = refusal
+            self._said_refusals.add(refusal)
         if rows:
             for key in self._index.put(rows, self._max_bytes):
                 _remove(self._file(key))

@@ -166,6 +166,20 @@ def test_full_disk_is_no_failure(
     assert store.get(KEYS).keys() == {KEYS[0], KEYS[1]}
 
 
+def test_disk_that_takes_some_and_refuses_others_is_said_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for key in KEYS[:3]:
+        store.put({key: entry()})
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "replace", failing(errno.ENOSPC))
+            store.put({KEYS[9]: entry()})
+    assert store.get(KEYS).keys() == set(KEYS[:3])
+    assert [record.message for record in caplog.records] == [
+        f"activations are not being cached: {store.root}: No space left on device"
+    ]
+
+
 class Full:
     """A file on a full disk."""
 

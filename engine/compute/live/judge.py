@@ -1,0 +1,186 @@
+"""Which stories are off, kept from change to change: an edited story is judged at once, the others when it settles."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+
+from engine.compute.live.rows import Rows
+from engine.compute.statistics.evidence.judgement import Judgement
+from engine.compute.statistics.evidence.judging import State, judge_in_steps
+from engine.compute.statistics.evidence.rejudging import Edited, added, group_of, removed, replaced
+from engine.compute.statistics.evidence.stories import UNPAIRED, Stories
+from engine.results import Evidence
+from engine.wire.jobs import Placement
+
+A_FEW = 16
+"""Stories judged at once: each takes some milliseconds, and where more changed the whole is due anyway."""
+SHOWN_SHARES = 3
+
+Slot = tuple[str | None, str | None]
+"""A concept and a scenario: the place of one file. An edit puts another text there."""
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What is said of the stories of one state."""
+
+    of: Mapping[Placement, Evidence]
+    new: Sequence[Evidence] = ()
+    """Of the stories that the last change touched."""
+    are_settled: bool = True
+
+    @property
+    def all(self) -> list[Evidence]:
+        """Of every story, by concept, scenario and text."""
+        return list(self.of.values())
+
+
+NOTHING = Verdicts({})
+
+
+class StoryJudge:
+    """Judges the stories of one corpus by the mean of all their tokens, whatever pooling its vectors are of."""
+
+    def __init__(self) -> None:
+        self._judged: _Judged | None = None
+        self._renewed: set[str] = set()
+        """Texts that were read afresh since all stories were judged."""
+
+    def at_once(
+        self, last: Verdicts, stories: Collection[Placement], means: Rows, renewed: Collection[str] = ()
+    ) -> Verdicts:
+        """What a change makes of the stories that it touches and of their scenarios; the others stay as they were.
+
+        Leaves no trace here, so that a draft can be judged as well.
+
+        Args:
+            last: what was said before the change.
+            stories: all stories after it, baselines left out.
+            means: of all texts of `stories`.
+            renewed: texts that the change read afresh.
+        """
+        now = set(stories)
+        new = {} if self._judged is None else dict(self._judged.after(now, means, self._renewed | set(renewed)))
+        of = {story: evidence for story, evidence in last.of.items() if story in now}
+        return Verdicts({**of, **new}, list(new.values()), are_settled=False)
+
+    def note(self, renewed: Collection[str]) -> None:
+        """Texts were read afresh: their stories count as changed until all are judged."""
+        self._renewed |= set(renewed)
+
+    def settle(self, stories: Collection[Placement], means: Rows) -> Generator[None, None, Verdicts]:
+        """Judge every story, in steps: with the settings that stand, or with new ones where too many stories changed.
+
+        Args:
+            stories: all of them, baselines left out.
+            means: of all their texts.
+        """
+        if not stories:
+            self._judged, self._renewed = None, set()
+            return NOTHING
+        judged = yield from _judge(sorted(set(stories), key=_order), means, self._judged, self._renewed)
+        self._judged, self._renewed = judged, set()
+        return Verdicts(dict(judged.told(judged.stories, judged.state.judgement)))
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """All stories judged together."""
+
+    stories: tuple[Placement, ...]
+    """In the order of the state's."""
+    concepts: tuple[str, ...]
+    """By number."""
+    scenarios: Mapping[str | None, int]
+    state: State
+
+    @cached_property
+    def index(self) -> dict[Placement, int]:
+        """Each story's place."""
+        return {story: i for i, story in enumerate(self.stories)}
+
+    def after(
+        self, now: Collection[Placement], means: Rows, renewed: Collection[str]
+    ) -> Iterator[tuple[Placement, Evidence]]:
+        """What is said of the stories of every scenario in which `now` differs from these stories."""
+        gone = {_slot(story): story for story in self.stories if story not in now or story.text_id in renewed}
+        came = {_slot(story): story for story in now if story not in self.index or story.text_id in renewed}
+        if len(gone.keys() | came.keys()) > A_FEW:
+            return
+        for slot in gone.keys() | came.keys():
+            edited = self._edited(gone.get(slot), came.get(slot), means)
+            if edited is not None:
+                stories = [self.stories[i] for i in edited.kept.tolist()] + ([came[slot]] if slot in came else [])
+                yield from ((story, told) for story, told in self.told(stories, edited.judgement) if story in now)
+
+    def _edited(self, old: Placement | None, new: Placement | None, means: Rows) -> Edited | None:
+        """One story in place of another; None where nothing can be told of it, or nothing is left of its scenario."""
+        if new is None:
+            assert old is not None
+            story = self.index[old]
+            return removed(self.state, story) if len(group_of(self.state, story)) > 1 else None
+        if new.concept not in self.concepts:
+            return None
+        row = means.take([new.text_id])[:, 0]
+        if old is not None:
+            return replaced(self.state, self.index[old], row)
+        return added(self.state, row, self.concepts.index(new.concept), self.scenarios.get(new.scenario, UNPAIRED))
+
+    def told(self, stories: Sequence[Placement], judgement: Judgement) -> Iterator[tuple[Placement, Evidence]]:
+        """A judgement of these stories, in words and names."""
+        own = torch.tensor([self.concepts.index(story.concept or "") for story in stories], dtype=torch.long)
+        shares = judgement.shares.cpu().clone()
+        shares[torch.arange(len(own)), own] = -1.0
+        top = shares.topk(min(SHOWN_SHARES, len(self.concepts) - 1), dim=1)
+        columns = (
+            stories, judgement.strange.tolist(), judgement.misfiled.tolist(), judgement.strengths,
+            judgement.reads_as.tolist(), top.indices.tolist(), top.values.tolist(),
+        )  # fmt: skip
+        for story, strange, misfiled, strength, reads_as, others, values in zip(*columns, strict=True):
+            yield (
+                story,
+                Evidence(
+                    text_id=story.text_id,
+                    concept=story.concept or "",
+                    scenario=story.scenario,
+                    strange=strange,
+                    misfiled=misfiled,
+                    strength=strength,
+                    reads_as=None if reads_as < 0 else self.concepts[reads_as],
+                    shares=[(self.concepts[c], share) for c, share in zip(others, values, strict=True)],
+                ),
+            )
+
+
+def _judge(
+    ordered: Sequence[Placement], means: Rows, last: _Judged | None, renewed: Collection[str]
+) -> Generator[None, None, _Judged]:
+    concepts = tuple(sorted({story.concept or "" for story in ordered}))
+    number = {name: c for c, name in enumerate(concepts)}
+    names = sorted({story.scenario for story in ordered if story.scenario is not None})
+    scenarios: dict[str | None, int] = {name: i for i, name in enumerate(names)}
+    rows = means.take([story.text_id for story in ordered])
+    stories = Stories(
+        rows=rows,
+        concepts=torch.tensor([number[story.concept or ""] for story in ordered], device=rows.device),
+        scenarios=torch.tensor([scenarios.get(story.scenario, UNPAIRED) for story in ordered], device=rows.device),
+        n_concepts=len(concepts),
+    )
+    tuning = None
+    if last is not None and last.state.reading is not None:
+        origins = [-1 if story.text_id in renewed else last.index.get(story, -1) for story in ordered]
+        tuning = last.state.reading.tuning.carried(torch.tensor(origins, device=rows.device))
+    state = yield from judge_in_steps(stories, None if tuning is None or tuning.is_outdated else tuning)
+    return _Judged(tuple(ordered), concepts, scenarios, state)
+
+
+def _slot(story: Placement) -> Slot:
+    return story.concept, story.scenario
+
+
+def _order(story: Placement) -> tuple[str, str, str]:
+    return story.concept or "", story.scenario or "", story.text_id
