@@ -19,7 +19,6 @@ from engine import paths
 from engine.compute.model.anatomy import Anatomy
 from engine.compute.model.folder import Remembered
 from engine.compute.model.parts import Parts
-from engine.errors import AmygdalaError
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Width = Annotated[int, msgspec.Meta(ge=0)]
@@ -38,21 +37,13 @@ class Sketch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Whether padding must be masked."""
     max_positions: Count
     """The longest sequence the model takes, in tokens."""
-    heads: dict[int, tuple[Width, Width]]
-    """By block, the width of the input of its attention's output projection, and that of one head in it."""
-    refusal: str = ""
-    """Why some blocks have no `heads`: a part that is named by hand is not in every block."""
+    heads: list[tuple[Width, Width]]
+    """By block, the width of the input of its attention's output projection, and that of one head in it; 0 without
+    one."""
 
     @classmethod
     def of(cls, anatomy: Anatomy, *, kind: str, needs_mask: bool, max_positions: int) -> Sketch:
         """The sketch of a model, with its weights or without them."""
-        heads: dict[int, tuple[int, int]] = {}
-        refusal = ""
-        for block in range(anatomy.depth):
-            try:
-                heads[block] = anatomy.head_width(block), anatomy.head_dim(block)
-            except AmygdalaError as error:
-                refusal = str(error)
         return cls(
             n_blocks=anatomy.n_blocks,
             depth=anatomy.depth,
@@ -61,26 +52,16 @@ class Sketch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             kind=kind,
             needs_mask=needs_mask,
             max_positions=max_positions,
-            heads=heads,
-            refusal=refusal,
+            heads=[(anatomy.head_width(block), anatomy.head_dim(block)) for block in range(anatomy.depth)],
         )
 
     def head_width(self, block: int) -> int:
-        """How wide the input of a block's attention output projection is, all heads together; 0 without one.
-
-        Raises:
-            AmygdalaError: the block has no such part as is named by hand.
-        """
-        return self._heads(block)[0]
+        """How wide the input of a block's attention output projection is, all heads together; 0 without one."""
+        return self.heads[block][0]
 
     def head_dim(self, block: int) -> int:
-        """How wide one head is in that input; 0 without one. Errors as of `head_width`."""
-        return self._heads(block)[1]
-
-    def _heads(self, block: int) -> tuple[int, int]:
-        if block not in self.heads:
-            raise AmygdalaError(self.refusal)
-        return self.heads[block]
+        """How wide one head is in that input; 0 without one."""
+        return self.heads[block][1]
 
 
 class Sketches:

@@ -73,6 +73,6 @@ ALL = (
 def test_a_part_named_wrongly_is_refused_before_weights_are_read(setting: str, path: str, reason: str) -> None:
     settings = Settings(model=str(GOLDEN / "models" / "llama"), device="cpu", **{setting: path})  # type: ignore[arg-type]
     with pytest.raises(AmygdalaError) as refusal:
-        Checkpoint(settings)
+        Checkpoint(settings).outline()
     assert str(refusal.value).startswith(f"amygdala.toml: {setting} = {path!r}: ")
     assert reason in str(refusal.value)
