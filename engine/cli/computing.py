@@ -52,7 +52,7 @@ def alone(corpus: Corpus, chosen: Settings, *, with_neurons: bool) -> Computed:
     Raises:
         AmygdalaError: the model cannot be used, or there is nothing to compute.
     """
-    placements = [Placement(story.text_id, story.concept) for story in corpus.stories]
+    placements = [Placement(story.text_id, story.concept, story.scenario) for story in corpus.stories]
     texts = {story.text_id: story.text for story in corpus.stories}
     store = Store(paths.cache_dir())
     started = time.perf_counter()

@@ -38,6 +38,8 @@ class Placement(msgspec.Struct, frozen=True, array_like=True, gc=False):
     text_id: str
     concept: str | None
     """None for a baseline."""
+    scenario: str | None = None
+    """None for an unpaired story."""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):

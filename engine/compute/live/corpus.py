@@ -285,9 +285,8 @@ class LiveCorpus:
         )
 
     def _begin_anew(self) -> None:
-        model = self.extractor.model
-        self._state = State(model, self._settings, self.layers)
-        self._gathering = Gathering(self._source, model.name)
+        self._state = State(self.extractor, self._settings)
+        self._gathering = Gathering(self._source, self.extractor.model.name)
         self._placements, self._filing, self._left_out = (), Filing(), {}
         keepers = Keepers(
             DirectionKeeper(self._settings),

@@ -110,22 +110,21 @@ def _as_if(
     """The evaluation with one text in place of another; directions from subspaces stay as they are."""
     state = standing.state
     placements = list(standing.placements)
-    if instead_of is not None and Placement(instead_of, concept) in placements:
-        placements.remove(Placement(instead_of, concept))
-    placements.append(Placement(text_id, concept))
+    replaced = next((place for place in placements if (place.text_id, place.concept) == (instead_of, concept)), None)
+    if replaced is not None:
+        placements.remove(replaced)
+    placements.append(Placement(text_id, concept, None if replaced is None else replaced.scenario))
     is_new = text_id not in state.rows
-    if is_new:
-        state.rows.set(text_id, activation.x)
-        state.heads.set(text_id, activation.heads)
     try:
+        if is_new:
+            state.set_rows(text_id, activation)
         view = state.viewed(standing.filing.changed(placements).cells)
         affected = [name for name, group in view.groups.items() if group is not state.view.groups.get(name)]
         change = Change({*affected, concept}, renewed={text_id})
         return standing.evaluator.of_draft().evaluate(view, change, standing.evaluation)
     finally:
         if is_new:
-            state.rows.keep_only(state.view.text_ids)
-            state.heads.keep_only(state.view.text_ids)
+            state.keep_rows(state.view.text_ids)
 
 
 def _quality(evaluation: Evaluation, concept: str) -> ConceptQuality | None:

@@ -24,13 +24,14 @@ class Filing:
     def changed(self, placements: Iterable[Placement]) -> Filing:
         """The filing of these stories. Cells that no text enters or leaves stay the same objects."""
         now = frozenset(placements)
-        moved_ids = {placement.text_id for placement in now ^ self.placements}
-        cell_of, concepts_of = dict(self.cell_of), {text_id: set[str]() for text_id in moved_ids}
-        for text_id in moved_ids:
+        differing_ids = {placement.text_id for placement in now ^ self.placements}
+        cell_of, concepts_of = dict(self.cell_of), {text_id: set[str]() for text_id in differing_ids}
+        for text_id in differing_ids:
             cell_of.pop(text_id, None)
-        for text_id, concept in ((p.text_id, p.concept) for p in now if p.text_id in moved_ids):
+        for text_id, concept in ((p.text_id, p.concept) for p in now if p.text_id in differing_ids):
             concepts_of[text_id] |= {concept} if concept is not None else set()
             cell_of[text_id] = tuple(sorted(concepts_of[text_id]))
+        moved_ids = {text_id for text_id in differing_ids if cell_of.get(text_id) != self.cell_of.get(text_id)}
         came, went = _by_cell(moved_ids, cell_of), _by_cell(moved_ids, self.cell_of)
         cells = dict(self.cells)
         for cell in came.keys() | went.keys():

@@ -12,8 +12,7 @@ from torch import Tensor
 from engine.compute.live.filing import Cells
 from engine.compute.live.rows import HeadRows, PowerSums, Rows
 from engine.compute.live.spaces import Cell, Spaces
-from engine.compute.model.forward import Activation
-from engine.compute.model.loaded import Model
+from engine.compute.model.forward import Activation, Extractor
 from engine.compute.statistics.directions import row_sum
 from engine.compute.statistics.quality import Centred
 from engine.settings import Settings
@@ -80,9 +79,12 @@ class State:
     After a failure in the middle of a change a new state is begun: the store still has the activations.
     """
 
-    def __init__(self, model: Model, settings: Settings, layers: Sequence[int]) -> None:
+    def __init__(self, extractor: Extractor, settings: Settings) -> None:
+        model, layers = extractor.model, extractor.layers
         anatomy = model.anatomy
         self.rows = Rows(len(layers), anatomy.hidden_size, model.device)
+        self.means = self.rows if extractor.pools_all_tokens else Rows(len(layers), anatomy.hidden_size, model.device)
+        """Of all tokens, whatever pooling the vectors are of."""
         self.heads = HeadRows(
             [anatomy.head_width(block) for block in layers], [anatomy.head_dim(block) for block in layers], model.device
         )
@@ -102,8 +104,7 @@ class State:
 
     def take(self, text_id: str, activation: Activation) -> None:
         """Take in one text's activation."""
-        self.rows.set(text_id, activation.x)
-        self.heads.set(text_id, activation.heads)
+        self.set_rows(text_id, activation)
         (self.truncated.add if activation.truncated else self.truncated.discard)(text_id)
         if self.spaces is not None and activation.tokens is not None:
             self.spaces.add(text_id, activation.tokens)
@@ -114,9 +115,20 @@ class State:
             self.spaces.finish()
         self.view = self.viewed(cells, fresh)
         used = set[str]().union(*cells.values())
-        self.rows.keep_only(used)
-        self.heads.keep_only(used)
+        self.keep_rows(used)
         self.truncated &= used
+
+    def set_rows(self, text_id: str, activation: Activation) -> None:
+        """Put one text's rows, replacing those that it had."""
+        self.rows.set(text_id, activation.x)
+        if self.means is not self.rows:
+            self.means.set(text_id, activation.mean)
+        self.heads.set(text_id, activation.heads)
+
+    def keep_rows(self, text_ids: Collection[str]) -> None:
+        """Forget the rows of every other text."""
+        for rows in (self.rows, self.means, self.heads):
+            rows.keep_only(text_ids)
 
     def viewed(self, cells: Cells, fresh: Collection[str] = ()) -> View:
         """The view of these texts, all of which have rows; it shares the parts of the last view that did not change."""

@@ -87,8 +87,9 @@ def sweep(
 def _sample(placements: Sequence[Placement]) -> dict[str, set[str]]:
     """Concepts by text id, of about `SWEEP_TEXTS` texts, two or more of each concept; random, since ids are hashes."""
     by_concept: dict[str | None, list[str]] = {}
-    for placement in sorted(set(placements), key=lambda placement: placement.text_id):
-        by_concept.setdefault(placement.concept, []).append(placement.text_id)
+    text_concept_pairs = {(placement.text_id, placement.concept) for placement in placements}  # whatever the scenario
+    for text_id, concept in sorted(text_concept_pairs, key=lambda pair: pair[0]):
+        by_concept.setdefault(concept, []).append(text_id)
     n_each = max(2, SWEEP_TEXTS // max(1, len(by_concept)))
     sampled_ids = {text_id for text_ids in by_concept.values() for text_id in text_ids[:n_each]}
     concepts_of: dict[str, set[str]] = {text_id: set() for text_id in sampled_ids}

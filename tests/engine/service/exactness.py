@@ -47,7 +47,7 @@ def failure(snapshot: Snapshot) -> str:
 
 def from_nothing(model: LoadedModel, corpus: Corpus) -> tuple[LiveCorpus, Results]:
     """All of a corpus, with nothing stored."""
-    placements = [Placement(story.text_id, story.concept) for story in corpus.stories]
+    placements = [Placement(story.text_id, story.concept, story.scenario) for story in corpus.stories]
     texts = {story.text_id: story.text for story in corpus.stories}
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))

@@ -109,7 +109,7 @@ async def test_numbers_are_those_of_a_corpus_without_it(
     stories = scan(Layout.of(talk.corpus)).stories
     live = LiveCorpus(unknowing_llama, chosen, Store(tmp_path / "apart"))
     expected = live.apply(
-        [Placement(story.text_id, story.concept) for story in stories],
+        [Placement(story.text_id, story.concept, story.scenario) for story in stories],
         {story.text_id: story.text for story in stories},
     )
     assert len(exported.results.left_out) == 1

@@ -243,7 +243,7 @@ def golden_corpus(
     settings = Settings(model=str(GOLDEN / "models" / "llama"), device="cpu", target_layers="1,2,4", **overrides)
     stories = scan(Layout.of(GOLDEN / "corpus")).stories
     live = LiveCorpus(model, settings, Store(folder))
-    return live, [Placement(s.text_id, s.concept) for s in stories], {s.text_id: s.text for s in stories}
+    return live, [Placement(s.text_id, s.concept, s.scenario) for s in stories], {s.text_id: s.text for s in stories}
 
 
 DRAFT = "The kettle sang, and so did she. Nobody else was up yet. It did not matter."
