@@ -14,10 +14,12 @@ import torch
 from torch import Tensor
 
 from engine.compute.statistics.directions import normalise
+from engine.compute.statistics.eigen import threads_for
 from engine.compute.statistics.evidence.aurocs import weighted_auroc
 from engine.compute.statistics.evidence.discriminant import INVERSE_RIDGE, NOTHING_LEFT, Leaving, Metric
 from engine.compute.statistics.evidence.judging import Layer, State
 from engine.compute.statistics.evidence.readouts import SHRINKAGE, left_out_readouts, story_rows
+from engine.compute.statistics.evidence.spaces import WIDE_FROM
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +35,7 @@ class Influence:
     """The cosine of the concept's direction without the story with that of all: low where one story decides."""
 
 
+@threads_for(WIDE_FROM)
 def influence(state: State, concept: int) -> Influence | None:
     """Of each story of a concept; None where nothing can be told, or the concept has fewer than two stories."""
     own = (state.stories.concepts == concept).nonzero()[:, 0]

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from engine.compute.statistics.directions import MIN_NORM
+from engine.compute.statistics.eigen import threads_for
 from engine.compute.statistics.evidence.aurocs import Auroc, auroc_with_interval
 from engine.compute.statistics.evidence.judging import State
 from engine.compute.statistics.evidence.readouts import SHRINKAGE
+from engine.compute.statistics.evidence.spaces import WIDE_FROM
 
 RIDGE = 1e-9
 
@@ -88,6 +90,7 @@ class OwnPart:
     """
 
 
+@threads_for(WIDE_FROM)
 def own_part(state: State, concept: int, others: Sequence[int]) -> OwnPart | None:
     """Look for what a redundant concept lacks: its mean less the best mix of a few others' means, in the metric.
 

@@ -13,9 +13,11 @@ import torch
 from torch import Tensor
 
 from engine.compute.statistics.directions import normalise
+from engine.compute.statistics.eigen import threads_for
 from engine.compute.statistics.evidence.aurocs import Auroc, auroc_with_interval
 from engine.compute.statistics.evidence.discriminant import Metric
 from engine.compute.statistics.evidence.judging import Layer, State
+from engine.compute.statistics.evidence.spaces import WIDE_FROM
 
 SHRINKAGE = 1.0
 SPLITS = 32
@@ -36,6 +38,7 @@ class ConceptReadout:
     """The mean cosine of its direction made from one half of its stories with that from the other; None below two."""
 
 
+@threads_for(WIDE_FROM)
 def concept_readouts(state: State) -> list[ConceptReadout]:
     """Of every concept; stories count as much as they fit, by `1 - misfit`."""
     reading, stories = state.reading, state.stories

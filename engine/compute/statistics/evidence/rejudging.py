@@ -35,22 +35,19 @@ class Edited:
 
 def replaced(state: State, story: int, rows: Tensor) -> Edited:
     """A story is edited: its activations are now `rows` `[L, H]`."""
-    with threads_for(WIDE_FROM):
-        return _edited(state, group_of(state, story), story, (rows, int(state.stories.concepts[story])))
+    return _edited(state, group_of(state, story), story, (rows, int(state.stories.concepts[story])))
 
 
 def removed(state: State, story: int) -> Edited:
     """A story is taken away; what is left of its scenario is judged."""
-    with threads_for(WIDE_FROM):
-        return _edited(state, group_of(state, story), story, None)
+    return _edited(state, group_of(state, story), story, None)
 
 
 def added(state: State, rows: Tensor, concept: int, scenario: int = UNPAIRED) -> Edited:
     """A story comes in, its activations being `rows` `[L, H]`; the concept is one of the state's."""
     scenarios = state.stories.scenarios
     group = ((scenarios == scenario) & (scenarios != UNPAIRED)).nonzero()[:, 0]
-    with threads_for(WIDE_FROM):
-        return _edited(state, group, None, (rows, concept))
+    return _edited(state, group, None, (rows, concept))
 
 
 def group_of(state: State, story: int) -> Tensor:
@@ -75,6 +72,7 @@ def scores_without(reading: Reading, group: Tensor, placed: Sequence[Tensor], ow
     return reading.tuning.temperature * torch.stack(of_layers).sum(0)
 
 
+@threads_for(WIDE_FROM)
 def _edited(state: State, group: Tensor, gone: int | None, come: tuple[Tensor, int] | None) -> Edited:
     """A group `[b]` from which one story goes and to which one comes, as activations `[L, H]` and a concept."""
     stories = state.stories

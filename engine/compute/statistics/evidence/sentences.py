@@ -31,6 +31,7 @@ class SentenceEffects:
     """The probability that something is off then: `[J]`."""
 
 
+@threads_for(WIDE_FROM)
 def sentence_effects(
     state: State, story: int, sentence_means: Tensor, sentence_tokens: Tensor, n_tokens: int
 ) -> SentenceEffects | None:
@@ -48,23 +49,22 @@ def sentence_effects(
     reading, stories = state.reading, state.stories
     if reading is None or int(state.judgement.reads_as[story]) < 0:
         return None
-    with threads_for(WIDE_FROM):
-        share = sentence_tokens.double() / n_tokens
-        left = torch.where(share < 1, 1 - share, torch.nan)[:, None]
-        whole = stories.rows[:, story, None].double()
-        rows = ((whole - share[:, None] * sentence_means.double()) / left).to(stories.rows)
-        group = group_of(state, story)
-        own = stories.concepts[story].expand(len(share))
-        placed = [_placed_instead(at, of_layer, group, story) for at, of_layer in zip(state.placed, rows, strict=True)]
-        scores = scores_without(reading, group, placed, own)
-        strange = _strangeness(state, story, rows, own)
-        able = torch.ones_like(own, dtype=torch.bool)
-        verdicts = judgement(scores, own, strange, reading.noise, able, stories.counts)
-        missing = left[:, 0].isnan()
-        return SentenceEffects(
-            margin_change=(margins(scores, own) - state.judgement.margin[story]).masked_fill(missing, torch.nan),
-            misfit=verdicts.misfit.masked_fill(missing, torch.nan),
-        )
+    share = sentence_tokens.double() / n_tokens
+    left = torch.where(share < 1, 1 - share, torch.nan)[:, None]
+    whole = stories.rows[:, story, None].double()
+    rows = ((whole - share[:, None] * sentence_means.double()) / left).to(stories.rows)
+    group = group_of(state, story)
+    own = stories.concepts[story].expand(len(share))
+    placed = [_placed_instead(at, of_layer, group, story) for at, of_layer in zip(state.placed, rows, strict=True)]
+    scores = scores_without(reading, group, placed, own)
+    strange = _strangeness(state, story, rows, own)
+    able = torch.ones_like(own, dtype=torch.bool)
+    verdicts = judgement(scores, own, strange, reading.noise, able, stories.counts)
+    missing = left[:, 0].isnan()
+    return SentenceEffects(
+        margin_change=(margins(scores, own) - state.judgement.margin[story]).masked_fill(missing, torch.nan),
+        misfit=verdicts.misfit.masked_fill(missing, torch.nan),
+    )
 
 
 def _placed_instead(at: Placed, rows: Tensor, group: Tensor, story: int) -> Tensor:

@@ -14,9 +14,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from engine.compute.statistics.eigen import threads_for
 from engine.compute.statistics.evidence.discriminant import NOTHING_LEFT
 from engine.compute.statistics.evidence.judging import Layer
 from engine.compute.statistics.evidence.readouts import SHRINKAGE, story_rows
+from engine.compute.statistics.evidence.spaces import WIDE_FROM
 
 SURE_AT = 0.01
 """The p-value up to which two groups are told of."""
@@ -47,6 +49,7 @@ class TwoGroups:
         return self.p_value <= SURE_AT
 
 
+@threads_for(WIDE_FROM)
 def concept_projections(layer: Layer) -> list[Tensor]:
     """Each concept's stories on the axes along which the other concepts differ: `[n_c, q_c]` each."""
     made = layer.discriminant
@@ -67,6 +70,7 @@ def concept_projections(layer: Layer) -> list[Tensor]:
     return projections
 
 
+@threads_for(WIDE_FROM)
 def two_groups(layer: Layer, projections: list[Tensor], concept: int) -> TwoGroups | None:
     """Split a concept; None where one cannot tell, for want of stories or of concepts of as many stories.
 

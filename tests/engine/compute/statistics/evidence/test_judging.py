@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from engine.compute.statistics.evidence.influence import influence
 from engine.compute.statistics.evidence.judging import State, judge
+from engine.compute.statistics.evidence.readouts import concept_readouts
+from engine.compute.statistics.evidence.rejudging import replaced
 from engine.compute.statistics.evidence.stories import Stories
 from tests.engine.compute.statistics.evidence import made, oracle
 
@@ -54,6 +57,29 @@ def test_concepts_of_one_story_and_of_very_unequal_sizes_are_judged_as_the_oracl
     assert [state.judgement.strengths[i] for i in (57, 58, 59)] == ["too few to tell"] * 3
     assert state.judgement.reads_as[57:].tolist() == [-1, -1, -1]
     assert not state.judgement.misfiled[57:].any()
+
+
+def test_copies_and_constant_dimensions_are_judged_as_the_oracle_has_it() -> None:
+    stories = made.stories(n=50, hidden=10, n_concepts=4, seed=10, n_scenarios=12)
+    stories.rows[:, 10:20] = stories.rows[:, :10]
+    stories.rows[:, :, 4] = 3.5
+    same(judge(stories), oracle.judge(made.corpus(stories)))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_judgement_on_a_gpu_is_that_on_the_cpu() -> None:
+    stories = made.stories(n=120, hidden=20, n_concepts=4, seed=11, n_scenarios=30)
+    there = replace(
+        stories, rows=stories.rows.cuda(), concepts=stories.concepts.cuda(), scenarios=stories.scenarios.cuda()
+    )
+    state = judge(there)
+    np.testing.assert_allclose(state.judgement.shares.cpu(), judge(stories).judgement.shares, atol=1e-6)
+    edit = replaced(state, 3, there.rows[:, 3])
+    assert edit.judgement.misfit[-1].item() == pytest.approx(state.judgement.misfit[3].item(), abs=1e-6)
+    readouts = concept_readouts(state)
+    assert [readout.rival for readout in readouts] == [readout.rival for readout in concept_readouts(judge(stories))]
+    assert influence(state, 1) is not None
 
 
 def alike(stories: Stories) -> Stories:
