@@ -72,27 +72,35 @@ def concept_projections(layer: Layer) -> list[Tensor]:
 
 @threads_for(WIDE_FROM)
 def two_groups(layer: Layer, projections: list[Tensor], concept: int) -> TwoGroups | None:
-    """Split a concept; None where one cannot tell, for want of stories or of concepts of as many stories.
+    """Split a concept; None where one cannot tell, for want of stories or of concepts that have as many.
+
+    All are cut to the concept's number of stories, or to the number that enough others have.
 
     Args:
         projections: of `concept_projections`.
     """
-    n = len(projections[concept])
-    others = [rows for c, rows in enumerate(projections) if c != concept and len(rows) >= n]
-    if n < FEWEST_STORIES or len(others) < FEWEST_CONCEPTS - 1:
+    own, others = projections[concept], [rows for c, rows in enumerate(projections) if c != concept]
+    sizes = sorted((len(rows) for rows in others), reverse=True)
+    if len(others) < FEWEST_CONCEPTS - 1:
+        return None
+    size = min(len(own), sizes[FEWEST_CONCEPTS - 2])
+    if size < FEWEST_STORIES:
         return None
     generator = torch.Generator().manual_seed(concept)
-    cuts = [rows[torch.randperm(len(rows), generator=generator)[:n].to(rows.device)] for rows in others]
-    shares, sides = best_split(_stacked([projections[concept], *cuts]))
-    logs = shares.clamp_min(1e-12).log()
+    cuts = [
+        rows[torch.randperm(len(rows), generator=generator)[:size].to(rows.device)]
+        for rows in (own, *others)
+        if len(rows) >= size
+    ]
+    logs = best_split(_stacked(cuts))[0].clamp_min(1e-12).log()
     null = logs[1:]
     spread = float(null.std()) * math.sqrt(1 + 1 / len(null))
     t = float(logs[0] - null.mean()) / max(spread, 1e-12)
-    side = sides[0]
+    side = best_split(own[None])[1][0]
     return TwoGroups(
         p_value=student_t_above(t, len(null) - 1),
         stories=(layer.discriminant.concepts == concept).nonzero()[:, 0],
-        smaller=side if 2 * int(side.sum()) <= n else ~side,
+        smaller=side if 2 * int(side.sum()) <= len(own) else ~side,
     )
 
 

@@ -202,6 +202,26 @@ def test_stories_that_changed_are_counted_until_settings_are_outdated() -> None:
     assert torch.equal(moved.weights, tuning.weights.flip(0))
 
 
+def test_stories_that_have_all_become_alike_are_settled_in_finite_numbers() -> None:
+    stories = made.stories(n=40, hidden=12, n_concepts=4, seed=6, n_scenarios=8)
+    state = judge(stories)
+    assert state.reading is not None
+    tuning = state.reading.tuning.carried(torch.full((40,), -1))
+    settled = judge(replace(stories, rows=stories.rows[:, :1].expand_as(stories.rows)), tuning)
+    assert settled.judgement.shares.isfinite().all()
+    assert not settled.judgement.flagged.any()
+
+
+def test_an_edit_that_changes_nothing_changes_no_number() -> None:
+    stories = made.stories(n=60, hidden=12, n_concepts=4, seed=7, n_scenarios=14)
+    state = judge(stories)
+    for story in (in_scenario(stories), alone(stories)):
+        edit = replaced(state, story, stories.rows[:, story])
+        order = torch.cat([edit.kept, torch.tensor([story])])
+        np.testing.assert_allclose(edit.judgement.shares, state.judgement.shares[order], atol=1e-7)
+        np.testing.assert_allclose(edit.judgement.strange, state.judgement.strange[order], atol=1e-9)
+
+
 def test_where_nothing_can_be_told_an_edit_tells_only_how_strange_it_is() -> None:
     stories = replace(made.stories(n=20, hidden=6, n_concepts=1), concepts=torch.zeros(20, dtype=torch.int64))
     state = judge(stories)

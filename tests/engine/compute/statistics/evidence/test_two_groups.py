@@ -61,13 +61,28 @@ def test_few_stories_or_few_concepts_cannot_tell(n: int, n_concepts: int) -> Non
     assert asked(corpus(n, n_concepts, merged=True)) is None
 
 
-def test_concepts_of_fewer_stories_make_no_null() -> None:
-    stories = corpus(12, 13, merged=False)
-    kept = (stories.concepts < 11) | (torch.arange(len(stories)) % 2 == 0)
-    small = Stories(
-        rows=stories.rows[:, kept], concepts=stories.concepts[kept], scenarios=stories.scenarios[kept], n_concepts=13
+def with_fewer(stories: Stories, of: torch.Tensor) -> Stories:
+    """Every other story of some concepts taken away."""
+    kept = ~torch.isin(stories.concepts, of) | (torch.arange(len(stories)) % 2 == 0)
+    return Stories(
+        rows=stories.rows[:, kept],
+        concepts=stories.concepts[kept],
+        scenarios=stories.scenarios[kept],
+        n_concepts=stories.n_concepts,
     )
-    assert asked(small) is None
+
+
+def test_concepts_of_too_few_stories_make_no_null() -> None:
+    assert asked(with_fewer(corpus(12, 13, merged=False), torch.arange(11, 13))) is None
+
+
+def test_a_concept_larger_than_all_others_is_cut_to_their_size_and_split_whole() -> None:
+    groups = asked(with_fewer(corpus(40, 15, merged=True), torch.arange(1, 15)))
+    assert groups is not None
+    assert groups.is_sure
+    assert len(groups.smaller) == 40
+    halves = groups.smaller[:20].double().mean(), groups.smaller[20:].double().mean()
+    assert abs(float(halves[0] - halves[1])) > 0.8
 
 
 def test_projection_is_that_of_stories_whitened_by_the_other_concepts_alone() -> None:
