@@ -159,9 +159,7 @@ class Store:
                 rows.append(Row(key, kind, size, time.time()))
         except OSError as error:
             refusal = str(error.strerror)
-        if (
-            refusal and refusal not in self._said_refusals
-        ):  # once: a disk that is nearly full takes some, refuses others
+        if refusal and refusal not in self._said_refusals:  # once: a nearly full disk takes some
             log.warning("activations are not being cached: %s: %s", self.root, refusal)
             self._said_refusals.add(refusal)
         if rows:
