@@ -10,7 +10,7 @@ import msgspec
 
 from engine.cli.report import output
 from engine.corpus import Layout, scan
-from engine.export.verify import Provenance, Report
+from engine.export.verify import MAX_NAMED, Provenance, Report
 from engine.export.verify import verify as check
 from engine.plain import plain
 
@@ -46,7 +46,8 @@ def verify(arguments: argparse.Namespace) -> int:
         answer = Answer(folder=str(arguments.folder), sound=not report.problems, comparison=comparison, **facts)
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(answer)).decode() + "\n")
     else:
-        for line in [*_facts(report), *report.problems, *_temporaries(report), _verdict(arguments.folder, report)]:
+        asides = [*_temporaries(report), *_strangers(report)]
+        for line in [*_facts(report), *report.problems, *asides, _verdict(arguments.folder, report)]:
             output.print(plain(line))
         if comparison is not None:
             output.print(plain(_words(comparison, report.provenance)))
@@ -83,6 +84,12 @@ def _temporaries(report: Report) -> list[str]:
         f"{file}: not of the set: an export is writing it, or was killed; the next export removes it"
         for file in report.temporaries
     ]
+
+
+def _strangers(report: Report) -> list[str]:
+    shown, n_more = report.strangers[:MAX_NAMED], len(report.strangers) - MAX_NAMED
+    lines = [f"{file}: not of the set, and of no other: no export wrote it, and none removes it" for file in shown]
+    return lines + ([f"and {n_more} more such files"] if n_more > 0 else [])
 
 
 def _verdict(folder: Path, report: Report) -> str:

@@ -52,6 +52,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     hidden_size: int | None
     temporaries: list[str]
     """Files of no set, which an export left when it was killed, or is just writing."""
+    strangers: list[str]
+    """What else lies in the folder: no set has it, and no export touches it."""
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -92,6 +94,7 @@ def verify(folder: Path) -> Report:
         layers=manifest.layers if manifest else [],
         hidden_size=manifest.hidden_size if manifest else None,
         temporaries=[str(file) for file in temporaries(folder)],
+        strangers=[str(file) for file in _strangers(folder, header)],
     )
 
 
@@ -181,7 +184,7 @@ def _differences(quality: Mapping[str, Any], concepts: list[str]) -> Iterator[st
 def _files_of_other_runs(folder: Path, header: Mapping[str, str]) -> Iterator[str]:
     """Files that are not of the run that wrote the vectors."""
     has_provenance = _provenance(header) is not None
-    hashes = {key.removeprefix(HASH_PREFIX): value for key, value in header.items() if key.startswith(HASH_PREFIX)}
+    hashes = _hashes(header)
     for name, expected in sorted(hashes.items()):
         if not _belongs(name):
             yield f"{folder / VECTORS}: its header vouches for {name}, which is no file of a set"
@@ -195,6 +198,22 @@ def _files_of_other_runs(folder: Path, header: Mapping[str, str]) -> Iterator[st
     leftovers = [folder / name for name in possible_leftovers if name not in hashes and (folder / name).exists()]
     for file in leftovers + gguf.others(folder, [name for name in hashes if _belongs(name)]):
         yield f"{file} is of another run than {VECTORS}, whose header does not vouch for it"
+
+
+def _hashes(header: Mapping[str, str]) -> dict[str, str]:
+    """SHA-256 of the other files of a set, by name."""
+    return {key.removeprefix(HASH_PREFIX): value for key, value in header.items() if key.startswith(HASH_PREFIX)}
+
+
+def _strangers(folder: Path, header: Mapping[str, str] | None) -> list[Path]:
+    """Files and folders that are of no set, of this run or of another; a folder is one stranger whatever it holds."""
+    ours = {folder / name for name in (VECTORS, MANIFEST, RUN, QUALITY, *_hashes(header or {}))}
+    ours |= {*temporaries(folder), *gguf.others(folder, [])}
+    entries = list(folder.iterdir())
+    if (folder / gguf.FOLDER).is_dir():
+        entries.remove(folder / gguf.FOLDER)
+        entries += (folder / gguf.FOLDER).iterdir()
+    return sorted(file for file in entries if file not in ours)
 
 
 def _belongs(name: str) -> bool:

@@ -85,8 +85,19 @@ def test_answer_as_json_has_whole_hashes(verify: Verify, out: Path) -> None:
         "layers": [3, 1],
         "hidden_size": 4,
         "temporaries": [],
+        "strangers": [],
         "comparison": None,
     }
+
+
+def test_strangers_are_named_and_are_no_problem(verify: Verify, out: Path) -> None:
+    for i in range(5):
+        (out / f"notes{i}.txt").write_text("of somebody")
+    code, said, _ = verify(out)
+    assert code == 0
+    assert said.count("not of the set, and of no other") == 3
+    assert "and 2 more such files\n" in said
+    assert json.loads(verify(out, "--json")[1])["strangers"] == [str(out / f"notes{i}.txt") for i in range(5)]
 
 
 def test_problems_are_listed_and_exit_1(verify: Verify, out: Path) -> None:

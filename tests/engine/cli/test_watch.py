@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from engine import cli, client
+from engine.export.files import temporaries
 from engine.export.verify import verify
 from tests.engine.service import forkserver
 from tests.engine.service.running import SETTINGS, Engine, alive, heed_interrupts, write
@@ -107,8 +108,12 @@ def test_files_follow_the_corpus_whatever_becomes_of_the_engine(
     socket: Path, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
+    (out / "gguf").mkdir(parents=True)
+    for left in (".readout.json.abcd_123", "gguf/.calm.gguf.abcd_123"):
+        (out / left).write_text("what a killed export left")
     watcher = Watcher(socket, corpus, out)
     first = watcher.written()
+    assert temporaries(out) == []
     assert (first["n_stories"], first["layers"]) == (46, [1])
     assert verify(out).problems == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -240,6 +241,23 @@ def test_quality_of_other_concepts_is_noticed(tmp_path: Path, quality: dict[str,
     write(tmp_path, readout(), RUN_DOCUMENT, quality)
     (problem,) = verify(tmp_path).problems
     assert named in problem
+
+
+def test_what_is_of_no_set_is_a_stranger_and_what_is_of_another_run_is_none(tmp_path: Path) -> None:
+    write(tmp_path, readout(), RUN_DOCUMENT, QUALITIES, "qwen2")
+    assert verify(tmp_path).strangers == []
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "readout.json").write_text("{}")
+    (tmp_path / "gguf" / "theirs.gguf").write_text("of somebody")
+    (tmp_path / ".readout.json.abcd_123").write_text("half of it")
+    shutil.copy(tmp_path / "gguf" / "calm.gguf", tmp_path / "gguf" / "gone.gguf")
+    report = verify(tmp_path)
+    assert report.strangers == [str(tmp_path / "gguf" / "theirs.gguf"), str(tmp_path / "old")]
+    assert report.problems == [
+        f"{tmp_path / 'gguf' / 'gone.gguf'} is of another run than readout.safetensors, "
+        "whose header does not vouch for it"
+    ]
+    assert len(report.temporaries) == 1
 
 
 def test_many_names_are_cut_short(tmp_path: Path) -> None:
