@@ -11,6 +11,7 @@ from rich.text import Text
 
 from amygdala_tui.mirror import Mirror
 from engine.plain import plain
+from engine.results import Strength
 from engine.wire.snapshot import ConceptMove, Doing, Moved, StoryMove, StoryView
 
 SIGNS: dict[str, tuple[str, str]] = {
@@ -37,6 +38,30 @@ def state_sign(view: StoryView) -> Text:
     if view.state == "outlier":
         sign = f"! {view.rival}"
     return Text(sign, style=style)
+
+
+STRENGTHS: dict[Strength, str] = {
+    "none": "",
+    "borderline": "●   borderline",
+    "fair": "●●  fair",
+    "strong": "●●● strong",
+    "too few to tell": "too few stories to tell",
+}
+"""How sure it is that a story is off."""
+
+
+def judged(view: StoryView) -> str:
+    """How a story reads, in a sentence; empty until it was judged."""
+    if view.strength is None or view.misfit is None:
+        return ""
+    if view.strength == "too few to tell":
+        return "Too few stories of its concept, or too few concepts, to tell how it reads."
+    if view.strength == "none":
+        return f"Reads as {plain(view.concept or '')}."
+    own, *others = (share for _, share in view.shares)
+    if view.reads_as is not None and own < max(others, default=0.0):
+        return f"Reads as {plain(view.reads_as)}, not as {plain(view.concept or '')}."
+    return f"Lies far from the other {plain(view.concept or '')} stories, whatever else it is."
 
 
 def title(path: str) -> str:

@@ -5,6 +5,8 @@ Names and shapes of `LayerQuality` and `LinearCombination` are those of `quality
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 Ranked = tuple[str, float]
@@ -79,6 +81,37 @@ class StoryFit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """As `own`, for the rival."""
 
 
+Strength = Literal["none", "borderline", "fair", "strong", "too few to tell"]
+"""How strongly to say that a story is off."""
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """How one story is judged, at all target layers together (`engine.compute.statistics.evidence`)."""
+
+    text_id: str
+    concept: str
+    scenario: str | None
+    strange: float
+    """The probability that it lies too far from its concept's other stories, whatever else it is."""
+    misfiled: float
+    """The probability that it belongs to another concept. Its own concept's share is one minus this."""
+    strength: Strength
+    reads_as: str | None
+    """The other concept that it reads as most; None where nothing can be told."""
+    shares: list[Ranked]
+    """The other concepts that it may belong to, each with its probability: the likeliest three."""
+
+    @property
+    def misfit(self) -> float:
+        """The probability that something is off, by which stories are ranked."""
+        return 1 - (1 - self.misfiled) * (1 - self.strange)
+
+    @property
+    def flagged(self) -> bool:
+        """Whether a writer should look at it."""
+        return self.strength in ("borderline", "fair", "strong")
+
+
 class ConceptQuality(msgspec.Struct, frozen=True, kw_only=True):
     """Everything `quality.json` says of one concept; layer keys are block indices."""
 
@@ -148,6 +181,8 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     rival_score: float | None
     margin: float | None
     """`own - rival_score`: below zero, the rival reads it higher than its own concept."""
+    evidence: Evidence | None = None
+    """How it is judged; None until the corpus's stories were judged."""
     before: ConceptQuality | None
     """The concept as it is; None without a vector."""
     after: ConceptQuality | None
@@ -176,9 +211,12 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     concepts: list[ConceptQuality]
     """Sorted by name; only those that have a vector."""
     fits: list[StoryFit]
-    """One for each (text, concept) pair; while they are not settled, only those of pairs that the last change brought.
-    The others moved by a hair, and keep what was told of them before."""
-    fits_are_settled: bool = True
+    """One for each (text, concept) pair."""
+    evidence: list[Evidence] = []
+    """One for each story, by concept, scenario and text; none where the state has never been settled."""
+    stories_are_settled: bool = True
+    """Whether `fits` and `evidence` are of all stories. If not, they tell only of stories that the last change touched:
+    the others moved by a hair, and keep what was told of them before."""
     without_vector: dict[str, str]
     """Concepts that get no vector, each with the reason."""
     without_subspace: list[str] = []

@@ -13,7 +13,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Static
 
 from amygdala_tui.mirror import Mirror
-from amygdala_tui.words import bar, number, state_sign, title
+from amygdala_tui.words import STRENGTHS, bar, judged, number, state_sign, title
 from engine.plain import plain
 from engine.threads import ANSWERS_WITHIN_S, answered_within
 from engine.wire.snapshot import StoryView
@@ -67,7 +67,11 @@ def head(view: StoryView) -> Text:
     text = Text.assemble((plain(title(view.path)), "bold"), "  ", state_sign(view))
     if view.reason:
         text.append(f"\n{plain(view.reason)}", style="yellow" if view.state != "ok" else "dim")
-    if view.own is not None and view.rival is not None and view.rival_score is not None:
+    if sentence := judged(view):
+        text.append(f"\n{sentence}").append(f"  {STRENGTHS[view.strength or 'none']}".rstrip(), style="bold yellow")
+    if view.shares and view.strength != "too few to tell":
+        text.append(_shares(view))
+    elif view.own is not None and view.rival is not None and view.rival_score is not None:
         width = max(len(view.concept or ""), len(view.rival))
         for name, score in ((view.concept or "", view.own), (view.rival, view.rival_score)):
             text.append(f"\nreads as {name:<{width}} {score:+.2f} ").append(
@@ -78,6 +82,16 @@ def head(view: StoryView) -> Text:
         text.append("\nbaseline: the scenario told neutrally; every concept is contrasted with it", style="dim")
     elif view.alignment is not None:
         text.append(f"\nthe only {view.concept} story, so nothing is left to judge it by", style="dim")
+    return text
+
+
+def _shares(view: StoryView) -> Text:
+    """How likely it is that the story belongs to its own concept, and to the likeliest other."""
+    rows = view.shares[:2]
+    width = max(len(name) for name, _ in rows)
+    text = Text()
+    for name, share in rows:
+        text.append(f"\n{plain(name):<{width}} {share:5.0%} ").append(bar(share, BAR_WIDTH), style="cyan")
     return text
 
 

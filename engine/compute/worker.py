@@ -209,7 +209,7 @@ class JobLoop:
                     lambda done, total: self._report(job, Step(done, total)),
                 )
                 self._layers[job.corpus] = job.settings, layers
-            held.live = LiveCorpus(self._model, job.settings, self._store, layers)
+            held.live = LiveCorpus(self._model, job.settings, self._store, layers, with_evidence=True)
         return held.live
 
     def _applied(self, job: jobs.AnyJob) -> LiveCorpus:

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from engine.corpus.model import Change
-from engine.results import ConceptQuality, Cost
+from engine.results import ConceptQuality, Cost, Ranked, Strength
 from engine.triage import Verdict
 
 CorpusState = Literal["scanning", "loading", "computing", "ready", "failed"]
@@ -31,6 +31,14 @@ class StoryView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Place in the queue of outliers, from 0 (the worst)."""
     reason: str = ""
     """Why it is in that state, in a writer's words."""
+    misfit: float | None = None
+    """The probability that something is off with it (`engine.results.Evidence`); None until it was judged."""
+    strength: Strength | None = None
+    """How strongly to say so."""
+    reads_as: str | None = None
+    """The other concept that it reads as most."""
+    shares: list[Ranked] = []
+    """How likely it is to belong to its own concept, then to the likeliest others."""
 
 
 class ConceptView(msgspec.Struct, frozen=True, kw_only=True):

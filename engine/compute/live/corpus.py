@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -17,6 +17,8 @@ from engine.compute.live.drafts import Drafts, Standing
 from engine.compute.live.evaluation import Change, Evaluation, Evaluator, Keepers
 from engine.compute.live.filing import Filing
 from engine.compute.live.gathering import Gathering, Step
+from engine.compute.live.guard import Guard
+from engine.compute.live.judge import NOTHING, StoryJudge, Verdicts
 from engine.compute.live.state import State, View
 from engine.compute.model.depth import extractor_for
 from engine.compute.model.forward import Extractor
@@ -56,6 +58,7 @@ class LiveCorpus:
         store: where activations are kept.
         layers: the target blocks; None takes those that `settings` name.
         with_neurons: whether to compare directions with neurons, which takes the model's weights.
+        with_evidence: whether to judge which stories are off, which no file of an export says.
     """
 
     def __init__(
@@ -66,12 +69,14 @@ class LiveCorpus:
         layers: Sequence[int] | None = None,
         *,
         with_neurons: bool = True,
+        with_evidence: bool = False,
     ) -> None:
         self.layers = list(layers or target_layers(settings, model.anatomy.n_blocks) or [])
         if not self.layers:
             raise ValueError("target_layers is 'auto': choose them first (engine.compute.live.sweep.layers_for)")
         self._settings = settings
         self._with_neurons = with_neurons
+        self._with_evidence = with_evidence
         self._middle_position = self.layers.index(middle_layer(self.layers))
         self.extractor: Extractor = extractor_for(model, self.layers, settings)
         self._source = Source(self.extractor, store, keep_tokens=self.extractor.keep_tokens)
@@ -81,6 +86,7 @@ class LiveCorpus:
         self._filing = Filing()
         self._left_out: dict[str, str] = {}
         """Texts of the corpus that are left out of the state, by id, each with the reason."""
+        self._verdicts: Verdicts = NOTHING
         self._drafts = Drafts(self.extractor, self._middle_position)
         self._begin_anew()
 
@@ -168,33 +174,41 @@ class LiveCorpus:
             taken = tuple(placement for placement in placements if placement.text_id not in left_out)
             self._evaluation = self._commit(self._filing.changed(taken), texts, set(fresh), tally)
             self._placements, self._left_out = taken, left_out
+            if self._with_evidence:
+                self._verdicts = self._judge.at_once(self._verdicts, self._stories, self._state.means)
             tally.statistics_s += time.perf_counter() - started - (tally.fetching_s - fetching_s)
             return self.results()
 
     @property
     def is_settled(self) -> bool:
         """Whether all numbers are of the current texts."""
-        return self._evaluation.is_settled
+        return self._evaluation.is_settled and self._verdicts.are_settled
 
     def settle(self) -> Generator[Step, None, Results | None]:
         """Redo the expensive numbers that are not of the current state; no text goes through the model.
 
         Returns None if there is nothing to settle, or if the state changed in the meantime.
         """
-        unsettled = self._evaluation
         if self.is_settled:
             return None
+        placements = self._placements
         with self._guarded():
-            settling = self._evaluator.settle(self._state.view, unsettled)
-            while True:
-                try:
-                    next(settling)
-                except StopIteration as end:
-                    self._evaluation = end.value
-                    return self.results()
+            for _ in self._settling():
                 yield Step()
-                if self._evaluation is not unsettled:
+                if self._placements is not placements:
                     return None
+            return self.results()
+
+    def _settling(self) -> Iterator[None]:
+        if not self._evaluation.is_settled:
+            self._evaluation = yield from self._evaluator.settle(self._state.view, self._evaluation)
+        if not self._verdicts.are_settled:
+            self._verdicts = yield from self._judge.settle(self._stories, self._state.means)
+
+    @property
+    def _stories(self) -> list[Placement]:
+        """Those that are judged: baselines stand under no concept."""
+        return [placement for placement in self._placements if placement.concept is not None]
 
     def score(self, text: str, text_id: str, instead_of: str | None, concept: str, concepts: Sequence[str]) -> Draft:
         """How a text would do in place of a story; the state stays as it is.
@@ -209,7 +223,14 @@ class LiveCorpus:
         Raises:
             AmygdalaError: the text does not go through the model.
         """
-        standing = Standing(self._state, self._evaluator, self._evaluation, self._placements, self._filing)
+        standing = Standing(
+            self._state,
+            self._evaluator,
+            self._evaluation,
+            self._placements,
+            self._filing,
+            lambda stories, renewed: self._judge.at_once(self._verdicts, stories, self._state.means, renewed),
+        )
         try:
             return self._drafts.read(standing, text, text_id, instead_of, concept, concepts)
         except torch.OutOfMemoryError as error:
@@ -262,6 +283,7 @@ class LiveCorpus:
             del ready[text_id]
         state.finish(cells, renewed)
         self._filing = filing
+        self._judge.note(renewed)
         groups = state.view.groups
         affected = [name for name in groups if groups[name] is not earlier.groups.get(name)]
         came, went = len(text_ids - earlier_ids) + len(renewed), len(earlier_ids - text_ids) + len(renewed)
@@ -269,13 +291,14 @@ class LiveCorpus:
 
     def results(self) -> Results:
         """The results of the current state."""
-        state, evaluation = self._state, self._evaluation
+        state, evaluation, verdicts = self._state, self._evaluation, self._verdicts
         return Results(
             layers=self.layers,
             hidden_size=self.hidden_size,
             concepts=evaluation.qualities,
             fits=evaluation.fits.all if evaluation.fits.are_settled else list(evaluation.fits.new),
-            fits_are_settled=evaluation.fits.are_settled,
+            evidence=verdicts.all if verdicts.are_settled else list(verdicts.new),
+            stories_are_settled=evaluation.fits.are_settled and verdicts.are_settled,
             without_vector=evaluation.without,
             without_subspace=sorted(state.spaces.refused) if state.spaces is not None else [],
             left_out=self._left_out,
@@ -288,6 +311,7 @@ class LiveCorpus:
         self._state = State(self.extractor, self._settings)
         self._gathering = Gathering(self._source, self.extractor.model.name)
         self._placements, self._filing, self._left_out = (), Filing(), {}
+        self._judge, self._verdicts = StoryJudge(), NOTHING
         keepers = Keepers(
             DirectionKeeper(self._settings),
             RatioKeeper(),
@@ -301,30 +325,8 @@ class LiveCorpus:
         anatomy = self.extractor.loaded().anatomy
         return [Neurons(anatomy.down_projections(block)) for block in self.layers]
 
-    def _guarded(self) -> _Guard:
-        return _Guard(self._begin_anew, self._settings, str(self.extractor.model.device))
-
-
-class _Guard:
-    """Begins the state anew after a failure: it may be half changed, and the activations are in the store."""
-
-    def __init__(self, begin_anew: Callable[[], None], settings: Settings, device: str) -> None:
-        self._begin_anew = begin_anew
-        self._settings = settings
-        self._device = device
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
-        if error is None or kind is GeneratorExit:  # dropped between two steps, where the state is whole
-            return
-        self._begin_anew()
-        if isinstance(error, torch.OutOfMemoryError):
-            raise AmygdalaError(
-                f"out of memory on {self._device}: the method {self._settings.method} keeps too "
-                "much there for so many concepts, layers and dimensions; take fewer target layers, the method "
-                "pooled, or another --device"
-            ) from error
+    def _guarded(self) -> Guard:
+        return Guard(self._begin_anew, self._settings, str(self.extractor.model.device))
 
 
 def _run(computation: Generator[Step, None, R], progress: Progress) -> R:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from engine.compute.live.evaluation import Change, Evaluation, Evaluator
 from engine.compute.live.filing import Filing
+from engine.compute.live.judge import Verdicts
 from engine.compute.live.state import State
 from engine.compute.model.forward import Activation, Extractor
 from engine.compute.statistics.leave_one_out import CHUNK
 from engine.errors import AmygdalaError
-from engine.results import ConceptQuality, Draft, Reading
+from engine.results import ConceptQuality, Draft, Evidence, Reading
 from engine.wire.jobs import Placement
 
 Span = tuple[int, int]
@@ -34,6 +35,8 @@ class Standing:
     placements: Sequence[Placement]
     filing: Filing
     """Of the placements."""
+    judge: Callable[[Collection[Placement], Collection[str]], Verdicts]
+    """Judges stories, baselines left out, of which some texts are new or count as such."""
 
 
 class Drafts:
@@ -74,7 +77,7 @@ class Drafts:
         directions = evaluation.directions[self._middle_position, columns]
         values = token_values(trace.tokens[self._middle_position].to(centre.device), directions, centre, scale)
         tokens, sentence_readings = readings(text, trace.offsets, values.cpu())
-        after = _as_if(standing, trace.activation, text_id, instead_of, concept)
+        after, evidence = _as_if(standing, trace.activation, text_id, instead_of, concept)
         fit = after.fits.of.get(concept, {}).get(text_id)
         no_rival = fit is None or fit.rival is None
         return Draft(
@@ -87,6 +90,7 @@ class Drafts:
             rival=None if fit is None else fit.rival,
             rival_score=None if fit is None or no_rival else fit.rival_score,
             margin=None if fit is None or no_rival or fit.own is None else fit.own - fit.rival_score,
+            evidence=evidence,
             before=_quality(evaluation, concept),
             after=None if standing.state.spaces is not None else _quality(after, concept),
         )
@@ -106,14 +110,16 @@ class Drafts:
 
 def _as_if(
     standing: Standing, activation: Activation, text_id: str, instead_of: str | None, concept: str
-) -> Evaluation:
-    """The evaluation with one text in place of another; directions from subspaces stay as they are."""
+) -> tuple[Evaluation, Evidence | None]:
+    """The evaluation with one text in place of another, and how that text is judged there; directions from subspaces
+    stay as they are."""
     state = standing.state
     placements = list(standing.placements)
     replaced = next((place for place in placements if (place.text_id, place.concept) == (instead_of, concept)), None)
     if replaced is not None:
         placements.remove(replaced)
-    placements.append(Placement(text_id, concept, None if replaced is None else replaced.scenario))
+    draft = Placement(text_id, concept, None if replaced is None else replaced.scenario)
+    placements.append(draft)
     is_new = text_id not in state.rows
     try:
         if is_new:
@@ -121,7 +127,9 @@ def _as_if(
         view = state.viewed(standing.filing.changed(placements).cells)
         affected = [name for name, group in view.groups.items() if group is not state.view.groups.get(name)]
         change = Change({*affected, concept}, renewed={text_id})
-        return standing.evaluator.of_draft().evaluate(view, change, standing.evaluation)
+        evaluation = standing.evaluator.of_draft().evaluate(view, change, standing.evaluation)
+        stories = [placement for placement in placements if placement.concept is not None]
+        return evaluation, standing.judge(stories, {text_id}).of.get(draft)
     finally:
         if is_new:
             state.keep_rows(state.view.text_ids)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -65,8 +65,10 @@ class StoryJudge:
         """
         now = set(stories)
         new = {} if self._judged is None else dict(self._judged.after(now, means, self._renewed | set(renewed)))
-        of = {story: evidence for story, evidence in last.of.items() if story in now}
-        return Verdicts({**of, **new}, list(new.values()), are_settled=False)
+        of = {**last.of, **new}
+        for story in of.keys() - now:
+            del of[story]
+        return Verdicts(of, list(new.values()), are_settled=False)
 
     def note(self, renewed: Collection[str]) -> None:
         """Texts were read afresh: their stories count as changed until all are judged."""
@@ -103,15 +105,14 @@ class _Judged:
         """Each story's place."""
         return {story: i for i, story in enumerate(self.stories)}
 
-    def after(
-        self, now: Collection[Placement], means: Rows, renewed: Collection[str]
-    ) -> Iterator[tuple[Placement, Evidence]]:
+    def after(self, now: Set[Placement], means: Rows, renewed: Collection[str]) -> Iterator[tuple[Placement, Evidence]]:
         """What is said of the stories of every scenario in which `now` differs from these stories."""
-        gone = {_slot(story): story for story in self.stories if story not in now or story.text_id in renewed}
-        came = {_slot(story): story for story in now if story not in self.index or story.text_id in renewed}
+        again = {story for story in now if story.text_id in renewed} if renewed else set[Placement]()
+        gone = {_slot(story): story for story in (self.index.keys() - now) | (self.index.keys() & again)}
+        came = {_slot(story): story for story in (now - self.index.keys()) | again}
         if len(gone.keys() | came.keys()) > A_FEW:
             return
-        for slot in gone.keys() | came.keys():
+        for slot in sorted(gone.keys() | came.keys(), key=str):
             edited = self._edited(gone.get(slot), came.get(slot), means)
             if edited is not None:
                 stories = [self.stories[i] for i in edited.kept.tolist()] + ([came[slot]] if slot in came else [])

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 import msgspec
 
 from engine.corpus import BASELINE, Corpus, Problem, Story, changed_paths, left_out
-from engine.results import Results, StoryFit
+from engine.results import Evidence, Ranked, Results, StoryFit
 from engine.service.hosting.views import DIGITS, rounded
 from engine.triage import Outlier, outliers
 from engine.wire.snapshot import StoryState, StoryView
@@ -59,6 +59,8 @@ def problems(disk: Corpus, applied: Mapping[str, Story], results: Results | None
 
 Pair = tuple[str, str]
 """A text's id and the concept that it stands under."""
+Placed = tuple[str, str | None, str | None]
+"""The same, with its scenario."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Scores:
     fits: Mapping[Pair, StoryFit]
     ranked: Mapping[Pair, tuple[int, Outlier]]
     """Stories worth a look, each with its place in the queue."""
+    evidence: Mapping[Placed, Evidence]
     notes: Mapping[str, list[str]]
     """By text id, what a writer should know of how a text was read."""
     changed_ids: Collection[str] | None
@@ -83,19 +86,25 @@ class Scores:
             last: the scores before, which hold on where the results tell nothing newer.
         """
         fits = told = results.fit_of
-        if last is not None and not results.fits_are_settled:
-            pairs = {(story.text_id, story.concept) for story in applied.values()}
+        evidence: dict[Placed, Evidence] = {
+            (each.text_id, each.concept, each.scenario): each for each in results.evidence
+        }
+        judged_ids = {text_id for text_id, _, _ in evidence}
+        if last is not None and not results.stories_are_settled:
+            placed = {(story.text_id, story.concept, story.scenario) for story in applied.values()}
+            pairs = {(text_id, concept) for text_id, concept, _ in placed}
             fits = {pair: fit for pair, fit in {**last.fits, **told}.items() if pair in pairs}
+            evidence = {place: each for place, each in {**last.evidence, **evidence}.items() if place in placed}
         ranked = {
             (outlier.text_id, outlier.concept): (rank, outlier)
             for rank, outlier in enumerate(outliers(fits, results.concepts))
         }
         notes = _notes(results)
-        if last is None or results.fits_are_settled:
-            return cls(fits, ranked, notes, None)
+        if last is None or results.stories_are_settled:
+            return cls(fits, ranked, evidence, notes, None)
         moved = {pair for pair in ranked.keys() | last.ranked.keys() if ranked.get(pair) != last.ranked.get(pair)}
         noted = {i for i in notes.keys() | last.notes.keys() if notes.get(i) != last.notes.get(i)}
-        return cls(fits, ranked, notes, {text_id for text_id, _ in told.keys() | moved} | noted)
+        return cls(fits, ranked, evidence, notes, {text_id for text_id, _ in told.keys() | moved} | noted | judged_ids)
 
 
 def _notes(results: Results) -> dict[str, list[str]]:
@@ -162,7 +171,9 @@ def _story_view(story: Story, applied: Story | None, computing: Collection[str],
     fit = scores.fits.get(key) if scores is not None else None
     if fit is None or scores is None:
         return StoryView(path=story.path, concept=story.concept, scenario=story.scenario, state=state, reason=reason)
+    assert applied is not None
     rank, outlier = scores.ranked.get(key, (None, None))
+    evidence = scores.evidence.get((applied.text_id, applied.concept, applied.scenario))
     is_misread = outlier is not None and outlier.misread
     if outlier is not None and not reason:
         reason = outlier.reason
@@ -180,7 +191,17 @@ def _story_view(story: Story, applied: Story | None, computing: Collection[str],
         misread=is_misread,
         rank=rank,
         reason=reason,
+        misfit=None if evidence is None else round(evidence.misfit, DIGITS),
+        strength=None if evidence is None else evidence.strength,
+        reads_as=None if evidence is None else evidence.reads_as,
+        shares=[] if evidence is None else _shares(evidence),
     )
+
+
+def _shares(evidence: Evidence) -> list[Ranked]:
+    """Of its own concept, then of the likeliest others."""
+    own = evidence.concept, 1 - evidence.misfiled
+    return [(name, round(share, DIGITS)) for name, share in (own, *evidence.shares)]
 
 
 def _add_problem(views: dict[str, StoryView], problem: Problem) -> None:

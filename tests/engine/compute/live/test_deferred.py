@@ -63,7 +63,7 @@ def at_once(results: Results, pairs: set[tuple[str, str]]) -> Results:
         for quality in results.concepts
     ]
     fits = [fit for fit in results.fits if (fit.text_id, fit.concept) in pairs]
-    return replace(results, concepts=concepts, fits=fits, fits_are_settled=True)
+    return replace(results, concepts=concepts, fits=fits, stories_are_settled=True)
 
 
 def pairs_of(tree: Tree) -> set[tuple[str, str]]:
@@ -145,10 +145,10 @@ def test_other_layers_and_other_stories_follow_when_they_settle(tmp_path: Path) 
         quality.per_layer[last] for quality in before.concepts
     ]
     assert [(fit.text_id, fit.concept) for fit in results.fits] == [(text_id("11"), "angry")]
-    assert not results.fits_are_settled
+    assert not results.stories_are_settled
     settled_results = _run(live.settle(), silent)
     assert settled_results is not None
-    assert settled_results.fits_are_settled
+    assert settled_results.stories_are_settled
     assert_same(settled_results, exact)
 
 

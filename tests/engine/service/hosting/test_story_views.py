@@ -35,7 +35,7 @@ class Numbers:
             hidden_size=1,
             concepts=[concept_quality("calm", first_pc=0.5)],
             fits=list(told.values()),
-            fits_are_settled=settled,
+            stories_are_settled=settled,
             without_vector={},
             truncated=truncated,
             max_tokens=512,

@@ -1,0 +1,159 @@
+"""Stories judged live: the edited one and its scenario at once, all of them once it settles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from engine.compute.activations.source import silent
+from engine.compute.activations.store import Store
+from engine.compute.live.corpus import LiveCorpus, _run
+from engine.compute.model.loaded import LoadedModel
+from engine.compute.statistics.evidence.judging import State, judge
+from engine.compute.statistics.evidence.stories import UNPAIRED, Stories
+from engine.corpus import text_id
+from engine.results import Evidence, Results
+from engine.settings import Settings
+from engine.wire.jobs import Placement
+from tests.engine.compute.live.lookup import lookup_model
+
+CONCEPTS = ("angry", "calm", "sad")
+SCENARIOS = ("rain", "sun", "war", None)
+
+TABLE = torch.randn(50, 6, generator=torch.Generator().manual_seed(0)) * 3 + 1
+"""An activation for each text: row 3 for the text "3"."""
+
+Texts = dict[tuple[str, str | None], str]
+"""By concept and scenario."""
+
+TEXTS: Texts = {
+    (concept, scenario): str(4 * c + s) for c, concept in enumerate(CONCEPTS) for s, scenario in enumerate(SCENARIOS)
+}
+
+
+def placements(texts: Texts) -> list[Placement]:
+    stories = [Placement(text_id(text), concept, scenario) for (concept, scenario), text in texts.items()]
+    return [*stories, Placement(text_id("40"), None)]  # a baseline is no story
+
+
+def by_id(texts: Texts) -> dict[str, str]:
+    return {text_id(text): text for text in [*texts.values(), "40"]}
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> LiveCorpus:
+    return LiveCorpus(
+        lookup_model(TABLE), Settings(model="lookup", pooling="mean"), Store(tmp_path), [0, 1], with_evidence=True
+    )
+
+
+def change(live: LiveCorpus, texts: Texts) -> Results:
+    return _run(live.change(placements(texts), by_id(texts)), silent)
+
+
+def settle(live: LiveCorpus) -> Results:
+    results = _run(live.settle(), silent)
+    assert results is not None
+    return results
+
+
+def judged(live: LiveCorpus, texts: Texts) -> dict[tuple[str, str | None], tuple[float, float, str | None]]:
+    """What the rule says of these stories, from the means that the state holds."""
+    slots = sorted(texts, key=lambda slot: (slot[0], slot[1] or "", text_id(texts[slot])))
+    state: State = judge(
+        Stories(
+            rows=live._state.means.take([text_id(texts[slot]) for slot in slots]),
+            concepts=torch.tensor([CONCEPTS.index(concept) for concept, _ in slots]),
+            scenarios=torch.tensor([UNPAIRED if name is None else SCENARIOS.index(name) for _, name in slots]),
+            n_concepts=len(CONCEPTS),
+        )
+    )
+    verdicts = state.judgement
+    return {
+        slot: (float(verdicts.misfit[i]), float(verdicts.strange[i]), CONCEPTS[int(verdicts.reads_as[i])])
+        for i, slot in enumerate(slots)
+    }
+
+
+def told(evidence: list[Evidence]) -> dict[tuple[str, str | None], tuple[float, float, str | None]]:
+    return {(each.concept, each.scenario): (each.misfit, each.strange, each.reads_as) for each in evidence}
+
+
+def test_once_settled_every_story_is_judged_as_the_rule_says(live: LiveCorpus) -> None:
+    assert change(live, TEXTS).evidence == []
+    results = settle(live)
+    assert results.stories_are_settled
+    expected = judged(live, TEXTS)
+    assert told(results.evidence).keys() == expected.keys()
+    for slot, (misfit, strange, reads_as) in told(results.evidence).items():
+        assert (misfit, strange) == pytest.approx(expected[slot][:2], abs=1e-9)
+        assert reads_as == expected[slot][2]
+
+
+def test_shares_are_those_of_other_concepts(live: LiveCorpus) -> None:
+    change(live, TEXTS)
+    for each in settle(live).evidence:
+        assert each.concept not in dict(each.shares)
+        assert sum(dict(each.shares).values()) == pytest.approx(each.misfiled, abs=1e-9)
+
+
+def test_an_edited_story_and_its_scenario_are_judged_at_once_and_the_rest_follows(live: LiveCorpus) -> None:
+    change(live, TEXTS)
+    settle(live)
+    edited = TEXTS | {("sad", "rain"): "20"}
+    results = change(live, edited)
+    assert not results.stories_are_settled
+    assert set(told(results.evidence)) == {(concept, "rain") for concept in CONCEPTS}
+    assert {each.text_id for each in results.evidence} == {text_id(edited[concept, "rain"]) for concept in CONCEPTS}
+    settled, expected = told(settle(live).evidence), judged(live, edited)
+    assert {slot: numbers[:2] for slot, numbers in settled.items()} == {
+        slot: pytest.approx(numbers[:2], abs=1e-9) for slot, numbers in expected.items()
+    }
+
+
+def test_stories_come_and_go(live: LiveCorpus) -> None:
+    change(live, TEXTS)
+    settle(live)
+    fewer = {slot: text for slot, text in TEXTS.items() if slot not in (("angry", None), ("calm", "sun"))}
+    results = change(live, fewer)
+    assert set(told(results.evidence)) == {("angry", "sun"), ("sad", "sun")}
+    assert set(told(settle(live).evidence)) == set(fewer)
+    assert set(told(change(live, TEXTS).evidence)) == {("angry", None), *((concept, "sun") for concept in CONCEPTS)}
+    assert set(told(settle(live).evidence)) == set(TEXTS)
+
+
+def test_a_story_of_a_new_concept_is_judged_when_it_settles(live: LiveCorpus) -> None:
+    without = {slot: text for slot, text in TEXTS.items() if slot[0] != "sad"}
+    change(live, without)
+    settle(live)
+    results = change(live, TEXTS)
+    assert "sad" not in {each.concept for each in results.evidence}
+    assert set(told(settle(live).evidence)) == set(TEXTS)
+
+
+def test_without_stories_nothing_is_judged(live: LiveCorpus) -> None:
+    change(live, TEXTS)
+    settle(live)
+    assert change(live, {}).evidence == []
+    assert (settle(live) if not live.is_settled else live.results()).evidence == []
+
+
+def test_a_draft_is_judged_as_its_save_is_and_leaves_no_trace(tmp_path: Path, llama: LoadedModel) -> None:
+    texts = {
+        (concept, scenario): f"A {concept} {scenario} of {text} days." for (concept, scenario), text in TEXTS.items()
+    }
+    settings = Settings(model="llama", pooling="last")  # stories are judged by the mean of their tokens all the same
+    live = LiveCorpus(llama, settings, Store(tmp_path), [1, 3], with_evidence=True)
+    change(live, texts)
+    before = settle(live)
+    written = "Nobody came, and the soup went cold."
+    draft = live.score(written, text_id(written), text_id(texts["sad", "rain"]), "sad", CONCEPTS)
+    assert draft.evidence is not None
+    assert (draft.evidence.concept, draft.evidence.scenario) == ("sad", "rain")
+    assert live.results() == before
+    saved = change(live, texts | {("sad", "rain"): written})
+    (at_once,) = [each for each in saved.evidence if each.concept == "sad"]
+    assert draft.evidence.misfit == pytest.approx(at_once.misfit, abs=1e-4)
+    assert draft.evidence.reads_as == at_once.reads_as
