@@ -4,51 +4,16 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from engine.corpus import Corpus, Layout, Scanner, scan, text_id
+from engine.corpus import Corpus, Layout, scan, text_id
 from engine.corpus.scan import MAX_BYTES
 from engine.errors import UsageError
+from tests.engine.corpus.scanning import Write, paths, problems, read
 
 scan_module = importlib.import_module("engine.corpus.scan")  # the package has a function of this name
-Write = Callable[[str, str | bytes], Path]
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """A corpus with one good story."""
-    folder = tmp_path / "corpus"
-    (folder / "stories").mkdir(parents=True)
-    (folder / "stories" / "good.txt").write_text("A good story.")
-    return folder
-
-
-@pytest.fixture
-def put(root: Path) -> Write:
-    """Write a file below the corpus."""
-
-    def put(path: str, content: str | bytes) -> Path:
-        file = root / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content.encode() if isinstance(content, str) else content)
-        return file
-
-    return put
-
-
-def read(root: Path) -> Corpus:
-    return scan(Layout.of(root))
-
-
-def paths(corpus: Corpus) -> list[str]:
-    return [story.path for story in corpus.stories]
-
-
-def problems(corpus: Corpus) -> list[tuple[str, str, str]]:
-    return [(problem.path, problem.severity, problem.code) for problem in corpus.problems]
 
 
 # Where stories are
@@ -281,71 +246,6 @@ def test_everything_wrong_at_once_still_leaves_the_good_story(root: Path, put: W
     (root / "stories" / "loop.txt").symlink_to("loop.txt")
     assert paths(read(root)) == ["stories/good.txt"]
     assert len(read(root).problems) == 5
-
-
-# Again and again
-
-
-@pytest.fixture
-def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the files that are read, as they are."""
-    names: list[str] = []
-    opened = os.open
-
-    def counted(path: str, flags: int) -> int:
-        names.append(Path(path).name)
-        return opened(path, flags)
-
-    monkeypatch.setattr(os, "open", counted)
-    return names
-
-
-def test_rescan_reads_only_what_changed(
-    root: Path, put: Write, reads: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(scan_module, "RECENT_S", -1.0)  # as if all had been written long ago
-    put("stories/other.txt", "Another.")
-    put("stories/hush.txt", "")
-    scanner = Scanner(Layout.of(root))
-    before = scanner.scan()
-    assert sorted(reads) == ["good.txt", "hush.txt", "other.txt"]
-    reads.clear()
-    assert scanner.scan() == before
-    assert reads == []
-    put("stories/other.txt", "Another one.")
-    after = scanner.scan()
-    assert reads == ["other.txt"]
-    assert [story.text for story in after.stories] == ["A good story.", "Another one."]
-
-
-def test_rescan_notices_an_edit_that_keeps_size_and_time(root: Path, put: Write) -> None:
-    scanner = Scanner(Layout.of(root))
-    (before,) = scanner.scan().stories
-    file = root / "stories" / "good.txt"
-    times = file.stat().st_atime_ns, file.stat().st_mtime_ns
-    temporary = put("elsewhere", "A mood story.")
-    os.utime(temporary, ns=times)
-    temporary.replace(file)
-    (after,) = scanner.scan().stories
-    assert (before.text, after.text) == ("A good story.", "A mood story.")
-
-
-def test_rescan_forgets_what_is_gone(root: Path, put: Write) -> None:
-    scanner = Scanner(Layout.of(root))
-    other = put("stories/other.txt", b"\xff")
-    assert scanner.scan().problems
-    other.unlink()
-    assert paths(scanner.scan()) == ["stories/good.txt"]
-    assert not scanner.scan().problems
-
-
-def test_corpus_that_vanished_is_empty_not_an_error(root: Path) -> None:
-    import shutil
-
-    scanner = Scanner(Layout.of(root))
-    scanner.scan()
-    shutil.rmtree(root)
-    assert scanner.scan() == Corpus(stories=(), problems=())
 
 
 def test_scan_leaves_the_corpus_as_it_is(corpus: Path) -> None:

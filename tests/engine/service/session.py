@@ -16,7 +16,6 @@ from typing import Any
 from msgspec.structs import replace
 
 from engine import paths
-from engine.corpus import Corpus, Layout, scan, text_id
 from engine.errors import AmygdalaError
 from engine.service.history.database import History
 from engine.service.hosting.plan import A_FEW
@@ -35,28 +34,24 @@ from tests.engine.service.exactness import (
     same_vectors,
 )
 from tests.engine.service.history.recording import stories_at
-from tests.engine.service.house import ANCHORS, CONCEPTS, TEXTS, House, Watcher
+from tests.engine.service.house import ANCHORS, House, Watcher
 from tests.engine.service.running import WITHIN, Talk, alive
+from tests.engine.service.writers import Writers
 from tests.waiting import eventually_async
 
 KILLS = 2
 """Of workers, and of engines, in one example: each costs seconds."""
 
 
-class Session:
+class Session(Writers):
     """One example: a corpus, two clients, and what may have been computed of it."""
 
     def __init__(self, house: House, folder: Path) -> None:
+        super().__init__(folder / "corpus", f"({house.examples})")
         self.house = house
-        self.corpus = folder / "corpus"
-        self.tag = f"({house.examples})"
-        self.made = 0
-        self.ever: dict[str, set[str]] = {}
-        """Ids of the texts that a path has had."""
         self.live = True
         self.was_live: bool
         """Whether changes were followed at any time since all was done."""
-        self.n_pending = 0
         self.kills = {"worker": 0, "engine": 0}
         self.begin_window()
         self.is_cancelled = False
@@ -84,79 +79,7 @@ class Session:
         await self.talk.close()
         await self.watcher.close()
 
-    # What is on disk
-
-    def text(self, number: int) -> str:
-        """One of the texts of this example, or a new one."""
-        return f"{TEXTS[number]} {self.tag}" if number >= 0 else self.new_text()
-
-    def new_text(self) -> str:
-        self.made += 1
-        return f"{TEXTS[self.made % len(TEXTS)]} Again, {self.made} times. {self.tag}"
-
-    def file(self, path: str) -> Path:
-        return self.corpus / path
-
-    def write(self, path: str, text: str, how: str = "rename", name: str = "swp") -> None:
-        """As an editor saves (a file of this name is renamed), or in place."""
-        self.note(path, text_id(text.strip()))
-        file = self.file(path)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        if how == "in place":
-            file.write_text(text, "utf-8")
-        else:
-            temporary = file.with_name(f".{file.name}.{name}")
-            temporary.write_text(text, "utf-8")
-            temporary.replace(file)
-
-    def note(self, path: str, written: str) -> None:
-        self.ever.setdefault(path, set()).add(written)
-        self.n_pending += 1
-        self.in_window.add(written)
-
-    def scan(self) -> Corpus:
-        """From nothing."""
-        return scan(Layout.of(self.corpus))
-
-    def ids(self) -> dict[str, str]:
-        """Path -> text id, on disk."""
-        return {story.path: story.text_id for story in self.scan().stories} if self.corpus.exists() else {}
-
-    # What writers do
-
-    async def save(self, path: str, number: int, how: str) -> None:
-        self.write(path, self.text(number), how)
-
-    async def save_again(self, path: str, how: str) -> None:
-        file = self.file(path)
-        if not file.exists():
-            return
-        text = file.read_text("utf-8")
-        if how == "touch":
-            os.utime(file)
-        elif how == "space":
-            self.write(path, f"\n  {text.strip()} \n\n")
-        else:
-            self.write(path, text, how)
-
-    async def rename(self, path: str, target: str) -> None:
-        if self.file(path).exists() and path != target:
-            self.note(target, self.ids()[path])
-            self.file(target).parent.mkdir(parents=True, exist_ok=True)
-            self.file(path).rename(self.file(target))
-
-    async def delete(self, path: str) -> None:
-        self.file(path).unlink(missing_ok=True)
-
-    async def burst(self, number: int) -> None:
-        """As a checkout: more files at once than are computed as an edit."""
-        for at in range(number):
-            self.write(f"paired/b{at}/{CONCEPTS[at % 3]}.txt", self.new_text(), "in place")
-
-    async def undo_burst(self) -> None:
-        for folder in self.corpus.glob("paired/b*"):
-            if folder.name != "bus":
-                shutil.rmtree(folder)
+    # What clients ask for
 
     async def race(self, path: str, numbers: list[int]) -> None:
         """Two writers at one story, each with its client, which retrains it as well."""
@@ -169,8 +92,6 @@ class Session:
         texts = [self.text(number) for number in numbers]
         self.retrained.add(path)
         await asyncio.gather(writer(self.talk, texts, "rename"), writer(self.watcher, texts[::-1], "in place"))
-
-    # What clients ask for
 
     async def ask(self, talk: Talk, kind: type[protocol.Request], **fields: Any) -> None:
         """Ask; that a story is not noticed yet, or just being written, or a process was killed, are answers too."""
@@ -237,8 +158,7 @@ class Session:
 
     def begin_window(self) -> None:
         """All that was asked for is done."""
-        self.in_window: set[str] = set(self.ids().values())
-        """Ids of texts that are or were on disk in it."""
+        self.in_window = set(self.ids().values())
         self.retrained: set[str] = set()
         """Paths that a retrain in it named."""
         self.was_live = self.live
