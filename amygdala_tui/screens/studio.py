@@ -15,6 +15,7 @@ from amygdala_tui.actions import ACTIONS
 from amygdala_tui.frame import result_line, status_line
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.screens.dialogs import Help
+from amygdala_tui.walk import Walk
 from amygdala_tui.widgets.concept import ConceptPane
 from amygdala_tui.widgets.engine import EnginePane
 from amygdala_tui.widgets.filter import Filter
@@ -64,9 +65,7 @@ class StudioScreen(Screen[None]):
         self._path_before_filter: str | None = None
         self._opened: dict[str, Opened] = {}
         """Stories as they were when they last became the selection."""
-        self._trail: list[str] = []
-        """Where `n` has led to in this sitting and `N` has not led back from."""
-        self._visited: set[str] = set()
+        self._walk = Walk()
         self._place = workplace
         self._is_up = False
 
@@ -300,31 +299,22 @@ class StudioScreen(Screen[None]):
     def action_next_outlier(self) -> None:
         """Go to the worst misread story that was not visited in this sitting; after those, to the others by rank."""
         queue = self.mirror.queue
-        if self.path is not None:
-            self._visited.add(self.path)
-        ahead = [view for view in queue if view.path not in self._visited]
-        if not ahead:
-            words = "no numbers yet" if not self.mirror.revision else "nothing is in the queue"
-            self.notify("you have been to every story in the queue" if queue else words, timeout=3)
+        path = self._walk.next(queue, self.path)
+        if path is not None:
+            self._visit(path)
             return
-        view = min(ahead, key=lambda view: (not view.misread, view.rank))
-        if self.path is not None and not self._trail:
-            self._trail.append(self.path)
-        self._trail.append(view.path)
-        self._visit(view.path)
+        words = "no numbers yet" if not self.mirror.revision else "nothing is in the queue"
+        self.notify("you have been to every story in the queue" if queue else words, timeout=3)
 
     def action_previous_outlier(self) -> None:
         """Go back to where `n` came from."""
-        self._trail = [path for path in self._trail if path in self.mirror.stories]
-        while self._trail and self._trail[-1] == self.path:
-            self._trail.pop()
-        if not self._trail:
+        path = self._walk.back(self.mirror.stories, self.path)
+        if path is None:
             self.notify("that was the first one", timeout=3)
-            return
-        self._visit(self._trail[-1])
+        else:
+            self._visit(path)
 
     def _visit(self, path: str) -> None:
-        self._visited.add(path)
         view = "queue" if self.view == "queue" and self.mirror.stories[path].rank is not None else "story"
         self.show_view(view)
         self.select_story(path)

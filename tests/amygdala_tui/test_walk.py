@@ -1,0 +1,41 @@
+"""The way through the queue leads to the worst first, to each story once, and back the same way."""
+
+from __future__ import annotations
+
+from amygdala_tui.walk import Walk
+from tests.amygdala_tui.making import misread, story
+
+LOOSE = story("stories/loose.txt", state="outlier", rank=0)
+WORST, SECOND = misread("stories/worst.txt", "calm", 1), misread("stories/second.txt", "calm", 2)
+QUEUE = [LOOSE, WORST, SECOND]
+ALL = {view.path for view in QUEUE} | {"stories/start.txt"}
+
+
+def test_misread_stories_come_first_and_each_comes_once() -> None:
+    walk, path = Walk(), None
+    visited = []
+    while (path := walk.next(QUEUE, path)) is not None:
+        visited.append(path)
+    assert visited == [WORST.path, SECOND.path, LOOSE.path]
+    assert walk.next([], None) is None
+
+
+def test_the_way_back_is_the_way_that_led_here_from_the_start() -> None:
+    walk = Walk()
+    assert walk.next(QUEUE, "stories/start.txt") == WORST.path
+    assert walk.next(QUEUE, WORST.path) == SECOND.path
+    assert walk.back(ALL, SECOND.path) == WORST.path
+    assert walk.back(ALL, WORST.path) == "stories/start.txt"
+    assert walk.back(ALL, "stories/start.txt") is None
+
+
+def test_a_story_that_is_gone_is_passed_over_on_the_way_back() -> None:
+    walk = Walk()
+    walk.next(QUEUE, "stories/start.txt")
+    walk.next(QUEUE, WORST.path)
+    assert walk.back(ALL - {WORST.path}, SECOND.path) == "stories/start.txt"
+
+
+def test_a_story_that_the_writer_chose_by_hand_counts_as_visited() -> None:
+    walk = Walk()
+    assert walk.next(QUEUE, WORST.path) == SECOND.path
