@@ -195,10 +195,10 @@ def make(family: str, folder: Path) -> Path:
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     """Everything stored in a checkpoint, by the names there."""
-    found: dict[str, torch.Tensor] = {}
+    tensors: dict[str, torch.Tensor] = {}
     for file in sorted(folder.glob("*.safetensors")):
-        found |= load_file(file)
-    return found
+        tensors |= load_file(file)
+    return tensors
 
 
 def with_padding(folder: Path, side: str, into: Path) -> Path:

@@ -30,7 +30,7 @@ def activations(
     is_bert = "Bert" in str(AutoModel.from_pretrained(str(folder)).__class__)
     model = (AutoModel if is_bert else AutoModelForCausalLM).from_pretrained(str(folder), dtype=torch.float32).eval()
     blocks = _blocks(model)
-    found = []
+    of_texts = []
     for text in texts:
         taken: dict[int, Any] = {}
         hooks = [blocks[layer].register_forward_hook(_keep(taken, layer)) for layer in layers]
@@ -44,8 +44,8 @@ def activations(
             tokens = taken[layer][0].double().numpy()  # (T, H)
             first = min(pool_from, len(tokens) - 1)
             rows.append(tokens[-1] if pooling == "last" else tokens[first:].mean(0))
-        found.append(np.array(rows))
-    return found
+        of_texts.append(np.array(rows))
+    return of_texts
 
 
 def _keep(taken: dict[int, Any], layer: int) -> Any:
@@ -68,12 +68,12 @@ def down_projections(folder: Path, layers: Sequence[int]) -> list[np.ndarray]:
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(str(folder))
-    found = []
+    matrices = []
     for layer in layers:
         mlp = _blocks(model)[layer].mlp
         weight = mlp.c_proj.weight.T if hasattr(mlp, "c_proj") else mlp.down_proj.weight
-        found.append(weight.detach().double().numpy())
-    return found
+        matrices.append(weight.detach().double().numpy())
+    return matrices
 
 
 # Directions
@@ -201,14 +201,14 @@ def whitened(groups: Sequence[np.ndarray], difference: Vector, shrinkage: float)
 
 def heads(own: np.ndarray, others: np.ndarray, head_dim: int) -> tuple[list[tuple[int, float, float]], float]:
     """The top heads as (head, norm, selectivity) and their share of all norms, from `[n_c, A]` and `[m, A]`."""
-    found = []
+    ranked = []
     for head in range(own.shape[1] // head_dim):
         ours, theirs = (rows[:, head * head_dim : (head + 1) * head_dim] for rows in (own, others))
         gap = np.linalg.norm(ours.mean(0) - theirs.mean(0))
         spread = np.linalg.norm(theirs.std(0, ddof=1)) if len(theirs) > 1 else 0.0
-        found.append((head, float(gap), float(gap / max(spread, 1e-6))))
-    top = sorted(found, key=lambda entry: (-entry[2], entry[0]))[:10]
-    norms = sum(gap for _, gap, _ in found)
+        ranked.append((head, float(gap), float(gap / max(spread, 1e-6))))
+    top = sorted(ranked, key=lambda entry: (-entry[2], entry[0]))[:10]
+    norms = sum(gap for _, gap, _ in ranked)
     return top, sum(gap for _, gap, _ in top) / norms if norms > 0 else 0.0
 
 
@@ -228,14 +228,14 @@ def auroc(positive: Sequence[float], negative: Sequence[float]) -> float | None:
 
 def separation(x: Mapping[str, Vector], placed: Sequence[Placed]) -> float | None:
     """The mean over concepts of the AUROC of leave-one-out scores, over the concepts that have one."""
-    found = []
+    shares = []
     for concept in concepts(placed):
         own, others = (
             [score for text in texts if (score := leave_one_out(x, placed, text, concept)) is not None]
             for texts in (positives(placed, concept), negatives(placed, concept))
         )
-        found.append(auroc(own, others))
-    scored = [value for value in found if value is not None]
+        shares.append(auroc(own, others))
+    scored = [value for value in shares if value is not None]
     return sum(scored) / len(scored) if scored else None
 
 

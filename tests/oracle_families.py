@@ -186,7 +186,7 @@ def activations(folder: Path, family: str, texts: Sequence[str]) -> list[Read]:
     tokenizer = AutoTokenizer.from_pretrained(str(folder))
     model = whole_model(folder, family)
     parts = PARTS[family]
-    found = []
+    of_texts = []
     for text in texts:
         tokens: dict[int, Tensor] = {}
         heads: dict[int, Tensor] = {}
@@ -203,8 +203,8 @@ def activations(folder: Path, family: str, texts: Sequence[str]) -> list[Read]:
             hook.remove()
         read = Read([tokens[i] for i in range(len(parts.each))], [heads[i] for i in range(len(parts.each))])
         assert all(len(rows) == len(ids) for rows in (*read.tokens, *read.heads))
-        found.append(read)
-    return found
+        of_texts.append(read)
+    return of_texts
 
 
 def _output(taken: dict[int, Tensor], i: int) -> Any:

@@ -27,12 +27,12 @@ def difference_of_projectors(
     own: Sequence[np.ndarray], others: Sequence[np.ndarray], hidden: int, k: int | None = None
 ) -> np.ndarray:
     """`M_c`, where the mean over no texts is zero."""
-    found = np.zeros((hidden, hidden))
+    difference = np.zeros((hidden, hidden))
     for tokens in own:
-        found += projector(tokens, k) / len(own)
+        difference += projector(tokens, k) / len(own)
     for tokens in others:
-        found -= projector(tokens, k) / len(others)
-    return found
+        difference -= projector(tokens, k) / len(others)
+    return difference
 
 
 def eigenvalues(matrix: np.ndarray) -> np.ndarray:
@@ -47,7 +47,7 @@ def filtered(matrix: np.ndarray, difference: np.ndarray) -> np.ndarray:
 
 def top_k(matrix: np.ndarray, difference: np.ndarray, k: int) -> np.ndarray:
     values, vectors = np.linalg.eigh(matrix)
-    found = np.zeros(len(matrix))
+    direction = np.zeros(len(matrix))
     for j in np.argsort(-values)[:k]:
-        found += max(values[j], 0) * np.sign(vectors[:, j] @ difference) * vectors[:, j]
-    return found
+        direction += max(values[j], 0) * np.sign(vectors[:, j] @ difference) * vectors[:, j]
+    return direction

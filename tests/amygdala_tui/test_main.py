@@ -56,17 +56,17 @@ def test_the_demo_is_not_poured_into_a_folder_that_holds_something_else(tmp_path
 
 def test_the_sample_corpus_has_the_faults_its_tutorial_names(tmp_path: Path) -> None:
     copy_sample(tmp_path / "demo")
-    found = scan(Layout.of(tmp_path / "demo"))
-    assert len(found.concepts) == 16
-    assert sum(story.is_baseline for story in found.stories) == 6
-    assert {(problem.path, problem.code) for problem in found.problems} == {
+    sample = scan(Layout.of(tmp_path / "demo"))
+    assert len(sample.concepts) == 16
+    assert sum(story.is_baseline for story in sample.stories) == 6
+    assert {(problem.path, problem.code) for problem in sample.problems} == {
         ("paired/power-cut/curious.txt", "empty"),
         ("paired/power-cut/grateful.txt", "duplicate"),
         ("paired/power-cut/hopeful.txt", "duplicate"),
     }
-    assert sum(story.concept == "awestruck" for story in found.stories) == 1
+    assert sum(story.concept == "awestruck" for story in sample.stories) == 1
     assert (tmp_path / "demo/TUTORIAL.md").is_file()
-    for story in found.stories:
+    for story in sample.stories:
         assert 60 <= len(story.text.split()) <= 150, story.path
 
 

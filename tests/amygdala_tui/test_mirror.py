@@ -43,17 +43,17 @@ def test_before_any_engine_the_stories_on_disk_are_there() -> None:
     corpus = Corpus(
         stories=(Story(path="stories/joy.txt", concept="joy", scenario=None, text="x", text_id="1"),), problems=()
     )
-    found = from_disk(corpus)
-    assert list(found.stories) == ["stories/joy.txt"]
-    assert found.revision == 0
-    assert found.doing is None
+    on_disk = from_disk(corpus)
+    assert list(on_disk.stories) == ["stories/joy.txt"]
+    assert on_disk.revision == 0
+    assert on_disk.doing is None
 
 
 def test_an_engine_that_has_not_scanned_yet_does_not_empty_the_tree() -> None:
-    known = mirror([story("stories/joy.txt")], revision=0)
+    from_scan = mirror([story("stories/joy.txt")], revision=0)
     unscanned = msgspec.structs.replace(snapshot([], revision=0), doing=Doing(state="scanning"))
-    assert follow(known, unscanned).stories == known.stories
-    assert follow(known, snapshot([], revision=0)).stories == {}
+    assert follow(from_scan, unscanned).stories == from_scan.stories
+    assert follow(from_scan, snapshot([], revision=0)).stories == {}
 
 
 def test_problems_that_were_mended_while_the_studio_was_away_are_gone() -> None:
@@ -135,11 +135,11 @@ story_sets = st.dictionaries(st.sampled_from([f"stories/{name}.txt" for name in 
 @given(st.lists(story_sets, max_size=8))
 def test_following_differences_ends_where_a_snapshot_would(history: list[dict[str, str]]) -> None:
     """What the server sends (`views.differing`) and what the client makes of it agree, whatever happened between."""
-    known: dict[str, StoryView] = {}
+    views: dict[str, StoryView] = {}
     state = follow(Mirror(), snapshot([], revision=1))
     for revision, states_now in enumerate(history, 2):
         now = {path: story(path, state=state_now) for path, state_now in states_now.items()}
-        different, removed = differing(known, now)
-        known = now
+        different, removed = differing(views, now)
+        views = now
         state = follow(state, changed(revision - 1, revision, stories=different, removed=removed))
-    assert state.stories == known
+    assert state.stories == views

@@ -46,9 +46,9 @@ async def studio(
 
 
 def screen(app: Studio) -> StudioScreen:
-    found = app.screen_stack[0]
-    assert isinstance(found, StudioScreen)
-    return found
+    lowest = app.screen_stack[0]
+    assert isinstance(lowest, StudioScreen)
+    return lowest
 
 
 def state(app: Studio) -> str:

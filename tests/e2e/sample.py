@@ -12,6 +12,6 @@ CONCEPT = "jealous"
 def mended() -> str:
     """The first text to paste in the tutorial: a right story for the misfiled one's place."""
     tutorial = (resources.files("amygdala_tui") / "sample/TUTORIAL.md").read_text("utf-8")
-    found = re.search(r"```text\n(.*?)```", tutorial, re.DOTALL)
-    assert found is not None
-    return found.group(1)
+    block = re.search(r"```text\n(.*?)```", tutorial, re.DOTALL)
+    assert block is not None
+    return block.group(1)

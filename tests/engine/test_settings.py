@@ -202,8 +202,8 @@ def test_uncommenting_every_line_of_the_template_parses(tmp_path: Path) -> None:
 
 def test_byte_order_mark_and_windows_line_ends_are_read(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_bytes(b'\xef\xbb\xbfmax_length = 64\r\ndtype = "fp32"\r\n')
-    found = settings.load(tmp_path, {})
-    assert (found.max_length, found.dtype) == (64, "fp32")
+    loaded = settings.load(tmp_path, {})
+    assert (loaded.max_length, loaded.dtype) == (64, "fp32")
 
 
 @pytest.mark.parametrize(
@@ -227,5 +227,5 @@ def test_a_corpus_may_not_choose_the_model_whose_code_is_run(tmp_path: Path) -> 
     toml(tmp_path, 'model = "some/model"\n')
     with pytest.raises(UsageError, match="--model some/model"):
         settings.load(tmp_path, {"trust_remote_code": True})
-    found = settings.load(tmp_path, {"trust_remote_code": True, "model": "some/model"})
-    assert found.trust_remote_code
+    loaded = settings.load(tmp_path, {"trust_remote_code": True, "model": "some/model"})
+    assert loaded.trust_remote_code

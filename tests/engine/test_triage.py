@@ -53,11 +53,11 @@ def test_redundant_stands_beside_any_bucket(bucket_numbers: dict[str, Any]) -> N
 
 @pytest.mark.parametrize(("stories", "thin"), [(1, True), (2, True), (3, False)])
 def test_thin_is_marked_and_no_label_calls_it_clean_without_saying_so(stories: int, thin: bool) -> None:
-    found = verdict(first_pc=1.0, stories=stories)
-    assert found.bucket is Bucket.CLEAN_CIRCUIT
-    assert found.thin is thin
-    assert ("thin" in found.label) is thin
-    assert any("write more" in reason for reason in found.reasons) is thin
+    judged = verdict(first_pc=1.0, stories=stories)
+    assert judged.bucket is Bucket.CLEAN_CIRCUIT
+    assert judged.thin is thin
+    assert ("thin" in judged.label) is thin
+    assert any("write more" in reason for reason in judged.reasons) is thin
 
 
 def test_every_mark_shows_in_the_label() -> None:
@@ -85,8 +85,8 @@ def test_thresholds_are_settings() -> None:
     lax = Thresholds(
         redundant_r2=0.1, contaminated_cosine=0.99, clean_first_pc=0.2, single_neuron_cosine=0.1, thin_below=1
     )
-    found = verdict(lax, nearest=0.9, first_pc=0.3, neuron=0.2, r_squared=0.2, stories=1)
-    assert (found.bucket, found.redundant, found.thin) == (Bucket.CLEAN_NEURON, True, False)
+    lenient = verdict(lax, nearest=0.9, first_pc=0.3, neuron=0.2, r_squared=0.2, stories=1)
+    assert (lenient.bucket, lenient.redundant, lenient.thin) == (Bucket.CLEAN_NEURON, True, False)
 
 
 def fit(text: str, own: float | None, rival: float, *, alignment: float = 0.0, concept: str = "joyful") -> StoryFit:
@@ -158,11 +158,11 @@ def test_outliers_reason_names_both_concepts_and_scores() -> None:
 
 def test_by_bucket_lists_worst_news_first_and_marks_apart() -> None:
     verdicts = {"a": verdict(first_pc=0.9, stories=1), "b": verdict(nearest=0.9, r_squared=0.95), "c": verdict()}
-    found = by_bucket(verdicts.items())
-    assert list(found) == [
+    listed = by_bucket(verdicts.items())
+    assert list(listed) == [
         "contaminated", "fragmented", "mixed", "clean (circuit)", "clean (single neuron)", "redundant", "thin",
     ]  # fmt: skip
-    assert {bucket: names for bucket, names in found.items() if names} == {
+    assert {bucket: names for bucket, names in listed.items() if names} == {
         "contaminated": ["b"],
         "mixed": ["c"],
         "clean (circuit)": ["a"],
@@ -175,9 +175,11 @@ CHANCE = Null(low=0.3, mean=0.35, high=0.4)
 
 
 def test_number_that_chance_gives_too_keeps_its_bucket_and_says_so() -> None:
-    found = judge(concept_quality(first_pc=0.38, first_pc_null=CHANCE), LAYER, Thresholds())
-    assert found.bucket is Bucket.FRAGMENTED
-    assert found.reasons == ["one axis explains 38% of its stories (below 40%; labels dealt at random give 30% to 40%)"]
+    judged = judge(concept_quality(first_pc=0.38, first_pc_null=CHANCE), LAYER, Thresholds())
+    assert judged.bucket is Bucket.FRAGMENTED
+    assert judged.reasons == [
+        "one axis explains 38% of its stories (below 40%; labels dealt at random give 30% to 40%)"
+    ]
     lower = Null(low=0.9, mean=0.95, high=0.97)
     assert "90% to 97%" in judge(concept_quality(first_pc=0.8, first_pc_null=lower), LAYER, Thresholds()).reasons[0]
     beyond = judge(concept_quality(first_pc=0.29, first_pc_null=CHANCE), LAYER, Thresholds())
@@ -186,9 +188,9 @@ def test_number_that_chance_gives_too_keeps_its_bucket_and_says_so() -> None:
 
 def test_redundant_by_chance_is_still_marked_and_says_so() -> None:
     usual = Null(low=0.95, mean=0.97, high=0.98)
-    found = judge(concept_quality(r_squared=0.96, r_squared_null=usual), LAYER, Thresholds())
-    assert found.redundant
-    assert "labels dealt at random give 95% to 98%" in found.reasons[-1]
+    judged = judge(concept_quality(r_squared=0.96, r_squared_null=usual), LAYER, Thresholds())
+    assert judged.redundant
+    assert "labels dealt at random give 95% to 98%" in judged.reasons[-1]
     below = judge(concept_quality(r_squared=0.93, r_squared_null=usual), LAYER, Thresholds())
     assert "labels dealt at random" in below.reasons[-1], "less than chance gives is no evidence either"
     assert "random" not in judge(concept_quality(r_squared=0.99, r_squared_null=usual), LAYER, Thresholds()).reasons[-1]

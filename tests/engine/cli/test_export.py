@@ -31,11 +31,11 @@ def test_every_method_exports_vectors_of_its_own_and_says_what_they_are(
     ours = safetensors.numpy.load_file(vectors)
     assert {name: rows.shape for name, rows in ours.items()} == {name: rows.shape for name, rows in pooled.items()}
     cosines = [(ours[name].astype(float) * pooled[name].astype(float)).sum(1) for name in ours]
-    assert all((found > 0.05).all() and (found < 0.9999).all() for found in cosines), "akin to the pooled ones"
+    assert all((document > 0.05).all() and (document < 0.9999).all() for document in cosines), "akin to the pooled ones"
     run_file = json.loads((tmp_path / "out" / "run.json").read_text())
     assert words in run_file["directions"]
     quality = json.loads((tmp_path / "out" / "quality.json").read_text())
-    spectra = [found.get("subspace_eigvals") for found in quality.values()]
+    spectra = [document.get("subspace_eigvals") for document in quality.values()]
     assert all(spectra) if "subspace" in flags else not any(spectra)
 
 
@@ -72,11 +72,11 @@ def test_control_vectors_are_written_beside_the_readout(export: Run, tmp_path: P
     assert str(tmp_path / "out" / "gguf") in err
     reader = gguf.GGUFReader(tmp_path / "out" / "gguf" / "joyful.gguf")
     assert reader.fields["controlvector.model_hint"].contents() == "llama"
-    found = {tensor.name: tensor.data for tensor in reader.tensors}
+    tensors = {tensor.name: tensor.data for tensor in reader.tensors}
     vectors = safetensors.numpy.load_file(tmp_path / "out" / "readout.safetensors")
     row = json.loads((tmp_path / "out" / "readout.json").read_text())["concepts"].index("joyful")
-    assert found.keys() == {"direction.1", "direction.3"}
-    np.testing.assert_array_equal(found["direction.3"], vectors["layer_3.vectors"][row].astype(np.float32))
+    assert tensors.keys() == {"direction.1", "direction.3"}
+    np.testing.assert_array_equal(tensors["direction.3"], vectors["layer_3.vectors"][row].astype(np.float32))
 
 
 def test_auto_reads_where_concepts_separate_best_and_says_how_to_keep_it(export: Run, tmp_path: Path) -> None:
@@ -177,20 +177,20 @@ def test_one_story_concept_gives_strict_json_without_nan(export: Run, corpus: Pa
     def refuse(name: str) -> None:
         raise AssertionError(f"{name} is no JSON")
 
-    found = json.loads((tmp_path / "out" / "quality.json").read_text(), parse_constant=refuse)["single"]
-    at = next(iter(found["per_layer"].values()))
+    single = json.loads((tmp_path / "out" / "quality.json").read_text(), parse_constant=refuse)["single"]
+    at = next(iter(single["per_layer"].values()))
     assert at["story_projection_std"] is None
     assert (at["story_alignment_mean"], at["story_alignment_std"]) == (0.0, 0.0)
     assert at["top3_variance_ratios"] == [1.0]
-    assert found["outlier_stories"] == []
-    assert found["triage"]["thin"] is True
+    assert single["outlier_stories"] == []
+    assert single["triage"]["thin"] is True
 
 
 def test_quality_names_its_outliers_files(export: Run, corpus: Path, tmp_path: Path) -> None:
     export("--quality-report")
-    for concept, found in json.loads((tmp_path / "out" / "quality.json").read_text()).items():
-        assert len(found["outlier_paths"]) == len(found["outlier_stories"]) == 2
-        for path, (text, _) in zip(found["outlier_paths"], found["outlier_stories"], strict=True):
+    for concept, document in json.loads((tmp_path / "out" / "quality.json").read_text()).items():
+        assert len(document["outlier_paths"]) == len(document["outlier_stories"]) == 2
+        for path, (text, _) in zip(document["outlier_paths"], document["outlier_stories"], strict=True):
             assert path.endswith(f"{concept}.txt")
             assert (corpus / path).read_text("utf-8").strip() == text
 

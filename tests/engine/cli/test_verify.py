@@ -151,8 +151,8 @@ def test_bad_usage_exits_2(verify: Verify, out: Path, words: tuple[str, ...]) ->
 @pytest.fixture
 def made_of(corpus: Path, tmp_path: Path) -> Path:
     """A set made of the corpus's stories as they are."""
-    found = scan(Layout.of(corpus))
-    return exported(tmp_path / "out", corpus_digest=found.digest, n_stories=len(found.stories))
+    scanned = scan(Layout.of(corpus))
+    return exported(tmp_path / "out", corpus_digest=scanned.digest, n_stories=len(scanned.stories))
 
 
 def test_corpus_that_did_not_change_is_told(verify: Verify, made_of: Path, corpus: Path) -> None:

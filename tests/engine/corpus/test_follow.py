@@ -52,9 +52,9 @@ def folder() -> Iterator[Path]:
     try:
         yield made
     finally:
-        for found, names, _ in os.walk(made):
+        for parent, names, _ in os.walk(made):
             for name in names:
-                (Path(found) / name).chmod(0o755)
+                (Path(parent) / name).chmod(0o755)
         shutil.rmtree(made)
 
 
@@ -254,8 +254,8 @@ def test_problems_of_stories_seen_together_come_and_go(tmp_path: Path) -> None:
     assert not scanner.scan().problems
     fear.write_text("Bells.")
     other.write_text("Rain.")
-    found = scanner.scan(["stories/fear.txt", "stories/Joy.txt"]).problems
-    assert [(problem.path, problem.code) for problem in found] == [
+    problems = scanner.scan(["stories/fear.txt", "stories/Joy.txt"]).problems
+    assert [(problem.path, problem.code) for problem in problems] == [
         ("stories/Joy.txt", "case"), ("stories/fear.txt", "duplicate"), ("stories/joy.txt", "case"),
         ("stories/joy.txt", "duplicate"),
     ]  # fmt: skip

@@ -131,9 +131,9 @@ def test_file_and_folder_without_permission_are_errors(root: Path, put: Write) -
     put("stories/locked.txt", "Secret.").chmod(0)
     folder = put("paired/s/joyful.txt", "Hidden.").parent
     folder.chmod(0)
-    found = problems(read(root))
+    errors = problems(read(root))
     folder.chmod(0o700)
-    assert found == [("paired/s", "error", "unreadable"), ("stories/locked.txt", "error", "unreadable")]
+    assert errors == [("paired/s", "error", "unreadable"), ("stories/locked.txt", "error", "unreadable")]
 
 
 def test_too_big_a_file_is_not_read(root: Path, put: Write) -> None:

@@ -67,11 +67,14 @@ def value(path: Path, key: str) -> Any:
     return None if field is None else field.contents()
 
 
-def equal(found: Directions, concept: int) -> bool:
+def equal(directions: Directions, concept: int) -> bool:
     """Whether directions are the readout's, bit for bit."""
     expected = {layer: rows[concept].float().numpy() for layer, rows in readout().vectors.items()}
-    same = [np.array_equal(found[layer], expected[layer]) and found[layer].dtype == np.float32 for layer in expected]
-    return found.keys() == expected.keys() and all(same)
+    same = [
+        np.array_equal(directions[layer], expected[layer]) and directions[layer].dtype == np.float32
+        for layer in expected
+    ]
+    return directions.keys() == expected.keys() and all(same)
 
 
 @pytest.fixture

@@ -38,8 +38,8 @@ def old(tmp_path: Path) -> Path:
 
 def older(folder: Path, tensors: dict[str, Any] | None = None, **manifest: Any) -> Path:
     """Write an older script's set, with other tensors or another manifest if wanted."""
-    found = {f"layer_{layer}.vectors": rows.numpy() for layer, rows in readout().vectors.items()}
-    safetensors.numpy.save_file(found | (tensors or {}), folder / VECTORS)
+    stored = {f"layer_{layer}.vectors": rows.numpy() for layer, rows in readout().vectors.items()}
+    safetensors.numpy.save_file(stored | (tensors or {}), folder / VECTORS)
     usual = {"concepts": ["calm", "sad"], "layers": [3, 1], "hidden_size": 4, "dtype": "float16"}
     (folder / MANIFEST).write_text(json.dumps(usual | manifest))
     return folder

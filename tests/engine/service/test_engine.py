@@ -232,7 +232,7 @@ async def test_two_clients_share_one_state(engine: Engine, talk: Talk, corpus: P
     write(corpus / "stories" / "joyful.txt", "Two of them were watching.")
     assert await talk.revision(2) == await other.revision(2)
     status = await other.status()
-    assert [(found.corpus, found.clients) for found in status.corpora] == [(str(corpus), 2)]
+    assert [(open_corpus.corpus, open_corpus.clients) for open_corpus in status.corpora] == [(str(corpus), 2)]
     await other.close()
 
 

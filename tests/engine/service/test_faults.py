@@ -108,7 +108,7 @@ async def test_killed_worker_costs_the_text_at_hand_and_leaves_another_models_wo
     done = entries(module_cache) - before - moved.cost.texts_run
     assert 1 <= done < BULK
     await edited(other, 2, "Nobody noticed a thing.")
-    status = {found.corpus: found for found in (await talk.status()).corpora}
+    status = {open_corpus.corpus: open_corpus for open_corpus in (await talk.status()).corpora}
     assert status[str(talk.corpus)].revision == 0, "the killed one is not back yet"
     moved = (await talk.revision(1)).moved
     assert moved is not None

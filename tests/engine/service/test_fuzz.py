@@ -96,7 +96,7 @@ async def honest(folder: Path, corpus: Path, *, revision: int = 1) -> None:
     assert (await wire.reply({"type": "Hello", "protocol": PROTOCOL, "version": "test"}))["type"] == "Welcome"
     assert (await wire.reply({"type": "Open", "id": 1, "corpus": str(corpus)}))["type"] == "Opened"
     status = await wire.reply({"type": "GetStatus", "id": 2})
-    assert [found["revision"] for found in status["corpora"]] == [revision]
+    assert [open_corpus["revision"] for open_corpus in status["corpora"]] == [revision]
     await wire.close()
 
 

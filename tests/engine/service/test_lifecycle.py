@@ -167,16 +167,16 @@ def test_engine_whose_socket_was_taken_away_exits_and_leaves_the_new_one(short_d
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[subprocess.Popen[bytes]]]:
     """The engines that a client of this process starts; none outlives the test."""
-    found: list[subprocess.Popen[bytes]] = []
+    processes: list[subprocess.Popen[bytes]] = []
     start = client.start
 
     def recorded(socket: Path) -> subprocess.Popen[bytes]:
-        found.append(start(socket))
-        return found[-1]
+        processes.append(start(socket))
+        return processes[-1]
 
     monkeypatch.setattr(client, "start", recorded)
-    yield found
-    for process in found:
+    yield processes
+    for process in processes:
         process.kill()
         process.wait()
 

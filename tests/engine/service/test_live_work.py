@@ -83,7 +83,7 @@ async def test_an_edit_within_the_bulk_is_taken_out_of_it(talk: Talk) -> None:
     await begun(talk, BULK)
     write(last, "A word changed everything.")
     await ready(talk)
-    assert [(found.cause, found.texts_run) for found in await revisions(talk)] == [
+    assert [(recorded.cause, recorded.texts_run) for recorded in await revisions(talk)] == [
         ("retrained", BULK - 1),
         ("edited", 1),
         ("opened", 0),
@@ -169,7 +169,7 @@ async def test_newer_draft_takes_the_place_of_an_older_and_goes_before_the_bulk(
     assert {type(reply) for reply in older} == {protocol.Superseded}
     scored = await drafts[2]
     assert isinstance(scored, protocol.Scored)
-    (corpus,) = [found for found in (await talk.status()).corpora if found.corpus == str(talk.corpus)]
+    (corpus,) = [open_corpus for open_corpus in (await talk.status()).corpora if open_corpus.corpus == str(talk.corpus)]
     assert (corpus.revision, corpus.doing.state) == (1, "computing")
     assert scored.revision == 1
     assert scored.draft.own is not None
@@ -264,10 +264,10 @@ async def test_history_is_told_over_the_socket(talk: Talk) -> None:
     told = await talk.ask(protocol.GetRevisions)
     assert isinstance(told, protocol.Revisions)
     assert (told.revisions[0].cause, told.revisions[0].texts_run) == ("edited", 1)
-    assert [found.number for found in told.revisions] == [2, 1]
+    assert [recorded.number for recorded in told.revisions] == [2, 1]
     earlier = await talk.ask(protocol.GetRevisions, before=2, limit=1)
     assert isinstance(earlier, protocol.Revisions)
-    assert [found.number for found in earlier.revisions] == [1]
+    assert [recorded.number for recorded in earlier.revisions] == [1]
     compared = await talk.ask(protocol.Compare, before=1, after=2)
     assert isinstance(compared, protocol.Compared)
     assert [(change.path, change.kind) for change in compared.comparison.changes] == [(path, "edited")]

@@ -268,8 +268,8 @@ def test_garbage_is_a_protocol_error(decode: object, line: bytes) -> None:
 
 @given(line=st.binary(max_size=60))
 def test_id_of_garbage_is_none(line: bytes) -> None:
-    found = codec.request_id(line)
-    assert found is None or isinstance(found, int)
+    request_id = codec.request_id(line)
+    assert request_id is None or isinstance(request_id, int)
 
 
 def test_kinds_of_message_are_not_mixed_up() -> None:

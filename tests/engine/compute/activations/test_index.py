@@ -147,8 +147,8 @@ def test_index_damaged_under_an_open_store_is_no_failure(store: Store, place: in
         index.write(b"\xa5" * 20_000)
     for one in (store, Store(store.root), store):
         one.put({KEYS[9]: entry(9)})
-        found = one.get(KEYS)
-        assert all(same(found[key], entry(i)) for i, key in enumerate(KEYS))
+        entries = one.get(KEYS)
+        assert all(same(entries[key], entry(i)) for i, key in enumerate(KEYS))
     assert store.verify(unheard).sound == len(KEYS)
     assert counted(store) == there(store)
 

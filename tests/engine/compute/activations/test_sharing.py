@@ -26,7 +26,7 @@ def test_stores_in_several_threads_share_a_cache(store: Store) -> None:
         try:
             for i, key in enumerate(KEYS):
                 store.put({key: entry(i)})
-                assert all(same(found, entry(KEYS.index(key))) for key, found in store.get(KEYS).items())
+                assert all(same(stored, entry(KEYS.index(key))) for key, stored in store.get(KEYS).items())
         except Exception as error:
             failures.append(error)
 
@@ -81,5 +81,5 @@ def test_killed_writer_leaves_no_half_entry(store: Store) -> None:
     process.kill()
     process.communicate(timeout=10)
     assert store.verify(unheard).damaged == 0
-    found = store.get([KEYS[0]])
-    assert not found or same(found[KEYS[0]], entry(size=200_000))
+    entries = store.get([KEYS[0]])
+    assert not entries or same(entries[KEYS[0]], entry(size=200_000))

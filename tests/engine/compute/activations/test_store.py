@@ -54,10 +54,10 @@ def test_part_of_a_larger_tensor_is_kept_alone(store: Store) -> None:
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux tells")
 def test_entry_in_memory_is_not_tied_to_its_file(store: Store) -> None:
     store.put({KEYS[0]: entry()})
-    found = store.get(KEYS)
+    entries = store.get(KEYS)
     assert str(store.root / "activations") not in Path("/proc/self/maps").read_text()
     only_file(store).write_bytes(b"")
-    assert same(found[KEYS[0]], entry())
+    assert same(entries[KEYS[0]], entry())
 
 
 def test_file_with_no_notes_is_dropped(store: Store) -> None:
@@ -92,9 +92,9 @@ def test_flipped_byte_is_never_taken_for_the_truth(store: Store, place: int, mas
     data = bytearray(file.read_bytes())
     data[place % len(data)] ^= mask
     file.write_bytes(data)
-    found = store.get([KEYS[0]])
-    if found:
-        assert same(found[KEYS[0]], entry())
+    entries = store.get([KEYS[0]])
+    if entries:
+        assert same(entries[KEYS[0]], entry())
     else:
         assert not file.exists()
 
@@ -108,10 +108,10 @@ def test_flipped_byte_in_any_place_is_never_taken_for_the_truth(store: Store) ->
         flipped = bytearray(data)
         flipped[place] ^= 1 << place % 8
         file.write_bytes(flipped)
-        given = store.get([KEYS[0]])
-        assert all(same(item, entry()) for item in given.values())
-        assert file.exists() == bool(given)
-        n_given += len(given)
+        entries = store.get([KEYS[0]])
+        assert all(same(item, entry()) for item in entries.values())
+        assert file.exists() == bool(entries)
+        n_given += len(entries)
     assert n_given < 10  # a space of the header's padding may become another white space
 
 

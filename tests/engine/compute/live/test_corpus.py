@@ -52,11 +52,11 @@ def assert_is_the_oracles(model: LoadedModel, live: LiveCorpus, results: Results
             combination = quality.linear_combination[layer]
             assert combination.r_squared == pytest.approx(r_squared, abs=1e-9)
             assert combination.residual_norm == pytest.approx(residual, abs=1e-9)
-            found = {names.index(name): value for name, value in combination.top_contributors}
-            assert found == pytest.approx({j: coefficients[j] for j in found}, abs=1e-8)
-            assert len(found) == min(5, len(names) - 1)
-            assert min(map(abs, found.values()), default=0) >= max(
-                (abs(value) for j, value in coefficients.items() if j not in found), default=0
+            shares = {names.index(name): value for name, value in combination.top_contributors}
+            assert shares == pytest.approx({j: coefficients[j] for j in shares}, abs=1e-8)
+            assert len(shares) == min(5, len(names) - 1)
+            assert min(map(abs, shares.values()), default=0) >= max(
+                (abs(value) for j, value in coefficients.items() if j not in shares), default=0
             ) - 1e-8  # fmt: skip
     assert_middle_is_the_oracles(model, live, results, placements, by_id)
 

@@ -269,11 +269,13 @@ def test_a_draft_is_told_what_saving_it_would_come_to(
     assert draft.rival == fit.rival
     assert draft.rival_score == pytest.approx(fit.rival_score, abs=1e-5)
     assert draft.margin == pytest.approx((fit.own or 0) - fit.rival_score, abs=1e-5)
-    found = next(quality for quality in after.concepts if quality.concept == "joyful")
+    joyful = next(quality for quality in after.concepts if quality.concept == "joyful")
     assert draft.after is not None
-    assert draft.after.n_positive_stories == found.n_positive_stories
-    assert draft.after.headline(2) == pytest.approx(found.headline(2), abs=1e-5)
-    assert draft.after.per_layer[2].best_neuron_cosine == pytest.approx(found.per_layer[2].best_neuron_cosine, abs=1e-5)
+    assert draft.after.n_positive_stories == joyful.n_positive_stories
+    assert draft.after.headline(2) == pytest.approx(joyful.headline(2), abs=1e-5)
+    assert draft.after.per_layer[2].best_neuron_cosine == pytest.approx(
+        joyful.per_layer[2].best_neuron_cosine, abs=1e-5
+    )
 
 
 def test_tokens_and_sentences_of_a_draft_add_up(llama: LoadedModel, tmp_path: Path) -> None:

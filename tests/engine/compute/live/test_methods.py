@@ -91,7 +91,7 @@ def expected(method: str, read: Read, tree: Tree, layer: int) -> dict[str, tuple
     own = {name: oracle.positives(tree, name) for name in names}
     chosen = METHODS[method]
     k = chosen.get("subspace_k")
-    found: dict[str, tuple[np.ndarray, np.ndarray | None]] = {}
+    by_concept: dict[str, tuple[np.ndarray, np.ndarray | None]] = {}
     for name in names:
         others = oracle.negatives(tree, name)
         difference = oracle.mean(x, own[name]) - oracle.mean(x, others)
@@ -108,8 +108,8 @@ def expected(method: str, read: Read, tree: Tree, layer: int) -> dict[str, tuple
             difference = (
                 oracle_subspace.top_k(matrix, difference, 2) if top else oracle_subspace.filtered(matrix, difference)
             )
-        found[name] = oracle.unit(difference), matrix
-    return found
+        by_concept[name] = oracle.unit(difference), matrix
+    return by_concept
 
 
 def spans_all(tokens: np.ndarray, k: int | None) -> bool:
@@ -158,10 +158,10 @@ def test_heads_are_the_oracles_whatever_the_method(computed: Any, read: Read, me
         own, others = oracle.positives(tree, quality.concept), oracle.negatives(tree, quality.concept)
         for layer in LAYERS:
             rows = {text: read[text].heads[layer][-1].double().numpy() for text, _ in tree}
-            found = quality.per_head[layer]
+            heads = quality.per_head[layer]
             top, share = oracle.heads(
-                np.array([rows[text] for text in own]), np.array([rows[text] for text in others]), found.head_dim
+                np.array([rows[text] for text in own]), np.array([rows[text] for text in others]), heads.head_dim
             )
-            assert found.head_concentration == pytest.approx(share, abs=1e-5)
-            assert [head for head, _, _ in found.top_heads] == [head for head, _, _ in top]
-            np.testing.assert_allclose(found.top_heads, top, rtol=1e-3)
+            assert heads.head_concentration == pytest.approx(share, abs=1e-5)
+            assert [head for head, _, _ in heads.top_heads] == [head for head, _, _ in top]
+            np.testing.assert_allclose(heads.top_heads, top, rtol=1e-3)

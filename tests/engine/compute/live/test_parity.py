@@ -30,15 +30,15 @@ METHODS = {
 @pytest.fixture(scope="module")
 def exports(golden: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Export]:
     """One export per golden model and method, with the settings of the golden data."""
-    found = {}
+    folders = {}
     for model in ("llama", "qwen3", "qwen3_5_hybrid", "gpt2"):
         for method, flags in METHODS.items():
             out = tmp_path_factory.mktemp(f"{model}-{method}")
             arguments = ["--model", str(golden / "models" / model), "--target-layers", "1,2,4", "--device", "cpu"]
             arguments += ["--method", method, *flags, "--output-dir", str(out), "--quality-report"]
             assert cli.run(["export", str(golden / "corpus"), *arguments]) == 0
-            found[f"{model}-{method}"] = Export(out)
-    return found
+            folders[f"{model}-{method}"] = Export(out)
+    return folders
 
 
 @pytest.fixture(params=["llama", "qwen3", "qwen3_5_hybrid"])
@@ -132,8 +132,8 @@ def test_linear_combinations_are_the_expected_ones(pair: tuple[Export, Export]) 
 def same_heads(ours: dict[str, Any], expected: dict[str, Any]) -> bool:
     """Whether two tables of heads agree, up to heads so equally selective that they may swap."""
     shape = ("n_heads", "head_dim")
-    ranking = [[[head, selectivity] for head, _, selectivity in found["top_heads"]] for found in (ours, expected)]
-    norms = [{head: norm for head, norm, _ in found["top_heads"]} for found in (ours, expected)]
+    ranking = [[[head, selectivity] for head, _, selectivity in document["top_heads"]] for document in (ours, expected)]
+    norms = [{head: norm for head, norm, _ in document["top_heads"]} for document in (ours, expected)]
     return (
         [ours[name] for name in shape] == [expected[name] for name in shape]
         and close(ours["head_concentration"], expected["head_concentration"])
@@ -185,7 +185,9 @@ def test_subspace_quality_is_the_expected_one_up_to_sign(subspace_pair: tuple[Ex
         assert close(abs(ours["story_projection_mean"]), abs(expected["story_projection_mean"])), where
         assert close(ours["story_projection_std"], expected["story_projection_std"]), where
         assert close(ours["story_alignment_std"], expected["story_alignment_std"]), where
-        sizes = [[[neuron, abs(cosine)] for neuron, cosine in found["top5_neurons"]] for found in (ours, expected)]
+        sizes = [
+            [[neuron, abs(cosine)] for neuron, cosine in document["top5_neurons"]] for document in (ours, expected)
+        ]
         assert same_ranking(*sizes, by_size=True), where
 
 
@@ -195,7 +197,9 @@ def test_subspace_linear_combinations_are_the_expected_ones_up_to_sign(subspace_
         for layer, combination in theirs["linear_combination"].items():
             mine = ours.quality[concept]["linear_combination"][layer]
             assert close(mine["r_squared"], combination["r_squared"]), (concept, layer)
-            sizes = [[[name, abs(value)] for name, value in found["top_contributors"]] for found in (mine, combination)]
+            sizes = [
+                [[name, abs(value)] for name, value in document["top_contributors"]] for document in (mine, combination)
+            ]
             assert same_ranking(*sizes, by_size=True), (concept, layer)
 
 

@@ -37,10 +37,10 @@ def test_blocks_and_down_projection_are_found(kind: str) -> None:
     assert len(anatomy.blocks) == 3
     assert anatomy.hidden_size == 16
     for layer, block in enumerate(anatomy.blocks):
-        (found,) = anatomy.down_projections(layer)
+        (matrix,) = anatomy.down_projections(layer)
         expected = block.get_submodule(DOWN[kind]).weight
-        assert found.shape == (16, 16 if "square" in kind else 40)
-        torch.testing.assert_close(found, expected.T if kind == "gpt2" else expected)
+        assert matrix.shape == (16, 16 if "square" in kind else 40)
+        torch.testing.assert_close(matrix, expected.T if kind == "gpt2" else expected)
 
 
 def test_text_blocks_are_told_from_an_image_towers() -> None:
@@ -90,9 +90,9 @@ def test_experts_come_in_order_and_the_shared_one_last() -> None:
     experts = nn.ModuleList(nn.ModuleDict({"up_proj": nn.Linear(4, 8), "down_proj": nn.Linear(8, 4)}) for _ in range(3))
     shared = nn.ModuleDict({"down_proj": nn.Linear(6, 4)})
     mlp = nn.ModuleDict({"gate": nn.Linear(4, 3), "experts": experts, "shared_expert": shared})
-    found = one_block(nn.ModuleDict({"self_attn": nn.Linear(4, 4), "mlp": mlp})).down_projections(0)
+    matrices = one_block(nn.ModuleDict({"self_attn": nn.Linear(4, 4), "mlp": mlp})).down_projections(0)
     expected = [part.get_parameter("down_proj.weight") for part in (*experts, shared)]
-    assert [matrix is weight for matrix, weight in zip(found, expected, strict=True)] == [True] * 4
+    assert [matrix is weight for matrix, weight in zip(matrices, expected, strict=True)] == [True] * 4
 
 
 @pytest.mark.parametrize("inner", [6, 4])
@@ -100,9 +100,9 @@ def test_fused_experts_kept_transposed_are_turned(inner: int) -> None:
     experts: Any = nn.Module()
     experts.down_proj = nn.Parameter(torch.randn(3, inner, 4))
     experts.is_transposed = True
-    found = one_block(nn.ModuleDict({"mlp": nn.ModuleDict({"experts": experts})})).down_projections(0)
-    assert [matrix.shape for matrix in found] == [(4, inner)] * 3
-    torch.testing.assert_close(found[2], experts.down_proj[2].T)
+    matrices = one_block(nn.ModuleDict({"mlp": nn.ModuleDict({"experts": experts})})).down_projections(0)
+    assert [matrix.shape for matrix in matrices] == [(4, inner)] * 3
+    torch.testing.assert_close(matrices[2], experts.down_proj[2].T)
 
 
 def test_side_streams_and_mixers_are_not_taken_for_the_mlp() -> None:

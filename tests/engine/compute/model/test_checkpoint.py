@@ -194,8 +194,8 @@ def test_weights_go_to_one_gpu_if_they_fit_and_else_to_all(
     folder: Path, monkeypatch: pytest.MonkeyPatch, device: str, free: int, last_layer: int | None, expected: object
 ) -> None:
     gpus(monkeypatch, 2, free)
-    found = checkpoint.Checkpoint(Settings(model=str(folder), device=device, dtype="fp32"))
-    assert found._device_map(last_layer) == expected
+    opened = checkpoint.Checkpoint(Settings(model=str(folder), device=device, dtype="fp32"))
+    assert opened._device_map(last_layer) == expected
 
 
 # Identity
@@ -253,5 +253,5 @@ def test_embedded_model_that_is_not_installed_says_how_to(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("last_layer", [None, 0, 3])
 def test_what_weights_will_take_is_known_before_they_are_read(folder: Path, last_layer: int | None) -> None:
-    found = checkpoint.Checkpoint(Settings(model=str(folder), device="cpu"))
-    assert found._bytes(last_layer) == found.load(last_layer).bytes_held
+    opened = checkpoint.Checkpoint(Settings(model=str(folder), device="cpu"))
+    assert opened._bytes(last_layer) == opened.load(last_layer).bytes_held

@@ -106,10 +106,10 @@ def test_blocks_are_counted(case: Case) -> None:
 @pytest.mark.parametrize("layer", LAYERS)
 def test_attention_output_is_the_one_of_the_source(case: Case, layer: int) -> None:
     anatomy, block = case.whole.anatomy, case.parts.each[layer]
-    found = anatomy.attention_output(layer)
+    projection = anatomy.attention_output(layer)
     expected = oracle_families.attention_output(case.folder, case.family, layer)
-    assert found is anatomy.blocks[layer].get_submodule(block.attention)
-    weight = found.get_parameter("weight")
+    assert projection is anatomy.blocks[layer].get_submodule(block.attention)
+    weight = projection.get_parameter("weight")
     torch.testing.assert_close(weight.T if f"{block.attention}.weight" in case.parts.turned else weight, expected)
     assert anatomy.head_dim(layer) == block.head_dim
     assert expected.shape == (families.HIDDEN, block.heads * block.head_dim)
@@ -117,12 +117,12 @@ def test_attention_output_is_the_one_of_the_source(case: Case, layer: int) -> No
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_down_projections_are_those_of_the_source(case: Case, layer: int) -> None:
-    found = case.whole.anatomy.down_projections(layer)
+    matrices = case.whole.anatomy.down_projections(layer)
     expected = oracle_families.down_projections(case.folder, case.family, layer)
-    assert [tuple(weight.shape) for weight in found] == [tuple(weight.shape) for weight in expected]
-    torch.testing.assert_close(torch.cat(found, dim=1), torch.cat(expected, dim=1), atol=0, rtol=0)
+    assert [tuple(weight.shape) for weight in matrices] == [tuple(weight.shape) for weight in expected]
+    torch.testing.assert_close(torch.cat(matrices, dim=1), torch.cat(expected, dim=1), atol=0, rtol=0)
     held = {weight.untyped_storage().data_ptr() for weight in case.whole.module.parameters()}
-    assert {weight.untyped_storage().data_ptr() for weight in found} <= held  # views: nothing is copied
+    assert {weight.untyped_storage().data_ptr() for weight in matrices} <= held  # views: nothing is copied
 
 
 # What is read

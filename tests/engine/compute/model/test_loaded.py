@@ -50,15 +50,15 @@ def folder(golden: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def loads(monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
     """Grows by an element, the last block asked for, whenever weights are loaded."""
-    found: list[int | None] = []
+    depths: list[int | None] = []
     load: Load = Checkpoint._load
 
     def noted(checkpoint: Checkpoint, last_layer: int | None) -> Any:
-        found.append(last_layer)
+        depths.append(last_layer)
         return load(checkpoint, last_layer)
 
     monkeypatch.setattr(Checkpoint, "_load", noted)
-    return found
+    return depths
 
 
 def settings(model: Path | str, **chosen: Any) -> Settings:
@@ -66,9 +66,9 @@ def settings(model: Path | str, **chosen: Any) -> Settings:
 
 
 def outline(model: Path | str, last_layer: int | None = None, **chosen: Any) -> Outline:
-    found = Checkpoint(settings(model, **chosen)).outline(last_layer)
-    assert isinstance(found, Outline)
-    return found
+    described = Checkpoint(settings(model, **chosen)).outline(last_layer)
+    assert isinstance(described, Outline)
+    return described
 
 
 def extract(extractor: Extractor, texts: Sequence[str] = TEXTS) -> list[Activation]:
@@ -217,8 +217,8 @@ def test_threads_that_need_weights_at_once_load_them_once(folder: Path, loads: l
         return bare.loaded()
 
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(load, range(4)))
-    assert all(model is found[0] for model in found)
+        loaded = list(pool.map(load, range(4)))
+    assert all(model is loaded[0] for model in loaded)
     assert loads == [None]
 
 

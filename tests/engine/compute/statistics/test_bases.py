@@ -21,13 +21,13 @@ from tests.engine.compute.statistics.spaces import CPU, projector, tokens
 def test_basis_spans_what_the_oracle_says(count: int, hidden: int, k: int | None, seed: int) -> None:
     x = tokens(count, hidden, seed)
     rank = min(count - 1, hidden, count if k is None else k)
-    found = basis(x, k)
+    rows = basis(x, k)
     if rank == hidden:
-        assert found is None
+        assert rows is None
         return
-    assert found is not None
-    assert found.shape == (hidden, rank)
-    np.testing.assert_allclose(projector(found), oracle.projector(x.numpy(), k), atol=1e-5)
+    assert rows is not None
+    assert rows.shape == (hidden, rank)
+    np.testing.assert_allclose(projector(rows), oracle.projector(x.numpy(), k), atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
@@ -39,25 +39,25 @@ def test_basis_takes_tokens_of_any_dtype(dtype: torch.dtype) -> None:
 @pytest.mark.parametrize(("k", "rank"), [(1, 1), (5, 5), (8, 8), (9, 8), (300, 8), (None, 8)])
 def test_k_keeps_the_top_singular_vectors_up_to_the_rank(k: int | None, rank: int) -> None:
     x = tokens(9, 40, 1)
-    found = projector(basis(x, k))
-    assert round(found.trace()) == rank
-    np.testing.assert_allclose(found, oracle.projector(x.numpy(), k), atol=1e-6)
+    projection = projector(basis(x, k))
+    assert round(projection.trace()) == rank
+    np.testing.assert_allclose(projection, oracle.projector(x.numpy(), k), atol=1e-6)
 
 
 def test_one_token_and_copies_of_one_span_nothing() -> None:
     x = tokens(1, 12, 0)
-    for found in (basis(x, None), basis(x.expand(5, -1), None), basis(x.expand(5, -1), 2)):
-        assert found is not None
-        assert found.shape == (12, 0)
+    for rows in (basis(x, None), basis(x.expand(5, -1), None), basis(x.expand(5, -1), 2)):
+        assert rows is not None
+        assert rows.shape == (12, 0)
 
 
 @pytest.mark.parametrize("k", [None, 3, 20])
 def test_a_token_that_comes_again_adds_nothing(k: int | None) -> None:
     x = tokens(8, 30, 2)
     twice = torch.cat([x, x[2:5]])
-    found = projector(basis(twice, k))
-    assert round(found.trace()) == min(7, k or 7)
-    np.testing.assert_allclose(found, oracle.projector(twice.numpy(), k), atol=1e-6)
+    projection = projector(basis(twice, k))
+    assert round(projection.trace()) == min(7, k or 7)
+    np.testing.assert_allclose(projection, oracle.projector(twice.numpy(), k), atol=1e-6)
 
 
 @pytest.mark.parametrize("k", [None, 3])
@@ -83,9 +83,9 @@ def test_hardly_independent_tokens_are_judged_by_singular_values(k: int | None, 
     x = tokens(7, 40, 4).double()
     near = x[:5] + share * tokens(5, 40, 5).double()
     together = torch.cat([x, near])
-    found = projector(basis(together, k))
-    assert round(found.trace()) == min(rank, k or rank)
-    np.testing.assert_allclose(found, oracle.projector(together.numpy(), k), atol=1e-4)
+    projection = projector(basis(together, k))
+    assert round(projection.trace()) == min(rank, k or rank)
+    np.testing.assert_allclose(projection, oracle.projector(together.numpy(), k), atol=1e-4)
 
 
 def test_more_tokens_than_dimensions_span_everything_unless_they_do_not() -> None:
@@ -112,8 +112,8 @@ def test_projectors_add_up_in_either_form(ranks: list[int]) -> None:
     expected = sum((v.double() @ v.double().T for v in bases), torch.zeros(hidden, hidden, dtype=torch.float64))
     v = torch.randn(hidden, 3)
     one_by_one = Projectors.of([], hidden, CPU)
-    for found in bases:
-        one_by_one = one_by_one.plus(found)
+    for rows in bases:
+        one_by_one = one_by_one.plus(rows)
     for summed in (Projectors.of(bases, hidden, CPU), one_by_one):
         torch.testing.assert_close(summed.dense().double(), expected, atol=1e-6, rtol=0)
         torch.testing.assert_close(summed.times(v).double(), expected @ v.double(), atol=1e-5, rtol=0)

@@ -62,5 +62,5 @@ def test_negative_eigenvalues_have_no_part_in_top_k() -> None:
     method = subspace._TopEigenvectors(5)
     np.testing.assert_allclose(method.exact(matrix, start[0])[0], expected, atol=1e-9)
     ritz = krylov.block_lanczos(lambda v: v @ matrix.float(), start, krylov.Wanted(20, 1e-6, zeros=False))
-    found = method.sketched(ritz, ritz.values[:, :20], start.norm(dim=1))
-    np.testing.assert_allclose(found[0], expected, atol=1e-5)
+    sketch = method.sketched(ritz, ritz.values[:, :20], start.norm(dim=1))
+    np.testing.assert_allclose(sketch[0], expected, atol=1e-5)

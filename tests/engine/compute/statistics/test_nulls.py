@@ -33,8 +33,10 @@ def numbers(null: Null | None) -> list[float]:
     return [null.low, null.mean, null.high]
 
 
-def all_numbers(found: list[ConceptNulls]) -> list[float]:
-    return [value for concept in found for null in (concept.r_squared, concept.first_pc) for value in numbers(null)]
+def all_numbers(of_concepts: list[ConceptNulls]) -> list[float]:
+    return [
+        value for concept in of_concepts for null in (concept.r_squared, concept.first_pc) for value in numbers(null)
+    ]
 
 
 def distribution(values: np.ndarray) -> list[float]:
@@ -44,9 +46,9 @@ def distribution(values: np.ndarray) -> list[float]:
 @given(st.integers(1, 6), st.integers(1, 8), st.integers(0, 99))
 def test_r_squared_from_gram_matrices_is_that_of_the_regression(count: int, hidden: int, seed: int) -> None:
     directions = normalise(noise(2, count, hidden, seed=seed).double())
-    found = r_squared(directions @ directions.mT)
+    by_gram = r_squared(directions @ directions.mT)
     names = [str(c) for c in range(count)]
-    for values, vectors in zip(found, directions, strict=True):
+    for values, vectors in zip(by_gram, directions, strict=True):
         assert values.tolist() == pytest.approx([one.r_squared for one in linear_combinations(vectors, names)])
         assert values.tolist() == pytest.approx([oracle.ridge(vectors.numpy(), c)[0] for c in range(count)])
 
@@ -74,10 +76,10 @@ def test_nulls_are_those_of_all_permutations(kind: str, monkeypatch: pytest.Monk
     every = [oracle.relabelled(rows.double().numpy(), member.numpy(), p) for p in itertools.permutations(range(6))]
     r_squares, ratios = np.array(every).transpose(1, 2, 0)  # (C, permutations)
     counts = member.sum(0)
-    for c, found in enumerate(nulls(rows, member)):
+    for c, null in enumerate(nulls(rows, member)):
         peers = (counts == counts[c]).numpy()
-        assert_distributed(found.r_squared, r_squares[peers].ravel())
-        assert_distributed(found.first_pc, ratios[c])
+        assert_distributed(null.r_squared, r_squares[peers].ravel())
+        assert_distributed(null.first_pc, ratios[c])
 
 
 def first_pc(rows: torch.Tensor, count: int) -> Null:
@@ -102,10 +104,10 @@ def test_first_pc_null_of_any_size(count: int) -> None:
 @pytest.mark.parametrize("count", [150, 250])
 def test_first_pc_null_of_large_groups_is_as_wide_as_at_the_largest_size_drawn(count: int) -> None:
     rows = noise(400, 24) * torch.arange(1, 25) ** -0.5
-    found, largest = first_pc(rows, count), first_pc(rows, 128)
-    assert found.mean == pytest.approx(drawn_first_pc(rows, count)[1], rel=0.02)
-    assert found.mean < largest.mean
-    assert (found.mean - found.low, found.high - found.mean) == pytest.approx(
+    null, largest = first_pc(rows, count), first_pc(rows, 128)
+    assert null.mean == pytest.approx(drawn_first_pc(rows, count)[1], rel=0.02)
+    assert null.mean < largest.mean
+    assert (null.mean - null.low, null.high - null.mean) == pytest.approx(
         (largest.mean - largest.low, largest.high - largest.mean)
     )
 
@@ -114,10 +116,10 @@ def test_balanced_orthogonal_concepts_look_redundant_and_so_do_shuffled_ones() -
     member = grouped([5] * 20)
     rows = 4 * member.float() @ torch.eye(20, 512) + 0.02 * noise(100, 512)
     sums = (rows - rows.mean(0)).T @ member.float()
-    found = linear_combinations(normalise(sums.T.double()), [str(c) for c in range(20)])
+    combinations = linear_combinations(normalise(sums.T.double()), [str(c) for c in range(20)])
     null = nulls(rows, member)[0].r_squared
     assert null is not None
-    assert [one.r_squared for one in found] == pytest.approx([0.975] * 20, abs=0.002)
+    assert [one.r_squared for one in combinations] == pytest.approx([0.975] * 20, abs=0.002)
     assert null.high > 0.9
     assert null.low > 0.9
 
@@ -139,37 +141,37 @@ def test_concept_made_of_others_is_beyond_its_null() -> None:
 def test_coherent_stories_are_beyond_their_null() -> None:
     rows = noise(60, 64)
     rows[:6] += 15 * noise(6, 1, seed=1) * torch.eye(64)[0]
-    found = nulls(rows, grouped([6], unlabelled=54))[0].first_pc
-    assert oracle.variance_ratios(rows[:6].double().numpy())[0] > found.high
+    null = nulls(rows, grouped([6], unlabelled=54))[0].first_pc
+    assert oracle.variance_ratios(rows[:6].double().numpy())[0] > null.high
 
 
 def test_only_concept_is_explained_by_nothing() -> None:
-    (found,) = nulls(noise(9, 5), grouped([4], unlabelled=5))
-    assert numbers(found.r_squared) == pytest.approx([0, 0, 0], abs=1e-6)
+    (null,) = nulls(noise(9, 5), grouped([4], unlabelled=5))
+    assert numbers(null.r_squared) == pytest.approx([0, 0, 0], abs=1e-6)
 
 
 def test_one_or_two_stories_have_one_component() -> None:
-    for found in nulls(noise(9, 5), grouped([1, 2, 1], unlabelled=5)):
-        assert numbers(found.first_pc) == pytest.approx([1, 1, 1])
+    for null in nulls(noise(9, 5), grouped([1, 2, 1], unlabelled=5)):
+        assert numbers(null.first_pc) == pytest.approx([1, 1, 1])
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 1e4])
 def test_texts_that_all_coincide_have_one_component(value: float) -> None:
-    for found in nulls(torch.full((7, 3), value), grouped([3, 3], unlabelled=1)):
-        assert numbers(found.first_pc) == [1, 1, 1]
-        assert numbers(found.r_squared) == pytest.approx([1, 1, 1])
+    for null in nulls(torch.full((7, 3), value), grouped([3, 3], unlabelled=1)):
+        assert numbers(null.first_pc) == [1, 1, 1]
+        assert numbers(null.r_squared) == pytest.approx([1, 1, 1])
 
 
 def test_groups_of_copies_have_one_component() -> None:
     rows = torch.cat([noise(1, 37).repeat(199, 1), noise(1, 37, seed=1)])
     for count in (3, 7, 100):
-        found = nulls(rows, grouped([count], unlabelled=200 - count))[0].first_pc
-        assert numbers(found) == pytest.approx([1, 1, 1])
+        null = nulls(rows, grouped([count], unlabelled=200 - count))[0].first_pc
+        assert numbers(null) == pytest.approx([1, 1, 1])
 
 
 def test_smallest_corpus() -> None:
-    (found,) = nulls(torch.tensor([[1.0], [2.0]]), grouped([1], unlabelled=1))
-    assert np.isfinite(all_numbers([found])).all()
+    (null,) = nulls(torch.tensor([[1.0], [2.0]]), grouped([1], unlabelled=1))
+    assert np.isfinite(all_numbers([null])).all()
 
 
 def test_nulls_are_the_same_every_time_and_in_any_batches(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,10 +16,10 @@ SCORES = st.lists(st.tuples(st.sampled_from([-math.inf, -1.0, -0.0, 0.0, 0.5, 2.
 
 @given(SCORES)
 def test_auroc_is_the_share_of_pairs_won(scored: list[tuple[float, bool]]) -> None:
-    found = auroc(torch.tensor([score for score, _ in scored]), torch.tensor([mine for _, mine in scored]).bool())
+    share = auroc(torch.tensor([score for score, _ in scored]), torch.tensor([mine for _, mine in scored]).bool())
     usable = [(score, mine) for score, mine in scored if not math.isnan(score)]
     expected = oracle.auroc([score for score, mine in usable if mine], [score for score, mine in usable if not mine])
-    assert found == (None if expected is None else pytest.approx(expected))
+    assert share == (None if expected is None else pytest.approx(expected))
 
 
 def test_auroc_of_many_scores_is_exact() -> None:
@@ -45,11 +45,11 @@ def placed_and_rows(
 def test_separation_is_the_oracles(n_texts: int, n_concepts: int, seed: int) -> None:
     rows, member, placed = placed_and_rows(n_texts, n_concepts, seed)
     expected = [oracle.separation({str(i): row for i, row in enumerate(x.double().numpy())}, placed) for x in rows]
-    found = separation(rows, member)
-    if found is None:
+    separated = separation(rows, member)
+    if separated is None:
         assert expected == [None, None]
     else:
-        assert found == pytest.approx(expected)
+        assert separated == pytest.approx(expected)
 
 
 def test_concepts_of_one_story_are_left_out() -> None:
@@ -65,10 +65,10 @@ def test_layer_that_holds_the_concepts_separates_them() -> None:
     member = torch.eye(4).repeat_interleave(10, 0).bool()
     noise = torch.randn(2, 40, 16, generator=g)
     signal = torch.stack([torch.zeros(40, 16), 8 * member.float() @ torch.eye(4, 16)])
-    found = separation(noise + signal, member)
-    assert found is not None
-    assert 0.3 < found[0] < 0.7
-    assert found[1] > 0.99
+    separated = separation(noise + signal, member)
+    assert separated is not None
+    assert 0.3 < separated[0] < 0.7
+    assert separated[1] > 0.99
 
 
 @given(st.integers(1, 200), st.integers(1, 30))

@@ -47,7 +47,7 @@ class Corpus:
 
     def _sum(self, texts: Sequence[Tensor]) -> Projectors:
         bases = [basis(text, self.k) for text in texts]
-        return Projectors.of([found for found in bases if found is not None], self.hidden, CPU)
+        return Projectors.of([rows for rows in bases if rows is not None], self.hidden, CPU)
 
     def spaces(self) -> Subspaces:
         """Each concept's texts in two cells, the first text alone in its."""
@@ -143,11 +143,11 @@ def test_beyond_the_threshold_the_answer_is_the_dense_one(
     monkeypatch.setattr(subspace, "CHUNK", 2)  # and one
     with monkeypatch.context() as patch:
         patch.setattr(subspace, "_densely", None)
-        found = method(spaces, differences)
+        solved = method(spaces, differences)
     monkeypatch.setattr(subspace, "DENSE_UP_TO", hidden)
     exact = method(spaces, differences)
-    np.testing.assert_allclose(unit(found.directions), unit(exact.directions), atol=1e-4)
-    np.testing.assert_allclose(found.eigenvalues, exact.eigenvalues, atol=1e-6)
+    np.testing.assert_allclose(unit(solved.directions), unit(exact.directions), atol=1e-4)
+    np.testing.assert_allclose(solved.eigenvalues, exact.eigenvalues, atol=1e-6)
 
 
 def test_up_to_the_threshold_nothing_is_iterated(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,9 +160,9 @@ def test_a_great_many_eigenvectors_are_had_densely(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(subspace, "DENSE_UP_TO", 0)
     corpus = Corpus.of([3, 2], 0, 60, 25)
     differences = corpus.differences()
-    found = top_k(corpus.spaces(), differences, 100)
+    solved = top_k(corpus.spaces(), differences, 100)
     expected = oracle.top_k(corpus.matrix(0), differences[0].numpy(), 100)
-    np.testing.assert_allclose(found.directions[0], expected, atol=1e-4)
+    np.testing.assert_allclose(solved.directions[0], expected, atol=1e-4)
 
 
 @SOLVERS

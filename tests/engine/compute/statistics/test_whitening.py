@@ -35,8 +35,8 @@ def units(vectors: torch.Tensor) -> np.ndarray:
 )
 def test_directions_are_the_oracles(sizes: list[int], hidden: int, shrinkage: float, seed: int) -> None:
     rows, differences = made(sizes, hidden, seed)
-    found = units(whitened(rows, differences, shrinkage))
-    np.testing.assert_allclose(found, expected(rows, differences, shrinkage), atol=1e-8)
+    directions = units(whitened(rows, differences, shrinkage))
+    np.testing.assert_allclose(directions, expected(rows, differences, shrinkage), atol=1e-8)
 
 
 @pytest.mark.parametrize("sizes", [[4, 3], [4, 4], [5, 4]])

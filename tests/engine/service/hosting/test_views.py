@@ -141,8 +141,8 @@ def told(before: State, after: State, affected: Collection[str], changes: Sequen
 
 
 def moves(before: State, after: State, *affected: str) -> list[tuple[str, bool]]:
-    found = told(before, after, affected)
-    return [(move.concept, move.affected) for move in found.concepts]
+    told_moves = told(before, after, affected)
+    return [(move.concept, move.affected) for move in told_moves.concepts]
 
 
 def test_concepts_that_moved_visibly_are_listed_affected_ones_first() -> None:
@@ -185,10 +185,10 @@ def test_move_tells_numbers_before_and_after() -> None:
 def test_changed_story_tells_its_scores_before_and_after() -> None:
     fits = [results(concept_quality("calm", first_pc=0.5), own=own) for own in (-0.5, 0.5)]
     before, after = (State(story_views(corpus(CALM), applied(CALM), each, ()), [], 2) for each in fits)
-    found = told(before, after, {"calm"}, [Change(path=CALM.path, kind="edited")])
-    (story,) = found.stories
+    told_moves = told(before, after, {"calm"}, [Change(path=CALM.path, kind="edited")])
+    (story,) = told_moves.stories
     assert (story.own, story.rival) == ((-0.5, 0.5), ("sad", "sad"))
-    assert found.queue == (1, 0)
+    assert told_moves.queue == (1, 0)
 
 
 def test_seconds_are_those_of_the_stages() -> None:

@@ -242,14 +242,14 @@ async def test_settings_that_failed_do_not_bind_the_worker_and_deeper_blocks_are
 ) -> None:
     assert not cache.exists()
     stories = [*STORIES, Story(path="stories/b.txt", concept="b", scenario=None, text="B.", text_id=text_id("B."))]
-    given = Settings(model=str(golden / "models" / "llama"), device="cpu", target_layers="99")
-    worker = WorkerProxy(given)
+    too_deep = Settings(model=str(golden / "models" / "llama"), device="cpu", target_layers="99")
+    worker = WorkerProxy(too_deep)
     held = []
     try:
         with pytest.raises(AmygdalaError, match="--target-layers 99"):
-            await asyncio.wait_for(worker.apply("/a", given, stories, (), ignore), 60)
+            await asyncio.wait_for(worker.apply("/a", too_deep, stories, (), ignore), 60)
         for corpus, layers in (("/b", "1"), ("/a", "3"), ("/b", "1")):
-            right = msgspec.structs.replace(given, target_layers=layers)
+            right = msgspec.structs.replace(too_deep, target_layers=layers)
             applied = await asyncio.wait_for(worker.apply(corpus, right, stories, (), ignore), 60)
             assert applied.results.layers == [int(layers)]
             held.append(worker.status().bytes)
