@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -109,3 +110,30 @@ async def test_refusal_at_the_start_ends_it(engine: Engine, tmp_path: Path, monk
     engine.refusals.append(AmygdalaError("no such model"))
     with pytest.raises(AmygdalaError, match="no such model"):
         await followed(monkeypatch, tmp_path, [None])
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+async def test_an_interrupt_waits_for_files_that_are_being_written_but_not_for_a_hung_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hangs: bool
+) -> None:
+    begun, gate = threading.Event(), threading.Event()
+
+    def write(*_: object) -> list[Path]:
+        begun.set()
+        gate.wait()
+        (tmp_path / "written").write_text("the last file of the set")
+        return []
+
+    monkeypatch.setattr(watch, "prepare", lambda _: None)
+    monkeypatch.setattr(watch, "write", write)
+    monkeypatch.setattr(watch, "WRITTEN_WITHIN_S", 0.1 if hangs else 60)
+    computed: Any = None
+    writing = asyncio.create_task(watch._write(argparse.Namespace(), Settings(), computed))
+    await asyncio.to_thread(begun.wait)
+    writing.cancel()
+    if not hangs:
+        gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    assert (tmp_path / "written").exists() is not hangs
+    gate.set()
