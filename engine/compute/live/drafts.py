@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
@@ -15,14 +14,9 @@ from engine.compute.live.state import State
 from engine.compute.model.forward import Activation, Extractor
 from engine.compute.statistics.leave_one_out import CHUNK
 from engine.errors import AmygdalaError
+from engine.prose.sentences import Span, sentences
 from engine.results import ConceptQuality, Draft, Evidence, Reading
 from engine.wire.jobs import Placement
-
-Span = tuple[int, int]
-"""Where something begins and ends in a text, in characters."""
-SENTENCE_END = re.compile(r"(?:[.!?…]+[\"'”’»)\]]*(?=\s|$)|\n\s*\n|[。！？]+)\s*")
-"""What ends a sentence: punctuation with the quotes that close after it, or an empty line. An abbreviation may end one
-too early, which does no harm here."""
 
 
 @dataclass(frozen=True)
@@ -143,22 +137,6 @@ def token_values(tokens: Tensor, directions: Tensor, centre: Tensor, scale: floa
     """`(h_t - centre) . d_c / scale` of tokens `[T, H]` and directions `[C, H]`: `[T, C]`, fp64."""
     values: Tensor = (tokens.double() - centre) @ directions.T / scale
     return values
-
-
-def sentences(text: str) -> list[Span]:
-    """The sentences of a text, without the white space between them."""
-    spans, start = [], 0
-    for match in SENTENCE_END.finditer(text):
-        spans.append((start, match.end()))
-        start = match.end()
-    spans.append((start, len(text)))
-    stripped = []
-    for start, end in spans:
-        piece = text[start:end]
-        if piece.strip():
-            lead = len(piece) - len(piece.lstrip())
-            stripped.append((start + lead, start + len(piece.rstrip())))
-    return stripped
 
 
 def readings(text: str, offsets: Sequence[Span], values: Tensor) -> tuple[list[Reading], list[Reading]]:

@@ -1,39 +1,10 @@
-"""Where sentences begin and end, and what a sentence carries."""
+"""What a sentence carries."""
 
 from __future__ import annotations
 
-import itertools
-
-import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
-from engine.compute.live.drafts import readings, sentences, token_values
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("One. Two! Three?", ["One.", "Two!", "Three?"]),
-        ('"Go," he said. "Now!" She went.', ['"Go," he said.', '"Now!"', "She went."]),
-        ("No end", ["No end"]),
-        ("A title\n\nA line\nthat goes on.", ["A title", "A line\nthat goes on."]),
-        ("It cost 3.50 in all... perhaps. Yes", ["It cost 3.50 in all...", "perhaps.", "Yes"]),
-        ("彼は走った。雨だった。", ["彼は走った。", "雨だった。"]),
-        ("", []),
-        (" \n ", []),
-    ],
-)
-def test_sentences(text: str, expected: list[str]) -> None:
-    assert [text[start:end] for start, end in sentences(text)] == expected
-
-
-@given(st.text(st.sampled_from('ab .!?\n"”。é'), max_size=40))
-def test_sentences_cover_all_that_is_written_in_order(text: str) -> None:
-    found = sentences(text)
-    assert "".join("".join(text[start:end].split()) for start, end in found) == "".join(text.split())
-    assert all(one[1] <= other[0] for one, other in itertools.pairwise(found))
+from engine.compute.live.drafts import readings, token_values
 
 
 def test_a_sentence_is_the_mean_of_its_tokens() -> None:
