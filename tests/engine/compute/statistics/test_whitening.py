@@ -20,7 +20,8 @@ def made(sizes: list[int], hidden: int, seed: int = 0) -> tuple[list[torch.Tenso
 
 def expected(rows: list[torch.Tensor], differences: torch.Tensor, shrinkage: float) -> np.ndarray:
     groups = [group.double().numpy() for group in rows]
-    return np.array([oracle.unit(oracle.whitened(groups, d, shrinkage)) for d in differences.numpy()])
+    directions = [oracle.whitened(groups, d, shrinkage) for d in differences.numpy()]
+    return np.array([oracle.unit(d / np.abs(d).max()) for d in directions])  # their length may be next to nothing
 
 
 def units(vectors: torch.Tensor) -> np.ndarray:
