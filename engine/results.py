@@ -232,6 +232,11 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     """What identifies the model."""
 
     @property
+    def are_settled(self) -> bool:
+        """Whether all numbers are of the current texts."""
+        return self.stories_are_settled and all(quality.settled for quality in self.concepts)
+
+    @property
     def fit_of(self) -> dict[tuple[str, str], StoryFit]:
         """The fits by text id and concept."""
         return {(fit.text_id, fit.concept): fit for fit in self.fits}

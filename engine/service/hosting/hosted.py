@@ -316,7 +316,7 @@ class OpenCorpus:
     async def _settle(self) -> None:
         """Once nothing changes for a moment, have the expensive numbers redone, and publish them."""
         results = self._published.results
-        if results is None or all(quality.settled for quality in results.concepts):
+        if results is None or results.are_settled:
             return
         await asyncio.sleep(SETTLE_AFTER_S)
         revision = self.revision
