@@ -51,17 +51,18 @@ STRENGTHS: dict[Strength, str] = {
 
 
 def judged(view: StoryView) -> str:
-    """How a story reads, in a sentence; empty until it was judged."""
-    if view.strength is None or view.misfit is None:
+    """What the evidence says of a story, in a sentence; empty until it was judged."""
+    if view.strength is None:
         return ""
+    concept = plain(view.concept or "")
     if view.strength == "too few to tell":
-        return "Too few stories of its concept, or too few concepts, to tell how it reads."
+        return "The evidence: too few stories of its concept, or too few concepts, to tell."
     if view.strength == "none":
-        return f"Reads as {plain(view.concept or '')}."
+        return f"The evidence: it reads as {concept}."
     own, *others = (share for _, share in view.shares)
     if view.reads_as is not None and own < max(others, default=0.0):
-        return f"Reads as {plain(view.reads_as)}, not as {plain(view.concept or '')}."
-    return f"Lies far from the other {plain(view.concept or '')} stories, whatever else it is."
+        return f"The evidence: it reads as {plain(view.reads_as)}, not as {concept}."
+    return f"The evidence: it lies far from the other {concept} stories, whatever else it is."
 
 
 def title(path: str) -> str:
