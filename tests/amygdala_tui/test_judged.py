@@ -30,10 +30,16 @@ def view(strength: Strength | None, misfit: float, *shares: Ranked) -> StoryView
 @pytest.mark.parametrize(
     ("story", "sentence"),
     [
-        (view("strong", 0.97, ("ashamed", 0.03), ("furious", 0.81)), "The evidence: it reads as furious, not as ashamed."),
+        (
+            view("strong", 0.97, ("ashamed", 0.03), ("furious", 0.81)),
+            "The evidence: it reads as furious, not as ashamed.",
+        ),
         (view("fair", 0.9, ("ashamed", 0.95), ("furious", 0.02)), "The evidence: it lies far from the other ashamed"),
         (view("none", 0.1, ("ashamed", 0.9), ("furious", 0.05)), "The evidence: it reads as ashamed."),
-        (view("too few to tell", 0.6, ("ashamed", 0.4), ("furious", 0.6)), "The evidence: too few stories of its concept"),
+        (
+            view("too few to tell", 0.6, ("ashamed", 0.4), ("furious", 0.6)),
+            "The evidence: too few stories of its concept",
+        ),
     ],
 )
 def test_a_judgement_is_a_sentence(story: StoryView, sentence: str) -> None:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from engine.export.verify import Manifest
-from engine.results import Draft, HeadQuality, LayerQuality, LinearCombination, StoryFit
+from engine.results import Draft, Evidence, HeadQuality, LayerQuality, LinearCombination, StoryFit
 from engine.triage import Bucket, Thresholds, Verdict
 from tests.places import ROOT
 
@@ -16,7 +16,7 @@ SUBJECTS = {"text_id", "concept", "concepts", "truncated"}
 
 
 @pytest.mark.parametrize(
-    "kind", [Manifest, LayerQuality, LinearCombination, HeadQuality, StoryFit, Draft, Verdict, Thresholds]
+    "kind", [Manifest, LayerQuality, LinearCombination, HeadQuality, StoryFit, Evidence, Draft, Verdict, Thresholds]
 )
 def test_every_field_is_named(kind: type[msgspec.Struct]) -> None:
     names = {field.name for field in msgspec.structs.fields(kind)} - SUBJECTS
