@@ -8,7 +8,7 @@ from engine.compute.live.drafts import readings, token_values
 
 
 def test_a_sentence_is_the_mean_of_its_tokens() -> None:
-    text = "Ab c. De."
+    text = "Abcd. De."
     offsets = [(0, 0), (0, 2), (2, 4), (4, 5), (5, 8), (8, 9)]
     values = torch.tensor([[9.0], [1.0], [2.0], [6.0], [4.0], [8.0]], dtype=torch.float64)
     tokens, found = readings(text, offsets, values)
