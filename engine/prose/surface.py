@@ -1,0 +1,117 @@
+"""The surface of a text: its length, its sentences, its speech, its commonest words, and who tells it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.prose.sentences import sentences
+from engine.prose.words import words
+
+Floats = NDArray[np.float64]
+Person = Literal["I", "we", "you", "he", "she", "they"]
+
+PERSONS: Mapping[Person, frozenset[str]] = {
+    "I": frozenset({"i", "me", "my", "mine", "myself"}),
+    "we": frozenset({"we", "us", "our", "ours", "ourselves"}),
+    "you": frozenset({"you", "your", "yours", "yourself", "yourselves"}),
+    "he": frozenset({"he", "him", "his", "himself"}),
+    "she": frozenset({"she", "her", "hers", "herself"}),
+    "they": frozenset({"they", "them", "their", "theirs", "themselves"}),
+}
+THIRD: tuple[Person, ...] = ("he", "she", "they")
+ENGLISH = frozenset({"the", "and"})
+"""Words that are among the commonest of any English corpus; elsewhere, persons and past tenses are not looked for."""
+LEAST_COUNT, LEAST_RATE = 2, 0.01
+"""A person tells a text that says it so often, counted and by words; `you` must be said twice as often."""
+SPEECH = re.compile(
+    r'"[^"\n]*"|“[^“”\n]*”|«[^«»\n]*»|»[^«»\n]*«|„[^„“”\n]*[“”]|「[^「」\n]*」|『[^『』\n]*』|‘[^‘\n]*?’(?!\w)'
+)
+"""What stands in quotes, as far as its line goes."""
+
+LENGTH, SENTENCE_LENGTH, SPEECH_SHARE = "length", "sentence length", "speech"
+PAST, QUESTIONS, EXCLAMATIONS = "-ed", "?", "!"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The surface of one text."""
+
+    values: Floats
+    """Per feature, in the units of `Fact`: words, or shares between 0 and 1."""
+    person: Person | None
+
+
+class Surface:
+    """What is looked at in the texts of one corpus.
+
+    Args:
+        common: the corpus's commonest words.
+    """
+
+    def __init__(self, common: Sequence[str]) -> None:
+        self.is_english = set(common) >= ENGLISH
+        persons = frozenset().union(*PERSONS.values()) if self.is_english else frozenset()
+        self.common = tuple(word for word in common if word not in persons)
+        english = (*PERSONS, PAST) if self.is_english else ()
+        own: tuple[str, ...] = (LENGTH, SENTENCE_LENGTH, SPEECH_SHARE, QUESTIONS, EXCLAMATIONS, *english)
+        self.features = own + self.common
+        """The names of the features; of a common word, the word."""
+        self.n_own = len(own)
+        """How many of them come before the common words."""
+
+    def read(self, text: str) -> Reading:
+        """The surface of one text, its values in the order of `features`."""
+        all_words = words(text)
+        told = [word.split("'")[0] for word in words(SPEECH.sub(" ", text))] if self.is_english else []
+        by_person = persons_in(told)
+        n_words = max(1, len(all_words))
+        n_sentences = max(1, len(sentences(text)))
+        spoken = sum(len("".join(speech.split())) for speech in SPEECH.findall(text))
+        counts = Counter(all_words)
+        values: list[float] = [
+            len(all_words), len(all_words) / n_sentences, spoken / max(1, len("".join(text.split()))),
+            (text.count("?") + text.count("？")) / n_words, (text.count("!") + text.count("！")) / n_words,
+        ]  # fmt: skip
+        if self.is_english:
+            values += [by_person[person] / max(1, len(told)) for person in PERSONS]
+            values.append(sum(word.endswith("ed") and len(word) > 3 for word in all_words) / n_words)
+        values += [counts[word] / n_words for word in self.common]
+        return Reading(np.array(values), narrator(by_person, len(told)))
+
+    @staticmethod
+    def scaled(values: Floats) -> Floats:
+        """Values `[..., F]` on scales where equal steps mean equally much: logarithms of lengths, roots of shares."""
+        return np.concatenate([np.log1p(values[..., :2]), np.sqrt(values[..., 2:])], axis=-1)
+
+
+def person_of(text: str) -> Person | None:
+    """Who tells an English text, or whom it tells of: `I` and `we` before `you`, and these before the third persons.
+
+    Speech is left out. None where nobody is named often enough to say.
+    """
+    told = [word.split("'")[0] for word in words(SPEECH.sub(" ", text))]
+    return narrator(persons_in(told), len(told))
+
+
+def persons_in(told: Sequence[str]) -> Counter[Person]:
+    """How many of the words stand for each person."""
+    counts = Counter(told)
+    return Counter({person: sum(counts[form] for form in forms) for person, forms in PERSONS.items()})
+
+
+def narrator(by_person: Mapping[Person, int], n_words: int) -> Person | None:
+    """As `person_of`, of counts."""
+    least = max(LEAST_COUNT, LEAST_RATE * n_words)
+    if by_person["I"] + by_person["we"] >= least:
+        return "I" if by_person["I"] >= by_person["we"] else "we"
+    if by_person["you"] >= 2 * least:
+        return "you"
+    third = max(THIRD, key=lambda person: by_person[person])
+    return third if by_person[third] >= least else None
