@@ -14,7 +14,8 @@ from tests.engine.imports import HEAVY, loaded_after
         "engine.cli.log", "engine.cli.cache", "engine.cli.serve", "engine.cli.remote", "engine.cli.init",
         "engine.cli.export",
         "engine.corpus", "engine.corpus.watch", "engine.wire.protocol", "engine.settings", "engine.triage",
-        "engine.wire.jobs", "engine.prose.sentences",
+        "engine.wire.jobs", "engine.prose.copies", "engine.prose.apart", "engine.prose.giveaway",
+        "engine.prose.openings", "engine.prose.confounds",
         "engine.paths", "engine.wire.snapshot", "engine.wire.revisions",
     ],
 )  # fmt: skip
