@@ -127,7 +127,7 @@ def left_out_scores(rows: Floats, labels: Ints, folds: Ints, n_concepts: int) ->
     """How each row reads as each concept, by a linear discriminant made without its fold.
 
     Args:
-        rows: one row a story, `[N, F]`.
+        rows: one row a story, `[N, F]`; F may be 0, of texts without words.
         labels: the concept of each, -1 for none.
         folds: the part that each is in.
         n_concepts: C.
@@ -150,7 +150,7 @@ def left_out_scores(rows: Floats, labels: Ints, folds: Ints, n_concepts: int) ->
         means = sums / np.maximum(counts, 1)[:, None]
         scatter = (all_products - rows[here].T @ rows[here] - means.T @ sums) / counts.sum()
         centre = sums.sum(axis=0) / counts.sum()
-        ridge = RIDGE * max(np.trace(scatter), least) / len(scatter)
+        ridge = RIDGE * max(np.trace(scatter), least) / max(1, len(scatter))
         axes = np.linalg.solve(scatter + ridge * np.eye(len(scatter)), (means - centre).T)
         scores[here] = np.where(counts > 0, (rows[here] - centre) @ axes, np.nan)[:, :n_concepts]
     return scores

@@ -27,6 +27,9 @@ LEAST_TRIGRAMS = 8
 """Texts with fewer are never called copies: with so few, one set phrase would do."""
 LEAST_COMMON = 10
 """A trigram in at most so many texts is never ignored as common: in a corpus of four texts, two are half of it."""
+MOST_PAIRS = 20
+"""The pairs told of each text with texts after it, the closest first: a thousand copies of one text are half a million
+pairs."""
 BITS = 21
 """A trigram is one number of three words' numbers. Beyond two million different words, two words may share one."""
 OCCURRENCES = 16
@@ -57,6 +60,10 @@ class Copies:
 
     Args:
         texts: the texts by name (paths or ids).
+
+    Attributes:
+        threshold: the share from which two texts are near-copies.
+        pairs: the near-copies, the closest first; of each text with texts after it, at most `MOST_PAIRS`.
 
     Time for `near`: about a millisecond. An edited text that crosses the line between a common and a counted trigram
     moves other pairs too; a new index says how.
@@ -122,8 +129,8 @@ class Copies:
             shares = self._shares(column, int(self._sizes[i]))[i + 1 :]
             histogram += np.bincount((shares * 1000).astype(np.int64), minlength=1001)
             others = np.flatnonzero(shares >= LEAST_SHARE)
-            if len(others):
-                near.append((i, others + i + 1, shares[others]))
+            others = others[np.argsort(-shares[others], kind="stable")[:MOST_PAIRS]]
+            near.append((i, others + i + 1, shares[others]))
         threshold = max(LEAST_SHARE, min(1.0, chance_share(histogram, len(columns)) + ABOVE_CHANCE))
         pairs = [
             NearCopy(self._names[i], self._names[j], float(share))

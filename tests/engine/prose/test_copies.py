@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.prose.copies import Copies, NearCopy, shared_passages
+from engine.prose.copies import MOST_PAIRS, Copies, NearCopy, shared_passages
 
 Trigram = tuple[str, ...]
 
@@ -38,7 +38,10 @@ def naive(texts: dict[str, str]) -> tuple[float, list[NearCopy]]:
     above = int(max(0.001 * len(rounded), len(texts) / 2))
     chance = rounded[above] / 1000 if above < len(rounded) else 0.0
     threshold = max(0.4, min(1.0, chance + 0.15))
-    pairs = [NearCopy(a, b, share) for (a, b), share in shares.items() if share >= threshold]
+    pairs = []
+    for one in texts:
+        own = [NearCopy(a, b, share) for (a, b), share in shares.items() if a == one and share >= threshold]
+        pairs += sorted(own, key=lambda pair: -pair.share)[:MOST_PAIRS]
     return threshold, sorted(pairs, key=lambda pair: (-pair.share, pair.one, pair.other))
 
 
@@ -108,6 +111,16 @@ def test_two_copies_in_a_small_corpus_are_found() -> None:
     assert [pair.share for pair in Copies({"a": text, "b": f"So {text}!", "c": "Something else was told."}).pairs] == [
         1.0
     ]
+
+
+def test_of_many_copies_the_closest_are_told() -> None:
+    text = " ".join(story(random.Random(1)))
+    texts = {f"t{i:02}": text for i in range(30)} | {
+        f"u{i:02}": " ".join(story(random.Random(i + 2))) for i in range(40)
+    }
+    pairs = Copies(texts).pairs
+    assert Counter(pair.one for pair in pairs)["t00"] == MOST_PAIRS
+    assert {pair.one for pair in pairs} | {pair.other for pair in pairs} == {f"t{i:02}" for i in range(30)}
 
 
 def test_few_words_are_no_copy() -> None:
