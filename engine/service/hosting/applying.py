@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,8 @@ class Applying:
     def __init__(self, name: str, settings: Settings, worker: WorkerProxy, held: Callable[[], Collection[str]]) -> None:
         self.stories: Mapping[str, Story] | None = None
         """The stories that the numbers are of, by path; None before there are numbers."""
+        self.settling_took_s = 0.0
+        """The last time that it came to its end."""
         self._name = name
         self._settings = settings
         self._worker = worker
@@ -96,7 +99,10 @@ class Applying:
             JobDropped, StateLost, WorkerDied, AmygdalaError: as `WorkerProxy.settle`.
         """
         await self._remind(jobs.Urgency.BULK)
-        return await self._worker.settle(self._name)
+        began = time.perf_counter()
+        results = await self._worker.settle(self._name)
+        self.settling_took_s = time.perf_counter() - began
+        return results
 
     async def score(self, request: Score, rivals: Collection[str]) -> Draft:
         """Have a draft read; its tokens are read for its concept and the `rivals`, unless the request names others.

@@ -29,7 +29,8 @@ from engine.wire.status import CorpusStatus
 log = logging.getLogger(__name__)
 
 SETTLE_AFTER_S = 0.3
-"""Seconds without a change before the expensive numbers are redone: redoing them would delay the next save's."""
+"""Seconds without a change before the expensive numbers are redone; where that took longer the last time, as many as it
+took, so that who saves every second or two is not held up by it."""
 
 
 class OpenCorpus:
@@ -318,7 +319,7 @@ class OpenCorpus:
         results = self._published.results
         if results is None or results.are_settled:
             return
-        await asyncio.sleep(SETTLE_AFTER_S)
+        await asyncio.sleep(max(SETTLE_AFTER_S, self._applying.settling_took_s))
         revision = self.revision
         try:
             settled = await self._applying.settle()

@@ -113,15 +113,19 @@ def judge_in_steps(stories: Stories, tuning: Tuning | None = None) -> Generator[
         With the tuning of a run over the same stories, exactly what that run returned.
     """
     spaces = [Space.of(rows) for rows in stories.rows] if tuning is None else [at.space for at in tuning.layers]
+    layers = []
+    for rows, space in zip(stories.rows, spaces, strict=True):
+        with threads_for(WIDE_FROM):
+            layers.append(_place(rows, space, stories))
+        yield
+    placed = tuple(layers)
     with threads_for(WIDE_FROM):
-        placed = tuple(_place(rows, space, stories) for rows, space in zip(stories.rows, spaces, strict=True))
         strange = strangeness([at.z for at in placed])
         judgeable = stories.judgeable()
     is_flat = all(bool(space.scale.isinf().all()) for space in spaces)
     if is_flat or stories.n_live < 2 or int(judgeable.sum()) < 2:
         nothing = unjudged(strange, stories.concepts, stories.n_concepts)
         return State(stories=stories, judgement=nothing, placed=placed, reading=None)
-    yield
     work = _Work(stories, placed, strange, judgeable)
     reading = yield from (work.anew() if tuning is None else work.by(tuning))
     verdicts = judgement(reading.scores, stories.concepts, strange, reading.noise, judgeable, stories.counts)
