@@ -72,7 +72,8 @@ class Copies:
     def __init__(self, texts: Mapping[str, str]) -> None:
         self._names = list(texts)
         self._numbers: dict[str, int] = {}
-        rows = [self._trigrams(words(text)) for text in texts.values()]
+        numbers = self._numbers
+        rows = [_trigrams([numbers.setdefault(word, len(numbers)) for word in words(text)]) for text in texts.values()]
         of_text = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
         in_texts = np.concatenate([*rows, np.empty(0, np.int64)])
         order = np.argsort(in_texts, kind="stable")
@@ -94,23 +95,20 @@ class Copies:
             text: what is compared.
             instead_of: the name whose place it takes, which is not compared with; also `NearCopy.one`.
         """
-        trigrams = self._trigrams(words(text))
+        numbers = self._numbers
+        new: dict[str, int] = {}
+        row = [numbers[w] if w in numbers else new.setdefault(w, len(numbers) + len(new)) for w in words(text)]
+        trigrams = _trigrams(row)
         columns = np.searchsorted(self._trigram_ids, trigrams)
         is_known = self._trigram_ids[columns] == trigrams
         n_common = int(np.count_nonzero(is_known & (self._counts[columns] == 0)))
         shares = self._shares(columns[is_known], len(trigrams) - n_common)
-        near = [
+        copies = [
             NearCopy(instead_of or "", self._names[i], float(shares[i]))
             for i in np.flatnonzero(shares >= self.threshold)
             if self._names[i] != instead_of
         ]
-        return sorted(near, key=lambda pair: (-pair.share, pair.other))
-
-    def _trigrams(self, story_words: Sequence[str]) -> Ints:
-        """The distinct trigrams as sorted numbers."""
-        numbers = self._numbers
-        row = np.array([numbers.setdefault(word, len(numbers)) for word in story_words], np.int64) % (1 << BITS)
-        return np.unique(row[:-2] << 2 * BITS | row[1:-1] << BITS | row[2:])
+        return sorted(copies, key=lambda pair: (-pair.share, pair.other))
 
     def _shares(self, columns: Ints, size: int) -> Floats:
         """With each text of the corpus, the share of a text that has `size` trigrams, those known in `columns`."""
@@ -139,6 +137,12 @@ class Copies:
             if share >= threshold
         ]
         return threshold, sorted(pairs, key=lambda pair: (-pair.share, pair.one, pair.other))
+
+
+def _trigrams(row: Sequence[int]) -> Ints:
+    """The distinct trigrams of a text, given as its words' numbers; as sorted numbers."""
+    numbers = np.array(row, np.int64) % (1 << BITS)
+    return np.unique(numbers[:-2] << 2 * BITS | numbers[1:-1] << BITS | numbers[2:])
 
 
 def chance_share(histogram: Ints, n_texts: int) -> float:
