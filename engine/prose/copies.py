@@ -1,7 +1,8 @@
 """Near-copies: texts that share most of their wording, and the passages that they share.
 
 Two texts are compared by their sets of word trigrams: `share = shared trigrams / trigrams of the smaller set`. A copy
-with a tenth of its words replaced has a share of at least 0.6; unrelated stories stay below 0.25.
+of a hundred words with a tenth of them replaced has a share of 0.73, and at the least 0.5; of four million pairs of
+unrelated stories, the closest has 0.26.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def _of_paragraph(text: str, begin: int, end: int) -> Iterator[Span]:
     """As `_uncut`, of a part of the text; in windows, so that the time is linear in the length."""
     while begin < end:
         window = text[begin : min(begin + WINDOW, end)]
-        stops = [boundary["end_index"] for boundary in get_sentence_boundaries(LANGUAGE, window)[:-1]]
+        stops = _stops(window)
         if begin + len(window) == end:
             stops.append(len(window))
         elif not stops or stops[-1] < WINDOW // 2:
@@ -58,6 +58,17 @@ def _of_paragraph(text: str, begin: int, end: int) -> Iterator[Span]:
         for start, stop in zip([0, *stops], stops, strict=False):
             yield begin + start, begin + stop
         begin += stops[-1]
+
+
+def _stops(window: str) -> list[int]:
+    """Where sentences end within a window; its own end is left out."""
+    try:
+        return [boundary["end_index"] for boundary in get_sentence_boundaries(LANGUAGE, window)[:-1]]
+    except BaseException as error:
+        # A fault in the library's Rust is no `Exception`: one odd draft would end the whole worker.
+        if type(error).__name__ != "PanicException":
+            raise
+        return []
 
 
 def _last_blank(window: str) -> int:

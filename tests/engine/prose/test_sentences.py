@@ -76,6 +76,19 @@ def test_blanks_of_several_bytes_behind_an_initial_are_read() -> None:
     assert read("I am M\u2028. You are N.") == ["I am M\u2028.", "You are N."]
 
 
+def test_a_fault_in_the_library_costs_the_sentence_ends_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    class PanicException(BaseException):
+        """As the library raises it; its own class cannot be imported."""
+
+    def faulty(_language: str, text: str) -> list[dict[str, Any]]:
+        raise PanicException if "b" in text else KeyboardInterrupt
+
+    monkeypatch.setattr(module, "get_sentence_boundaries", faulty)
+    assert read("A b. C d.\n\nE b.") == ["A b. C d.", "E b."]
+    with pytest.raises(KeyboardInterrupt):
+        sentences("A c.")
+
+
 @pytest.mark.parametrize("pattern", [".", "x", "word ", "“a. ", '."', "!)", "a.\n", "Mr. ", "(", "1. a "])
 def test_the_library_is_given_a_bounded_number_of_characters(pattern: str, monkeypatch: pytest.MonkeyPatch) -> None:
     lengths: list[int] = []
