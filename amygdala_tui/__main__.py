@@ -82,7 +82,7 @@ def _demo(argv: Sequence[str]) -> int:
 
 def _open(corpus: Path, socket: Path, chosen: Settings | None) -> int:
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):  # Textual draws on stderr
-        raise UsageError("the studio needs a terminal; for scripts there is: python -m engine export")
+        raise UsageError("the studio needs a terminal; for scripts there is: amygdala-engine export")
     from amygdala_tui.app import Studio
 
     app = Studio(corpus, socket, chosen)

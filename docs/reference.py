@@ -23,7 +23,7 @@ from engine.settings import Settings
 
 PAGE = Path(__file__).with_suffix(".md")
 RENEW = "make docs"
-ENGINE = "python -m engine"
+ENGINE = "amygdala-engine"
 TYPES = {"string": "text", "integer": "whole number", "number": "number", "boolean": "yes or no"}
 """What a JSON Schema calls a type, and what a person does."""
 INTRODUCTION = f"""\
@@ -39,7 +39,7 @@ SETTINGS = """\
 ## Settings
 
 A setting has a default, which `CORPUS/amygdala.toml` overrides, which a flag overrides. Keys in the file have
-underscores, flags have dashes. `python -m engine init CORPUS` writes the file with every key explained. A dash for the
+underscores, flags have dashes. `amygdala-engine init CORPUS` writes the file with every key explained. A dash for the
 default means that there is no fixed one: the model or the device decides, or nothing is set.
 """
 

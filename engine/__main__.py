@@ -1,4 +1,4 @@
-"""`python -m engine` and `amygdala-engine`."""
+"""`amygdala-engine`, and `python -m engine`."""
 
 import os
 import sys

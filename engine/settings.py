@@ -265,7 +265,7 @@ def from_flags(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def template(values: dict[str, Any]) -> str:
     """The text of a fresh `amygdala.toml`: every setting with its meaning; those without `values` are commented out."""
-    lines = ["# Settings of this corpus. Flags override them; `python -m engine export --help` lists the same.", ""]
+    lines = ["# Settings of this corpus. Flags override them; `amygdala-engine export --help` lists the same.", ""]
     for field in msgspec.structs.fields(Settings):
         if field.name == "trust_remote_code":
             continue

@@ -65,7 +65,7 @@ def _discard_stdout() -> None:
 
 def parser() -> argparse.ArgumentParser:
     """The parser of every command; `docs/reference.md` is made from it."""
-    parser = argparse.ArgumentParser(prog="python -m engine", description=DESCRIPTION)
+    parser = argparse.ArgumentParser(prog="amygdala-engine", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"amygdala-studio {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 

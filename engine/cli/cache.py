@@ -102,7 +102,7 @@ def _facts(contents: Info) -> list[str]:
         lines += [f"oldest use  {time.strftime('%Y-%m-%d %H:%M', time.localtime(contents.oldest_use))}"]
     if contents.unknown:
         lines += [
-            f"not counted {_entries(contents.unknown)} that the index does not know; run: python -m engine cache verify"
+            f"not counted {_entries(contents.unknown)} that the index does not know; run: amygdala-engine cache verify"
         ]
     return lines
 

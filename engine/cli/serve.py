@@ -31,7 +31,7 @@ def serve(arguments: argparse.Namespace) -> int:
     try:
         owner = Ownership(paths.socket_path(arguments.socket))
     except AlreadyRunning as error:
-        print(f"error: {error}; `python -m engine status` shows what it does", file=sys.stderr)
+        print(f"error: {error}; `amygdala-engine status` shows what it does", file=sys.stderr)
         return 1
     if owner.path.parent == paths.runtime_dir() and (note := paths.runtime_dir_note()):
         logging.warning("%s", note)

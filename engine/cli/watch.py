@@ -100,7 +100,7 @@ async def _follow_while_connected(
         )
         raise AmygdalaError(
             f"{corpus} is open in the engine with other settings ({words}).\n"
-            "Watch it with those, or let go of it first: python -m engine close CORPUS"
+            "Watch it with those, or let go of it first: amygdala-engine close CORPUS"
         )
     following.has_opened = True
     news = asyncio.Event()

@@ -151,7 +151,7 @@ async def _hand_over(write: Callable[[Path], Awaitable[T]]) -> tuple[Path, T]:
     reasons = list(dict.fromkeys(refusals))  # one alone has nothing to do with a folder
     if len(reasons) > 1:
         what = "the engine cannot hand the vectors over, since no folder of its takes them:"
-        todo = "Make room in one of these folders, or export without the engine: python -m engine stop"
+        todo = "Make room in one of these folders, or export without the engine: amygdala-engine stop"
         reasons = [what, *reasons, todo]
     raise AmygdalaError("\n".join(reasons))
 

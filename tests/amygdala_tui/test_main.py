@@ -36,7 +36,7 @@ def test_bad_usage_exits_with_2(
 
 def test_without_a_terminal_it_says_what_to_use_instead(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert __main__.main([str(corpus)]) == 2
-    assert "python -m engine export" in capsys.readouterr().err
+    assert "amygdala-engine export" in capsys.readouterr().err
 
 
 def test_the_demo_is_copied_once_and_never_over_a_writers_edits(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ import msgspec
 
 from engine import paths
 from engine.corpus import Story
+from engine.errors import AmygdalaError
 from engine.results import Results
 from engine.service.history.database import History
 from engine.service.history.numbers import Numbers
@@ -36,7 +38,10 @@ class Recorder:
         self._file = paths.history_path(corpus)
         self._history: History | None = None
         self._numbers = Numbers(self._file.with_suffix(".mark"))
-        self._lock = asyncio.Lock()
+        self._turn = asyncio.Lock()
+        self._in_use = threading.Lock()
+        """Held by the thread that answers: it goes on where whoever asked was cancelled, and gave up the turn."""
+        self._is_closed = False
         self._last = 0
         self._writing: set[asyncio.Task[None]] = set()
 
@@ -86,26 +91,34 @@ class Recorder:
         task.add_done_callback(self._writing.discard)
 
     async def ask(self, question: Callable[[History], T]) -> T:
-        """Ask the history a question; it answers one question at a time."""
-        async with self._lock:
-            return await asyncio.to_thread(lambda: question(self._open()))
+        """Ask the history a question; it answers one question at a time, in order."""
+        async with self._turn:
+            return await asyncio.to_thread(self._answer, question)
 
     async def close(self) -> None:
         """Wait until all revisions are written, and close the database."""
         await asyncio.gather(*self._writing, return_exceptions=True)
-        async with self._lock:
-            if self._history is not None:
-                await asyncio.to_thread(self._history.close)
-                await asyncio.to_thread(self._numbers.close)
+        async with self._turn:
+            await asyncio.to_thread(self._close)
 
     async def compare(self, before: int, after: int) -> Comparison:
         """What differs between two revisions."""
         return await self.ask(lambda history: history.compare(before, after))
 
-    def _open(self) -> History:
-        if self._history is None:
-            self._history = History(self._file, self._corpus)
-        return self._history
+    def _answer(self, question: Callable[[History], T]) -> T:
+        with self._in_use:
+            if self._is_closed:
+                raise AmygdalaError(f"the history of {self._corpus} is closed")
+            if self._history is None:
+                self._history = History(self._file, self._corpus)
+            return question(self._history)
+
+    def _close(self) -> None:
+        with self._in_use:
+            self._is_closed = True
+            if self._history is not None:
+                self._history.close()
+                self._numbers.close()
 
 
 def _fingerprint(stories: Mapping[str, Story], settings: Settings, results: Results) -> str:

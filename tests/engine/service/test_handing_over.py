@@ -57,7 +57,7 @@ async def test_where_no_folder_takes_them_each_is_named_with_what_to_do(places: 
     first, *reasons, last = str(refusal.value).splitlines()
     assert "cannot hand the vectors over" in first
     assert [str(place) in reason for place, reason in zip(places, reasons, strict=True)] == [True] * 3
-    assert "python -m engine stop" in last
+    assert "amygdala-engine stop" in last
 
 
 @pytest.mark.usefixtures("places")

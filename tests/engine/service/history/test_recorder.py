@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from engine.corpus import text_id
+from engine.errors import AmygdalaError
 from engine.results import Cost, Results
+from engine.service.history.database import History
 from engine.service.history.recorder import Recorder
 from engine.settings import Settings
 from engine.wire.snapshot import Moved, Stages
@@ -39,3 +44,26 @@ async def test_the_same_stories_have_the_same_number_unless_one_of_them_is_left_
     without = await begun(tmp_path, LEFT_OUT)
     assert without > first
     assert await begun(tmp_path, LEFT_OUT) == without
+
+
+async def test_the_history_is_not_closed_under_a_question_whose_asker_has_gone(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path)
+    began, go_on, answered = threading.Event(), threading.Event(), threading.Event()
+
+    def question(history: History) -> None:
+        began.set()
+        assert go_on.wait(30)
+        assert history.last is None
+        answered.set()
+
+    asking = asyncio.create_task(recorder.ask(question))
+    assert await asyncio.to_thread(began.wait, 30)
+    asking.cancel()
+    closing = asyncio.create_task(recorder.close())
+    done, _ = await asyncio.wait({closing}, timeout=0.2)
+    assert not done
+    go_on.set()
+    await closing
+    assert answered.is_set()
+    with pytest.raises(AmygdalaError, match="closed"):
+        await recorder.ask(lambda history: history.last)
