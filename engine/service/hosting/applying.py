@@ -19,6 +19,7 @@ from engine.settings import Settings
 from engine.wire import jobs
 from engine.wire.protocol import Score
 
+LONGEST_SETTLING_S = 30.0
 TRIES = 3
 """Attempts at an export, each of which a death of the process or a newer change may end; then it is computed apart."""
 
@@ -36,8 +37,8 @@ class Applying:
     def __init__(self, name: str, settings: Settings, worker: WorkerProxy, held: Callable[[], Collection[str]]) -> None:
         self.stories: Mapping[str, Story] | None = None
         """The stories that the numbers are of, by path; None before there are numbers."""
-        self.settling_took_s = 0.0
-        """The last time that it came to its end."""
+        self.settling_takes_s = 0.0
+        """As long as it took last time; twice as long as was thought where it did not come to its end."""
         self._name = name
         self._settings = settings
         self._worker = worker
@@ -100,8 +101,12 @@ class Applying:
         """
         await self._remind(jobs.Urgency.BULK)
         began = time.perf_counter()
-        results = await self._worker.settle(self._name)
-        self.settling_took_s = time.perf_counter() - began
+        try:
+            results = await self._worker.settle(self._name)
+        except BaseException:  # an edit came first: its successor should not be held up by the same
+            self.settling_takes_s = min(2 * max(self.settling_takes_s, time.perf_counter() - began), LONGEST_SETTLING_S)
+            raise
+        self.settling_takes_s = time.perf_counter() - began
         return results
 
     async def score(self, request: Score, rivals: Collection[str]) -> Draft:

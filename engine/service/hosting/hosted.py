@@ -319,7 +319,7 @@ class OpenCorpus:
         results = self._published.results
         if results is None or results.are_settled:
             return
-        await asyncio.sleep(max(SETTLE_AFTER_S, self._applying.settling_took_s))
+        await asyncio.sleep(max(SETTLE_AFTER_S, self._applying.settling_takes_s))
         revision = self.revision
         try:
             settled = await self._applying.settle()

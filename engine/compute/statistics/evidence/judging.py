@@ -158,9 +158,7 @@ class _Work:
         for passed in range(1, PASSES + 1):
             layers = []
             for index in self._layers:
-                with threads_for(WIDE_FROM):
-                    layers.append(self._best_layer(index, weights, candidates[index]))
-                yield
+                layers.append((yield from self._best_layer(index, weights, candidates[index])))
             summed = torch.stack([layer.scores for layer in layers]).sum(0)
             with threads_for(WIDE_FROM):
                 best, _ = self._temperature(summed[None], weights)
@@ -191,27 +189,33 @@ class _Work:
         scores = made.parts(metric).scores(metric, weights.new_tensor([chosen.prior]), self._stories.concepts)[0]
         return self._layer(index, chosen, made, metric, chosen.temperature * scores)
 
-    def _best_layer(self, index: int, weights: Tensor, shrinkages: Sequence[float]) -> Layer:
+    def _best_layer(self, index: int, weights: Tensor, shrinkages: Sequence[float]) -> Generator[None, None, Layer]:
         """The layer at the shrinkage and prior under which the labels are most likely, of equals the first."""
-        made = self._discriminant(index, weights)
-        priors = weights.new_tensor(PRIORS)
+        with threads_for(WIDE_FROM):
+            made = self._discriminant(index, weights)
         best: tuple[float, Layer] | None = None
         for shrinkage in shrinkages:
-            metric = made.at(shrinkage)
-            scores = made.parts(metric).scores(metric, priors, self._stories.concepts)
-            temperatures, likelihoods = self._temperature(scores, weights)
-            p = int(likelihoods.argmax())
-            if best is None or float(likelihoods[p]) > best[0]:
-                chosen = LayerTuning(
-                    space=self._placed[index].space,
-                    shrinkage=shrinkage,
-                    prior=PRIORS[p],
-                    temperature=float(temperatures[p]),
-                )
-                layer = self._layer(index, chosen, made, metric, temperatures[p] * scores[p])
-                best = float(likelihoods[p]), layer
+            with threads_for(WIDE_FROM):
+                likelihood, layer = self._layer_at(index, made, weights, shrinkage)
+            if best is None or likelihood > best[0]:
+                best = likelihood, layer
+            yield
         assert best is not None
         return best[1]
+
+    def _layer_at(self, index: int, made: Discriminant, weights: Tensor, shrinkage: float) -> tuple[float, Layer]:
+        """The layer at the prior under which the labels are most likely, with their log likelihood."""
+        metric = made.at(shrinkage)
+        scores = made.parts(metric).scores(metric, weights.new_tensor(PRIORS), self._stories.concepts)
+        temperatures, likelihoods = self._temperature(scores, weights)
+        p = int(likelihoods.argmax())
+        chosen = LayerTuning(
+            space=self._placed[index].space,
+            shrinkage=shrinkage,
+            prior=PRIORS[p],
+            temperature=float(temperatures[p]),
+        )
+        return float(likelihoods[p]), self._layer(index, chosen, made, metric, temperatures[p] * scores[p])
 
     def _temperature(self, scores: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         return temperature(scores, self._stories.concepts, weights * self._judgeable)
