@@ -105,6 +105,11 @@ class _Judged:
         """Each story's place."""
         return {story: i for i, story in enumerate(self.stories)}
 
+    @cached_property
+    def number(self) -> dict[str, int]:
+        """Each concept's."""
+        return {name: c for c, name in enumerate(self.concepts)}
+
     def after(self, now: Set[Placement], means: Rows, renewed: Collection[str]) -> Iterator[tuple[Placement, Evidence]]:
         """What is said of the stories of every scenario in which `now` differs from these stories."""
         again = {story for story in now if story.text_id in renewed} if renewed else set[Placement]()
@@ -124,35 +129,38 @@ class _Judged:
             assert old is not None
             story = self.index[old]
             return removed(self.state, story) if len(group_of(self.state, story)) > 1 else None
-        if new.concept not in self.concepts:
+        if new.concept not in self.number:
             return None
         row = means.take([new.text_id])[:, 0]
         if old is not None:
             return replaced(self.state, self.index[old], row)
-        return added(self.state, row, self.concepts.index(new.concept), self.scenarios.get(new.scenario, UNPAIRED))
+        return added(self.state, row, self.number[new.concept], self.scenarios.get(new.scenario, UNPAIRED))
 
     def told(self, stories: Sequence[Placement], judgement: Judgement) -> Iterator[tuple[Placement, Evidence]]:
-        """A judgement of these stories, in words and names."""
-        own = torch.tensor([self.concepts.index(story.concept or "") for story in stories], dtype=torch.long)
+        """A judgement of these stories, in words and names; of a story with a number that is not finite, nothing."""
+        own = torch.tensor([self.number[story.concept or ""] for story in stories], dtype=torch.long)
         shares = judgement.shares.cpu().clone()
+        is_finite = (shares.isfinite().all(1) & judgement.strange.cpu().isfinite()).tolist()
         shares[torch.arange(len(own)), own] = -1.0
         top = shares.topk(min(SHOWN_SHARES, len(self.concepts) - 1), dim=1)
         columns = (
-            stories, judgement.strange.tolist(), judgement.misfiled.tolist(), judgement.strengths,
+            stories, is_finite, judgement.strange.tolist(), judgement.misfiled.tolist(), judgement.strengths,
             judgement.reads_as.tolist(), top.indices.tolist(), top.values.tolist(),
         )  # fmt: skip
-        for story, strange, misfiled, strength, reads_as, others, values in zip(*columns, strict=True):
+        for story, is_told, strange, misfiled, strength, reads_as, others, values in zip(*columns, strict=True):
             yield (
                 story,
                 Evidence(
                     text_id=story.text_id,
                     concept=story.concept or "",
                     scenario=story.scenario,
-                    strange=strange,
-                    misfiled=misfiled,
-                    strength=strength,
-                    reads_as=None if reads_as < 0 else self.concepts[reads_as],
-                    shares=[(self.concepts[c], share) for c, share in zip(others, values, strict=True)],
+                    strange=strange if is_told else 0.0,
+                    misfiled=misfiled if is_told else 0.0,
+                    strength=strength if is_told else "too few to tell",
+                    reads_as=self.concepts[reads_as] if is_told and reads_as >= 0 else None,
+                    shares=[(self.concepts[c], share) for c, share in zip(others, values, strict=True)]
+                    if is_told
+                    else [],
                 ),
             )
 

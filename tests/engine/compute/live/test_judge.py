@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,19 @@ def test_a_story_of_a_new_concept_is_judged_when_it_settles(live: LiveCorpus) ->
     results = change(live, TEXTS)
     assert "sad" not in {each.concept for each in results.evidence}
     assert set(told(settle(live).evidence)) == set(TEXTS)
+
+
+def test_of_numbers_that_are_not_finite_nothing_is_said(live: LiveCorpus) -> None:
+    change(live, TEXTS)
+    settle(live)
+    judged_stories = live._judge._judged
+    assert judged_stories is not None
+    judgement = judged_stories.state.judgement
+    strange = judgement.strange.clone()
+    strange[0] = torch.nan
+    evidence = [each for _, each in judged_stories.told(judged_stories.stories, replace(judgement, strange=strange))]
+    assert (evidence[0].strange, evidence[0].strength, evidence[0].shares) == (0.0, "too few to tell", [])
+    assert all(each.shares for each in evidence[1:])
 
 
 def test_without_stories_nothing_is_judged(live: LiveCorpus) -> None:
