@@ -83,11 +83,9 @@ async def test_an_edit_within_the_bulk_is_taken_out_of_it(talk: Talk) -> None:
     await begun(talk, BULK)
     write(last, "A word changed everything.")
     await ready(talk)
-    assert [(recorded.cause, recorded.texts_run) for recorded in await revisions(talk)] == [
-        ("retrained", BULK - 1),
-        ("edited", 1),
-        ("opened", 0),
-    ]
+    *later, opened = await revisions(talk)
+    assert [(recorded.cause, recorded.texts_run) for recorded in later] == [("retrained", BULK - 1), ("edited", 1)]
+    assert opened.cause == "opened"
 
 
 async def test_time_left_is_told(talk: Talk) -> None:
