@@ -27,6 +27,15 @@ SOON = 5.0
 
 
 @pytest.fixture
+async def cached(engine: Engine, tmp_path: Path) -> None:
+    """The cache has the texts that `talk` opens, whichever test is the first to ask for them."""
+    talk = await Talk.to(engine.socket, scenes(tmp_path / "before"), ONE_BY_ONE)
+    await talk.ready()
+    await talk.ask(protocol.Close)
+    await talk.close()
+
+
+@pytest.fixture
 async def talk(engine: Engine, tmp_path: Path) -> AsyncIterator[Talk]:
     """A client that has a corpus of many texts open, all computed."""
     talk = await Talk.to(engine.socket, scenes(tmp_path / "corpus"), ONE_BY_ONE)
@@ -77,15 +86,18 @@ async def test_an_edit_goes_before_the_bulk_and_the_bulk_comes_whole(talk: Talk)
     assert retrained.changes == []
 
 
+@pytest.mark.usefixtures("cached")
 async def test_an_edit_within_the_bulk_is_taken_out_of_it(talk: Talk) -> None:
     last = min(talk.corpus.rglob("*.txt"), key=lambda file: len(file.read_text("utf-8")))  # the longest are run first
     await talk.ask(Retrain)
     await begun(talk, BULK)
     write(last, "A word changed everything.")
     await ready(talk)
-    *later, opened = await revisions(talk)
-    assert [(recorded.cause, recorded.texts_run) for recorded in later] == [("retrained", BULK - 1), ("edited", 1)]
-    assert opened.cause == "opened"
+    assert [(recorded.cause, recorded.texts_run) for recorded in await revisions(talk)] == [
+        ("retrained", BULK - 1),
+        ("edited", 1),
+        ("opened", 0),
+    ]
 
 
 async def test_time_left_is_told(talk: Talk) -> None:
