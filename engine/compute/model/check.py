@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.compute.model.folder import HUB_FILES, TOKENIZER_FILES, weights
+from engine.compute.model.header import MALFORMED, read_header
 from engine.errors import AmygdalaError, UsageError
 from engine.settings import Settings
 
@@ -24,8 +25,6 @@ LARGEST = {
 IMPLEMENTATIONS = ("attn_implementation", "experts_implementation")
 """Endings of the settings by which a config chooses code, which may be a repository on the hub."""
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
-LONGEST_HEADER = 100_000_000
-"""Bytes of a safetensors header, at most; the format's own bound."""
 INDEX = "model.safetensors.index.json"
 MERGING = (
     "Merge it into its base model, and take the folder that this writes:\n"
@@ -161,14 +160,12 @@ def _check_shards(folder: Path, name: str) -> None:
 
 def _check_size(file: Path, name: str) -> None:
     """Refuse weights that are shorter than their header says; whatever else is wrong is found when they are loaded."""
-    length = int.from_bytes(_beginning(file, 8, name), "little")
-    if not 0 < length <= LONGEST_HEADER:
-        return
     try:
-        header = json.loads(_beginning(file, 8 + length, name)[8:])
-        ends = [tensor["data_offsets"][1] for key, tensor in header.items() if key != "__metadata__"]
-        expected = 8 + length + max(ends, default=0)
-    except (ValueError, RecursionError, AttributeError, LookupError, TypeError):
+        start, tensors = read_header(file)
+        expected = start + max((tensor["data_offsets"][1] for tensor in tensors.values()), default=0)
+    except OSError as error:
+        raise AmygdalaError(f"{name}: {file} cannot be read: {error}") from error
+    except MALFORMED:
         return
     size = file.stat().st_size
     if size < expected:

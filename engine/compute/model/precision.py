@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from engine.compute.model.check import LONGEST_HEADER
 from engine.compute.model.device import pick_device
 from engine.compute.model.folder import weights
+from engine.compute.model.header import MALFORMED, read_header
 from engine.settings import Settings
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
-HEADER_LENGTH_BYTES = 8
-"""A safetensors file begins with the length of its header, little-endian."""
 BF16_INSTRUCTIONS = ("amx_bf16", "avx512_bf16")
 """With either, products in bf16 are several times as fast as in fp32. Without, they are emulated, and slower."""
 
@@ -56,19 +53,9 @@ def is_in_bf16(folder: Path) -> bool:
     sizes: dict[str, int] = {}
     for file in weights(folder):
         try:
-            for dtype, size in _tensors(file):
-                sizes[dtype] = sizes.get(dtype, 0) + size
-        except (OSError, ValueError, RecursionError, AttributeError, LookupError, TypeError):
+            for tensor in read_header(file)[1].values():
+                start, end = tensor["data_offsets"]
+                sizes[tensor["dtype"]] = sizes.get(tensor["dtype"], 0) + end - start
+        except (OSError, *MALFORMED):
             continue
     return 2 * sizes.get("BF16", 0) > sum(sizes.values())
-
-
-def _tensors(file: Path) -> Iterator[tuple[str, int]]:
-    """The number format and the bytes of each tensor in a safetensors file."""
-    with file.open("rb") as stream:
-        length = min(int.from_bytes(stream.read(HEADER_LENGTH_BYTES), "little"), LONGEST_HEADER)
-        header = json.loads(stream.read(length))
-    for name, tensor in header.items():
-        if name != "__metadata__":
-            start, end = tensor["data_offsets"]
-            yield tensor["dtype"], end - start
