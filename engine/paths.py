@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import logging
@@ -9,6 +10,7 @@ import os
 import socket
 import stat
 import struct
+import tempfile
 from pathlib import Path
 
 import platformdirs
@@ -118,6 +120,32 @@ def make_folder(path: Path) -> None:
         missing.mkdir(mode=0o700, exist_ok=True)
     path.mkdir(mode=0o700, exist_ok=True)
     narrow(path)
+
+
+def write_whole(file: Path, data: bytes, prefix: str, *, flush: bool = False) -> None:
+    """Put a file in place of the one that is there, for this user alone: whole, or not at all.
+
+    Args:
+        file: in a folder that exists.
+        data: what it will hold.
+        prefix: of the temporary name in that folder, by which one that a crash leaves is known.
+        flush: whether the data must be on the disk before the name is.
+
+    Raises:
+        OSError: it cannot be written; nothing is left of it.
+    """
+    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=prefix)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            if flush:
+                stream.flush()
+                os.fsync(stream.fileno())
+        Path(temporary).replace(file)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(temporary).unlink(missing_ok=True)
+        raise
 
 
 def make_file(path: Path) -> None:

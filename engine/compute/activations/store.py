@@ -12,7 +12,6 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -265,17 +264,10 @@ class Store:
 
     def _write(self, file: Path, data: bytes) -> int:
         try:
-            handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=TEMPORARY_PREFIX)
+            paths.write_whole(file, data, TEMPORARY_PREFIX)
         except FileNotFoundError:
             paths.make_folder(file.parent)
-            handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=TEMPORARY_PREFIX)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(data)
-            Path(temporary).replace(file)
-        except BaseException:
-            _remove(Path(temporary))
-            raise
+            paths.write_whole(file, data, TEMPORARY_PREFIX)
         return len(data)
 
 

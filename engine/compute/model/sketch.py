@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -92,14 +90,7 @@ class Sketches:
         document = msgspec.json.encode(sketch)
         with contextlib.suppress(OSError):
             paths.make_folder(self._folder)
-            handle, temporary = tempfile.mkstemp(dir=self._folder, prefix=".")
-            try:
-                with os.fdopen(handle, "wb") as stream:
-                    stream.write(_checksum(key, document) + b"\n" + document)
-                Path(temporary).replace(self._file(key))
-            except BaseException:
-                Path(temporary).unlink(missing_ok=True)
-                raise
+            paths.write_whole(self._file(key), _checksum(key, document) + b"\n" + document, prefix=".")
 
     def _file(self, key: str) -> Path:
         return self._folder / f"{key}.json"

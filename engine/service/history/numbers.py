@@ -12,7 +12,6 @@ import contextlib
 import fcntl
 import logging
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -103,16 +102,7 @@ class Numbers:
             return None
 
     def _write(self, number: int, folder: int) -> None:
-        handle, temporary = tempfile.mkstemp(dir=self._mark.parent, prefix=f".{self._mark.name}.")
-        try:
-            with os.fdopen(handle, "w") as stream:
-                stream.write(f"{number}\n")
-                stream.flush()
-                os.fsync(stream.fileno())
-            Path(temporary).replace(self._mark)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        paths.write_whole(self._mark, f"{number}\n".encode(), f".{self._mark.name}.", flush=True)
         os.fsync(folder)
         self._written = number
 
