@@ -84,7 +84,7 @@ class Published:
         self._state: State | None = None
         self._scores: Scores | None = None
         self._views = StoryViews()
-        self._told: dict[str, StoryView] = {}
+        self._told: Mapping[str, StoryView] = {}
         """The stories that clients show, by path."""
         self._is_told = False
 
@@ -141,7 +141,8 @@ class Published:
         # before anything of the new state can be seen, since the first number and some others come from the disk
         is_first = self.revision == 0
         number = await (self._recorder.first(stories, self._settings, results) if is_first else self._recorder.next())
-        before, after = self._evaluate(disk, stories, results, revised.planned.waiting)
+        problems = problems_of(disk, stories, results)
+        before, after = self._evaluate(disk, problems, stories, results, revised.planned.waiting)
         changes = [] if revised.before is None else revised.planned.changes
         cause: Cause = "edited" if revised.planned.changes or not revised.is_retrain else "retrained"
         unnumbered = moved(
@@ -155,23 +156,29 @@ class Published:
         )
         base, self.revision = self.revision, number
         self._moved = msgspec.structs.replace(unnumbered, revision=number)
-        self._tell(after.stories, problems_of(disk, stories, results), base, with_concepts=True)
+        self._tell(after.stories, problems, base, with_concepts=True)
         self._recorder.record(self._moved, stories, self._settings, results, self.concepts)
 
     def settle(self, disk: Corpus, applied: Mapping[str, Story], results: Results) -> None:
         """Publish the settled results, at the same revision."""
         computing = {path for path, view in self.stories.items() if view.state == "computing"}
-        _, after = self._evaluate(disk, applied, results, computing)
-        self._tell(after.stories, problems_of(disk, applied, results), self.revision, with_concepts=True)
+        problems = problems_of(disk, applied, results)
+        _, after = self._evaluate(disk, problems, applied, results, computing)
+        self._tell(after.stories, problems, self.revision, with_concepts=True)
 
     def _evaluate(
-        self, disk: Corpus, applied: Mapping[str, Story], results: Results, computing: Collection[str]
+        self,
+        disk: Corpus,
+        problems: Collection[Problem],
+        applied: Mapping[str, Story],
+        results: Results,
+        computing: Collection[str],
     ) -> tuple[State, State]:
         """Take in results; returns the state shown until now and the new one (twice the new one if none was shown)."""
         self.results = results
         self.concepts = views.concept_views(results, self._settings)
         self._scores = Scores.of(results, applied, self._scores)
-        stories = self._views.follow(disk, problems_of(disk, applied, results), applied, self._scores, computing)
+        stories = self._views.follow(disk, problems, applied, self._scores, computing)
         after = State(stories, self.concepts, results.middle)
         before, self._state = self._state or after, after
         return before, after
@@ -189,7 +196,7 @@ class Published:
         with_concepts: bool = False,
     ) -> None:
         different, removed = views.differing(self._told, stories)
-        self._told, self._problems = dict(stories), problems
+        self._told, self._problems = stories, problems
         if not self._is_told:  # clients may still show the stories of their own scan, or of an earlier engine's
             self._is_told = True
             self._announcer.publish(self.snapshot())
