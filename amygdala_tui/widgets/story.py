@@ -59,7 +59,8 @@ class StoryPane(Vertical):
 
     def _show_text(self, path: str | None, text: Text | str) -> None:
         self._path = path
-        self.query_one("#story-text", Static).update(text)
+        for pane in self.query("#story-text").results(Static):  # none where the studio closes during a reading
+            pane.update(text)
 
 
 def head(view: StoryView) -> Text:
