@@ -32,8 +32,8 @@ class Action:
 
 ACTIONS = (
     Action("edit", "e", "edit", "Open the story in your editor ($VISUAL, else $EDITOR); saving it recomputes."),
-    Action("next-outlier", "n", "next", "Go to the next story in the queue."),
-    Action("previous-outlier", "N", "previous", "Go to the previous story in the queue.", in_footer=False),
+    Action("next-story", "n", "next", "Go to the next story in the queue."),
+    Action("previous-story", "N", "previous", "Go to the previous story in the queue.", in_footer=False),
     Action("retrain", "r", "retrain", "Run stories through the model again: this concept, this story, or all."),
     Action(
         "cancel", "x", "cancel", "Drop the stories that wait for the model; they stay stale until you retrain.", False
@@ -43,9 +43,10 @@ ACTIONS = (
     Action("live", "L", "live", "Follow every save at once, or pause: changed stories then wait for a retrain."),
     Action("show-story", "1", "Story", "The story's text, and how it reads.", in_footer=False),
     Action("show-triage", "2", "Triage", "Concepts in their buckets, with the numbers that put them there.", False),
-    Action("show-queue", "3", "Queue", "Stories worth fixing, the worst first, with the reason.", in_footer=False),
+    Action("show-queue", "3", "Queue", "Stories to fix, the worst first, with the reason.", in_footer=False),
     Action("show-concept", "4", "Concept", "One concept's numbers, neighbours and stories.", in_footer=False),
     Action("show-engine", "8", "Engine", "What the engine is doing; its errors; what each revision moved.", False),
+    Action("classic", "w", "classic", "In Story: the classic scores too, by cosines and alignment.", in_footer=False),
     Action("sort", "s", "sort", "In Triage: sort by the next column.", in_footer=False),
     Action("start-engine", "S", "start", "Start or join the engine again after it was stopped.", in_footer=False),
     Action("show-tree", "t", "tree", "On a narrow screen: the tree instead of the view.", in_footer=False),

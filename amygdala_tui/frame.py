@@ -46,5 +46,5 @@ def result_line(mirror: Mirror, away: str, opened: Mapping[str, Opened]) -> Text
     if doing is not None and doing.state == "failed":
         return Text(f"failed: {plain(doing.detail)}", style="bold red").append("  (8: more)", style="not bold")
     if mirror.moves:
-        return moved_line(mirror.moves[0], opened, mirror.stories)
+        return moved_line(mirror.moves[0], opened, mirror)
     return Text("nothing has moved yet", style="dim")

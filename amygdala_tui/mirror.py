@@ -35,23 +35,23 @@ class Mirror:
 
     @property
     def queue(self) -> list[StoryView]:
-        """Outlier stories, worst first."""
+        """Stories worth a look, worst first."""
         ranked = [view for view in self.stories.values() if view.rank is not None]
         return sorted(ranked, key=lambda view: (view.rank or 0, view.path))
 
     @property
-    def misread_count(self) -> int:
-        """How many stories read as another concept."""
-        return sum(view.misread for view in self.stories.values())
+    def misread(self) -> frozenset[str]:
+        """Paths of the stories that a writer should look at."""
+        return frozenset(path for path, view in self.stories.items() if view.misread)
 
     def buckets(self) -> dict[str, list[str]]:
         """Concept names by bucket, and by mark (redundant, thin)."""
         return by_bucket((name, view.verdict) for name, view in self.concepts.items() if view.verdict is not None)
 
     def stories_of(self, concept: str) -> list[StoryView]:
-        """A concept's stories: the least aligned first, those without a number last."""
+        """A concept's stories: the likeliest to be off first, those that were not judged last."""
         views = [view for view in self.stories.values() if view.concept == concept]
-        return sorted(views, key=lambda view: (view.alignment is None, view.alignment or 0.0, view.path))
+        return sorted(views, key=lambda view: (view.misfit is None, -(view.misfit or 0.0), view.path))
 
 
 class OutOfStep(Exception):

@@ -11,12 +11,12 @@ from rich.text import Text
 
 from amygdala_tui.mirror import Mirror
 from engine.plain import plain
-from engine.results import Strength
+from engine.results import MISREAD, Strength
 from engine.wire.snapshot import ConceptMove, Doing, Moved, StoryMove, StoryView
 
 SIGNS: dict[str, tuple[str, str]] = {
     "ok": ("ok", "green"),
-    "outlier": ("!", "bold yellow"),
+    "misread": ("!", "bold yellow"),
     "stale": ("~ stale", "magenta"),
     "computing": ("* computing", "cyan"),
     "error": ("x error", "bold red"),
@@ -33,10 +33,10 @@ LEVELS = "▁▂▃▄▅▆▇█"
 
 
 def state_sign(view: StoryView) -> Text:
-    """A story's state; an outlier also names what it reads as."""
+    """A story's state; a misread one also names what it reads as."""
     sign, style = SIGNS[view.state]
-    if view.state == "outlier":
-        sign = f"! {view.rival}"
+    if view.state == "misread" and (rival := rival_in_lead(view)):
+        sign = f"! {plain(rival)}"
     return Text(sign, style=style)
 
 
@@ -45,24 +45,16 @@ STRENGTHS: dict[Strength, str] = {
     "borderline": "●   borderline",
     "fair": "●●  fair",
     "strong": "●●● strong",
-    "too few to tell": "too few stories to tell",
+    "too few to tell": "no verdict yet: too few stories of its concept, or too few concepts",
 }
 """How sure it is that a story is off."""
 
 
-def judged(view: StoryView) -> str:
-    """What the evidence says of a story, in a sentence; empty until it was judged."""
-    if view.strength is None:
-        return ""
-    concept = plain(view.concept or "")
-    if view.strength == "too few to tell":
-        return "The evidence: too few stories of its concept, or too few concepts, to tell."
-    if view.strength == "none":
-        return f"The evidence: it reads as {concept}."
-    own, *others = (share for _, share in view.shares)
-    if view.reads_as is not None and own < max(others, default=0.0):
-        return f"The evidence: it reads as {plain(view.reads_as)}, not as {concept}."
-    return f"The evidence: it lies far from the other {concept} stories, whatever else it is."
+def rival_in_lead(view: StoryView) -> str | None:
+    """The concept that a story belongs to more likely than to its own, if there is one."""
+    (_, own), *others = view.shares or [("", 1.0)]
+    rival, share = others[0] if others else ("", 0.0)
+    return rival if share > own else None
 
 
 def title(path: str) -> str:
@@ -140,33 +132,36 @@ class Opened:
 
     revision: int
     story: StoryView
-    misread_count: int
-    """Of the whole corpus, then."""
+    misread: frozenset[str]
+    """Of the whole corpus, then: paths."""
 
 
-def moved_line(
-    moved: Moved, opened: Mapping[str, Opened] | None = None, stories: Mapping[str, StoryView] | None = None
-) -> Text:
-    """What a revision moved, worst news and the writer's own story first, on as few lines as the width allows.
+def moved_line(moved: Moved, opened: Mapping[str, Opened] | None = None, mirror: Mirror | None = None) -> Text:
+    """What a revision moved, the verdict on the changed stories first, on as few lines as the width allows.
 
     Args:
         moved: the revision.
         opened: stories as they were when the writer came to them; for others, before is the revision before.
-        stories: the stories as they are now.
+        mirror: the corpus as it is now.
     """
-    opened, stories = opened or {}, stories or {}
-    misread_before = moved.queue[0]
-    text = Text.assemble((f"rev {moved.revision}", "bold"), f" · {cause(moved)}, {duration(moved.seconds)}")
+    opened, mirror = opened or {}, mirror or Mirror()
+    text = Text()
+    to_fix, newly, changed = moved.queue, frozenset[str](), {change.path for change in moved.changes}
     for story in moved.stories[:3]:
-        before, now = opened.get(story.path), stories.get(story.path)
+        before, now = opened.get(story.path), mirror.stories.get(story.path)
         if before is not None and now is not None and before.revision and before.revision < moved.revision:
-            misread_before = before.misread_count
-            if words := _edit_words(before.story, now):
-                text.append(" · ").append_text(words)
-        elif words := _story_words(story):
-            text.append(" · ").append_text(words)
-    if misread_before != moved.queue[1]:
-        text.append(f" · misread {misread_before} → {moved.queue[1]}", style="bold")
+            to_fix = len(before.misread), len(mirror.misread)
+            newly |= mirror.misread - before.misread - changed
+            words = verdict(Standing.of(before.story), Standing.of(now), now.concept or "")
+        else:
+            words = verdict(*Standing.moved(story), PurePosixPath(story.path).stem)
+        if words:
+            text.append_text(words).append(" · ")
+    if newly:
+        text.append(f"newly misread: {', '.join(plain(title(path)) for path in sorted(newly))} · ", style="bold yellow")
+    if to_fix[0] != to_fix[1]:
+        text.append(f"to fix {to_fix[0]} → {to_fix[1]} · ", style="bold")
+    text.append_text(Text.assemble((f"rev {moved.revision}", "bold"), f" · {cause(moved)}, {duration(moved.seconds)}"))
     for concept in sorted(moved.concepts, key=lambda move: move.bucket[0] == move.bucket[1]):
         words = concept_words(concept)
         if words.plain != concept.concept:  # it moved, but not in the two digits that are shown
@@ -201,33 +196,57 @@ def stages(moved: Moved) -> str:
     return ", ".join(f"{name} {duration(seconds)}" for name, seconds in parts.items())
 
 
-def _story_words(move: StoryMove) -> Text | None:
-    if move.own[1] is None or move.rival_score[1] is None or move.rival[1] is None:
-        return None
-    better = move.own[0] is None or move.own[1] > move.own[0]
-    concept = PurePosixPath(move.path).stem
-    return Text(
-        f"story: {concept} {arrow(move.own)}, {move.rival[1]} {number(move.rival_score[1])}",
-        style="green" if better else "yellow",
-    )
+NOTICEABLE = 0.05
+"""The least change of a probability that is called better or worse."""
 
 
-def _edit_words(before: StoryView, now: StoryView) -> Text | None:
-    """What became of a story since the writer came to it: its own score, its rival's, the flag."""
-    if now.own is None or now.rival is None or before.concept is None:
+@dataclass(frozen=True)
+class Standing:
+    """How a story stands at one time."""
+
+    misfit: float | None
+    own_share: float | None
+    is_misread: bool
+
+    @classmethod
+    def of(cls, view: StoryView) -> Standing:
+        """Of a story as it is shown."""
+        return cls(view.misfit, view.shares[0][1] if view.shares else None, view.misread)
+
+    @classmethod
+    def moved(cls, move: StoryMove) -> tuple[Standing, Standing]:
+        """Before a revision and after it."""
+        before, after = (
+            cls(misfit, own_share, strength in MISREAD)
+            for misfit, own_share, strength in zip(move.misfit, move.own_share, move.strength, strict=True)
+        )
+        return before, after
+
+
+def verdict(before: Standing, now: Standing, concept: str) -> Text | None:
+    """What became of a story: cleared, better, worse, no change; then how it reads. None where it was not judged."""
+    if now.misfit is None:
         return None
-    better = before.own is None or now.own > before.own
-    text = Text(f"story: {plain(before.concept)} {arrow((before.own, now.own))}", style="green" if better else "yellow")
-    if before.rival in (None, now.rival):
-        text.append(f", {plain(now.rival)} {arrow((before.rival_score, now.rival_score))}")
+    reads = f"as {plain(concept)} {percents(before.own_share, now.own_share)}"
+    if now.own_share is not None and now.misfit > 1 - now.own_share + NOTICEABLE:
+        reads += f", unlike the others {percents(before.misfit, now.misfit)}"
+    if before.misfit is None:
+        return Text(f"{'misread: ' if now.is_misread else ''}{reads}", style="bold yellow" if now.is_misread else "")
+    fall = before.misfit - now.misfit
+    if before.is_misread != now.is_misread:
+        word, style = ("newly misread", "bold yellow") if now.is_misread else ("cleared", "bold green")
+    elif abs(fall) < NOTICEABLE:
+        word, style = "no change", "dim"
     else:
-        text.append(f", {plain(before.rival or '')} {number(before.rival_score)}")
-        text.append(f" → {plain(now.rival)} {number(now.rival_score)}")
-    if before.misread != now.misread:
-        text.append(", now misread" if now.misread else ", flag cleared")
-    elif now.misread:
-        text.append(", still misread")
-    return text
+        word, style = ("better", "green") if fall > 0 else ("worse", "yellow")
+    still = ", still misread" if before.is_misread and now.is_misread else ""
+    return Text(f"{word}: {reads}{still}", style=style)
+
+
+def percents(before: float | None, now: float | None) -> str:
+    """Before → after, as shares of a hundred: "8 → 64 %"."""
+    shown = [None if value is None else f"{100 * value:.0f}" for value in (before, now)]
+    return f"{shown[1]} %" if shown[0] in (None, shown[1]) else f"{shown[0]} → {shown[1]} %"
 
 
 def concept_words(move: ConceptMove) -> Text:

@@ -81,8 +81,12 @@ class StoryFit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """As `own`, for the rival."""
 
 
+Place = tuple[str, str | None, str | None]
+"""One story, whatever its file is called: its text's id, its concept (None for a baseline), its scenario."""
 Strength = Literal["none", "borderline", "fair", "strong", "too few to tell"]
 """How strongly to say that a story is off."""
+MISREAD: frozenset[Strength] = frozenset({"borderline", "fair", "strong"})
+"""The strengths of stories that a writer should look at."""
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -102,14 +106,19 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The other concepts that it may belong to, each with its probability: the likeliest three."""
 
     @property
+    def place(self) -> Place:
+        """Of the story."""
+        return self.text_id, self.concept, self.scenario
+
+    @property
     def misfit(self) -> float:
         """The probability that something is off, by which stories are ranked."""
         return 1 - (1 - self.misfiled) * (1 - self.strange)
 
     @property
-    def flagged(self) -> bool:
+    def misread(self) -> bool:
         """Whether a writer should look at it."""
-        return self.strength in ("borderline", "fair", "strong")
+        return self.strength in MISREAD
 
 
 class ConceptQuality(msgspec.Struct, frozen=True, kw_only=True):

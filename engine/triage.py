@@ -1,16 +1,19 @@
 """From numbers to words: which bucket a concept falls into, which stories a writer should look at, and why.
 
-Pure functions of `engine.results` and thresholds. Every reason names the number and the threshold that decided.
+Pure functions of `engine.results` and thresholds. Every reason names the number that decided.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from enum import StrEnum
 
 import msgspec
 
-from engine.results import ConceptQuality, Null, StoryFit
+from engine.results import ConceptQuality, Evidence, Null
+
+MAYBE_FROM = 0.1
+"""The misfit from which a story that is not misread is listed too; of those below, one in ten is off at most."""
 
 
 class Bucket(StrEnum):
@@ -46,18 +49,6 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     def label(self) -> str:
         """The bucket with its marks, as every view shows it: a thin concept is never called clean without saying so."""
         return " · ".join([self.bucket.value, *["redundant"] * self.redundant, *["thin"] * self.thin])
-
-
-class Outlier(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A story worth a writer's look."""
-
-    text_id: str
-    concept: str
-    misread: bool
-    """It reads as another concept once it no longer defines its own; otherwise it is its concept's least aligned."""
-    severity: float
-    """Larger is worse: the rival's lead for a misread story, minus the alignment otherwise."""
-    reason: str
 
 
 def judge(quality: ConceptQuality, layer: int, thresholds: Thresholds) -> Verdict:
@@ -113,52 +104,28 @@ def _by_chance(null: Null, as_likely: bool) -> str:
     return f"; labels dealt at random give {null.low:.0%} to {null.high:.0%}" if as_likely else ""
 
 
-def outliers(fits: Mapping[tuple[str, str], StoryFit], concepts: Iterable[ConceptQuality]) -> list[Outlier]:
-    """Stories to look at, worst first, from the fits by (text id, concept) and what is said of concepts.
-
-    First the misread ones: made without the story, its own concept's direction points away from it (a score below
-    zero) and another concept's scores it higher. A rival in the lead is not enough: among overlapping concepts that
-    holds for half of all healthy stories. Then each concept's two least aligned stories (`quality.json`'s
-    `outlier_stories`), where the alignment is below zero; these are relative, so every concept has some, and the
-    reason says so.
-    """
-    misread = [
-        _misread(fit, fit.own)
-        for fit in fits.values()
-        if fit.rival is not None and fit.own is not None and fit.own < 0 < fit.rival_score
-    ]
-    misread_pairs = {(outlier.text_id, outlier.concept) for outlier in misread}
-    lowest = [
-        _least_aligned(fits[pair], quality)
-        for quality in concepts
-        for text_id, alignment in quality.outliers
-        if alignment < 0 and (pair := (text_id, quality.concept)) in fits and pair not in misread_pairs
-    ]
-    return sorted(misread, key=_worst_first) + sorted(lowest, key=_worst_first)
+def queue(evidence: Iterable[Evidence]) -> list[Evidence]:
+    """Stories to look at, worst first: the misread ones, then those that may be off, from a misfit of `MAYBE_FROM`."""
+    worth_a_look = [story for story in evidence if story.misfit >= MAYBE_FROM and story.strength != "too few to tell"]
+    return sorted(worth_a_look, key=_worst_first)
 
 
-def _misread(fit: StoryFit, own: float) -> Outlier:
-    return Outlier(
-        text_id=fit.text_id,
-        concept=fit.concept,
-        misread=True,
-        severity=fit.rival_score - own,
-        reason=f"reads as {fit.rival}: {fit.concept} scores it {own:.2f}, {fit.rival} {fit.rival_score:.2f}",
-    )
+def _worst_first(story: Evidence) -> tuple[bool, float, str, str, str]:
+    return not story.misread, -story.misfit, story.concept, story.scenario or "", story.text_id
 
 
-def _least_aligned(fit: StoryFit, quality: ConceptQuality) -> Outlier:
-    return Outlier(
-        text_id=fit.text_id,
-        concept=fit.concept,
-        misread=False,
-        severity=-fit.alignment,
-        reason=f"alignment {fit.alignment:+.2f}, one of the two lowest of {quality.n_positive_stories}",
-    )
-
-
-def _worst_first(outlier: Outlier) -> tuple[float, str, str]:
-    return -outlier.severity, outlier.concept, outlier.text_id
+def why(story: Evidence) -> str:
+    """Why a story of the queue is in it."""
+    if story.strange > story.misfiled:
+        unlike = f"unlike the other {story.concept} stories ({story.strange:.0%} sure)"
+        return unlike if story.misread else f"maybe {unlike}"
+    own = 1 - story.misfiled
+    rival, share = story.shares[0]
+    if not story.misread:
+        return f"maybe: as {story.concept} {own:.0%}, as {rival} {share:.0%}"
+    if share > own:
+        return f"reads as {rival} ({share:.0%}), not as {story.concept} ({own:.0%})"
+    return f"reads as {story.concept} by {own:.0%} only, then as {rival} ({share:.0%}) and others"
 
 
 def by_bucket(verdicts: Iterable[tuple[str, Verdict]]) -> dict[str, list[str]]:

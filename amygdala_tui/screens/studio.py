@@ -202,7 +202,7 @@ class StudioScreen(Screen[None]):
     def _remember(self, path: str) -> None:
         """Keep a story's numbers of now: what an edit did is told from here on, however often it is saved."""
         mirror = self.mirror
-        self._opened[path] = Opened(mirror.revision, mirror.stories[path], mirror.misread_count)
+        self._opened[path] = Opened(mirror.revision, mirror.stories[path], mirror.misread)
 
     def _light_selection(self) -> None:
         for rows in self.query(LineList):
@@ -261,6 +261,10 @@ class StudioScreen(Screen[None]):
         if self.view == "triage":
             self.query_one(TriagePane).sort_next()
 
+    def action_classic(self) -> None:
+        self.query_one(StoryPane).toggle_classic()
+        self._draw_view()
+
     def action_help(self) -> None:
         thresholds = (self.mirror.settings or Settings()).thresholds
         self.app.push_screen(Help(self.view, self._place.keys, thresholds))
@@ -296,17 +300,17 @@ class StudioScreen(Screen[None]):
 
     # The queue
 
-    def action_next_outlier(self) -> None:
-        """Go to the worst misread story that was not visited in this sitting; after those, to the others by rank."""
+    def action_next_story(self) -> None:
+        """Go to the worst misread story that was not visited in this sitting; after those, to the maybes."""
         queue = self.mirror.queue
         path = self._walk.next(queue, self.path)
         if path is not None:
             self._visit(path)
             return
-        words = "no numbers yet" if not self.mirror.revision else "nothing is in the queue"
+        words = "no numbers yet" if not self.mirror.revision else "nothing left to fix"
         self.notify("you have been to every story in the queue" if queue else words, timeout=3)
 
-    def action_previous_outlier(self) -> None:
+    def action_previous_story(self) -> None:
         """Go back to where `n` came from."""
         path = self._walk.back(self.mirror.stories, self.path)
         if path is None:

@@ -61,7 +61,8 @@ def summary(mirror: Mirror, concept: str | None, path: str | None) -> Text:
         sign = "!" if story.misread else ("x" if story.state in ("error", "empty", "duplicate", "left-out") else " ")
         style = "reverse" if story.path == path else "not bold"
         name = title(story.path).rpartition(" / ")[0] or "stories"
-        text.append("\n").append(f"{sign} {number(story.alignment):>5} {fit(plain(name), NAME_WIDTH)}", style=style)
+        share = f"{story.shares[0][1]:.0%}" if story.shares else "—"
+        text.append("\n").append(f"{sign} {share:>5} {fit(plain(name), NAME_WIDTH)}", style=style)
     if len(stories) > SHOWN_STORIES:
         text.append(f"\n  and {len(stories) - SHOWN_STORIES} more (4)", style="dim")
     text.no_wrap = True

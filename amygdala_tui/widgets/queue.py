@@ -1,4 +1,4 @@
-"""The Queue view: outlier stories across the corpus, worst first, with the reason."""
+"""The Queue view: the stories to fix across the corpus, the worst first; below them, the maybes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from textual.widgets import Static
 
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.widgets.lines import Line, LineList
-from amygdala_tui.words import counted, fit, number, state_sign
+from amygdala_tui.words import STRENGTHS, fit, state_sign
 from engine.plain import plain
 from engine.wire.snapshot import StoryView
 
 
 class QueuePane(Vertical):
-    """Stories worth a look."""
+    """Stories to fix, and maybes."""
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
@@ -34,25 +34,25 @@ class QueuePane(Vertical):
         self._stories = mirror.stories
         queue = mirror.queue
         misread = [view for view in queue if view.misread]
-        least_aligned = [view for view in queue if not view.misread]
-        count = counted(len(misread), "story reads", "stories read") if misread else "no stories read"
-        if len(least_aligned) == 1:
-            rest = "; 1 more is the least aligned of its concept"
-        else:
-            rest = f"; {len(least_aligned)} more are the least aligned of their concept"
-        self.query_one("#queue-head", Static).update(
-            Text.assemble(
-                (f"{count} as another concept", "bold yellow" if misread else "bold green"),
-                (rest, "dim"),
-            )
-        )
+        maybe = [view for view in queue if not view.misread]
+        self.query_one("#queue-head", Static).update(_head(mirror, len(misread), len(maybe)))
         width = max((len(view.concept or "") for view in queue), default=0)
         lines = [_line(view, place, width) for place, view in enumerate(misread, 1)]
-        if least_aligned:
+        if maybe:
             lines.append(Line("", _draw_divider, is_heading=True))
-            lines += [_line(view, place, width) for place, view in enumerate(least_aligned, len(misread) + 1)]
-        empty = "no numbers yet (8 shows what the engine is doing)" if mirror.revision == 0 else "nothing in the queue"
+            lines += [_line(view, place, width) for place, view in enumerate(maybe, len(misread) + 1)]
+        empty = "no numbers yet (8 shows what the engine is doing)" if mirror.revision == 0 else "nothing to fix"
         self.query_one(LineList).show(lines, empty=empty)
+
+
+def _head(mirror: Mirror, n_misread: int, n_maybe: int) -> Text:
+    if not any(view.strength for view in mirror.stories.values()):
+        return Text("the stories are not judged yet", style="dim")
+    count = f"{n_misread} to fix" if n_misread else "nothing to fix"
+    text = Text(count, style="bold yellow" if n_misread else "bold green")
+    if n_misread:
+        text.append(": these read as something else", style="not bold dim")
+    return text.append(f"; {n_maybe} maybe" if n_maybe else "", style="not bold dim")
 
 
 def _line(view: StoryView, place: int, concept_width: int) -> Line:
@@ -60,20 +60,21 @@ def _line(view: StoryView, place: int, concept_width: int) -> Line:
 
 
 def _draw(view: StoryView, place: int, concept_width: int, width: int) -> Text:
-    sign = ("!", "bold yellow") if view.misread else ("·", "dim")
+    (_, own), *others = view.shares
+    rival, share = others[0] if others else ("", 0.0)
     text = Text.assemble(
-        (f"{place:>4} ", "dim"), sign, " ", (f"{plain(view.concept or ''):<{concept_width}}  ", "bold")
+        (f"{place:>4} ", "dim"),
+        (f"{plain(view.concept or ''):<{concept_width}}", "bold" if view.misread else ""),
+        (f" {own:4.0%}  ", "" if view.misread else "dim"),
+        (f"{plain(rival):<{concept_width}} {share:4.0%} ", "" if view.misread else "dim"),
+        (f"{STRENGTHS[view.strength or 'none'][:3] if view.misread else '':<3}", "bold yellow"),
     )
-    if view.misread:
-        text.append(f"{number(view.own):>5} → {plain(view.rival or ''):<{concept_width}} {number(view.rival_score)}")
-    else:
-        text.append(f"{number(view.alignment):>5}", style="dim")
-        if view.state != "ok":
-            text.append("  ").append_text(state_sign(view))
+    if view.state not in ("ok", "misread"):
+        text.append("  ").append_text(state_sign(view))
     room = max(1, width - text.cell_len - 2)
     return text.append(f"  {fit(plain(view.scenario or 'stories'), room)}", style="dim")
 
 
 def _draw_divider(width: int) -> Text:
-    label = "─ the two of each concept that lean least its way: look, and often keep "
+    label = "─ maybe: one chance in ten, or more, that something is off. Look, and often keep "
     return Text(label + "─" * max(0, width - len(label)), style="dim")

@@ -13,7 +13,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Static
 
 from amygdala_tui.mirror import Mirror
-from amygdala_tui.words import STRENGTHS, bar, judged, number, state_sign, title
+from amygdala_tui.words import STRENGTHS, bar, number, state_sign, title
 from engine.plain import plain
 from engine.threads import ANSWERS_WITHIN_S, answered_within
 from engine.wire.snapshot import StoryView
@@ -34,6 +34,11 @@ class StoryPane(Vertical):
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
         self._path: str | None = None
+        self._with_classic = False
+
+    def toggle_classic(self) -> None:
+        """Show the classic scores too, or no longer."""
+        self._with_classic = not self._with_classic
 
     def show(self, corpus: Path, mirror: Mirror, path: str | None) -> None:
         """Show a story as it is on disk now."""
@@ -42,7 +47,7 @@ class StoryPane(Vertical):
             self.query_one("#story-head", Static).update(Text("Choose a story in the tree.", style="dim"))
             self._show_text(None, "")
             return
-        self.query_one("#story-head", Static).update(head(view))
+        self.query_one("#story-head", Static).update(head(view, with_classic=self._with_classic))
         # a file that the engine refuses to read (a link out of the corpus, for example) is not shown either
         if view.state == "error":
             self._show_text(path, Text("(not read)", style="dim"))
@@ -63,37 +68,41 @@ class StoryPane(Vertical):
             pane.update(text)
 
 
-def head(view: StoryView) -> Text:
-    """A story's name, its state with the reason, and its scores as bars."""
+def head(view: StoryView, *, with_classic: bool = False) -> Text:
+    """A story's name, its state with the reason, and how it reads; `with_classic`, its classic scores too."""
     text = Text.assemble((plain(title(view.path)), "bold"), "  ", state_sign(view))
     if view.reason:
         text.append(f"\n{plain(view.reason)}", style="yellow" if view.state != "ok" else "dim")
-    if sentence := judged(view):
-        text.append(f"\n{sentence}").append(f"  {STRENGTHS[view.strength or 'none']}".rstrip(), style="bold yellow")
-    if view.shares and view.strength != "too few to tell":
+    if view.strength == "too few to tell":
+        text.append(f"\n{STRENGTHS[view.strength]}", style="dim")
+    elif view.strength is not None:
+        text.append(f"  {STRENGTHS[view.strength]}" if view.misread else "", style="bold yellow")
         text.append(_shares(view))
-    elif view.own is not None and view.rival is not None and view.rival_score is not None:
-        width = max(len(view.concept or ""), len(view.rival))
-        for name, score in ((view.concept or "", view.own), (view.rival, view.rival_score)):
-            text.append(f"\nreads as {name:<{width}} {score:+.2f} ").append(
-                bar(max(score, 0.0), BAR_WIDTH), style="cyan"
-            )
-        text.append(f"\nalignment within {view.concept} {number(view.alignment)}", style="dim")
     elif view.concept is None:
         text.append("\nbaseline: the scenario told neutrally; every concept is contrasted with it", style="dim")
-    elif view.alignment is not None:
-        text.append(f"\nthe only {view.concept} story, so nothing is left to judge it by", style="dim")
+    if with_classic:
+        text.append(_classic(view))
     return text
 
 
 def _shares(view: StoryView) -> Text:
     """How likely it is that the story belongs to its own concept, and to the likeliest other."""
     rows = view.shares[:2]
-    width = max(len(name) for name, _ in rows)
+    width = max((len(name) for name, _ in rows), default=0)
     text = Text()
     for name, share in rows:
-        text.append(f"\n{plain(name):<{width}} {share:5.0%} ").append(bar(share, BAR_WIDTH), style="cyan")
+        text.append(f"\nas {plain(name):<{width}} {share:5.0%} ").append(bar(share, BAR_WIDTH), style="cyan")
     return text
+
+
+def _classic(view: StoryView) -> Text:
+    """The scores of the script in use today: cosines with directions made without the story, and its alignment."""
+    if view.alignment is None:
+        return Text("\nno classic scores", style="dim")
+    cosines = f"cosine with {plain(view.concept or '')} {number(view.own)}"
+    if view.rival is not None:
+        cosines += f", with {plain(view.rival)} {number(view.rival_score)}"
+    return Text(f"\n{cosines}; alignment {number(view.alignment)}", style="dim")
 
 
 def read(file: Path) -> Text:

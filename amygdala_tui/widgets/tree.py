@@ -18,7 +18,7 @@ from engine.wire.snapshot import StoryView
 
 BRANCH = "branch:"
 """The prefix of a branch's key; the branch's path follows: `stories`, `paired/<scenario>` or `concept/<name>`."""
-TROUBLED = ("error", "empty", "duplicate", "left-out", "outlier")
+TROUBLED = ("error", "empty", "duplicate", "left-out", "misread")
 
 
 class CorpusTree(LineList):

@@ -16,7 +16,7 @@ from engine.corpus import Layout, scan
 from engine.errors import AmygdalaError, UsageError
 from engine.export import files
 from engine.settings import Settings
-from engine.triage import Verdict, judge, outliers
+from engine.triage import Verdict, judge, queue
 
 if TYPE_CHECKING:
     from engine.cli.computing import Computed
@@ -50,8 +50,7 @@ def export(arguments: argparse.Namespace) -> int:
     if arguments.json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(answer(chosen, computed, written))).decode() + "\n")
     else:
-        results = computed.results
-        summary(results, verdicts(chosen, computed), outliers(results.fit_of, results.concepts), computed.corpus)
+        summary(computed.results, verdicts(chosen, computed), computed.corpus)
     return 0
 
 
@@ -126,8 +125,9 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     without_vector: dict[str, str]
     left_out: dict[str, str]
     """Paths of stories that the model cannot take, each with what is wrong; no number is of them."""
-    misread: list[str]
-    """Paths of stories that read as another concept, the worst first."""
+    misread: list[str] | None
+    """Paths of stories that read as another concept or are unlike their own's, the worst first; None where no story was
+    judged (`--quality-report` judges them)."""
     texts_run: int
     texts_cached: int
 
@@ -135,7 +135,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 def answer(chosen: Settings, computed: Computed, written: list[Path]) -> Answer:
     """What was computed and written, for scripts."""
     results, corpus = computed.results, computed.corpus
-    paths_by_text = {(story.text_id, story.concept): story.path for story in corpus.stories}
+    paths_by_place = {(story.text_id, story.concept, story.scenario): story.path for story in corpus.stories}
+    misread = [paths_by_place[story.place] for story in queue(results.evidence) if story.misread]
     return Answer(
         written=[str(file) for file in written],
         corpus_digest=corpus.digest,
@@ -144,11 +145,7 @@ def answer(chosen: Settings, computed: Computed, written: list[Path]) -> Answer:
         buckets={name: verdict.label for name, verdict in verdicts(chosen, computed).items()},
         without_vector=results.without_vector,
         left_out=_left_out(computed),
-        misread=[
-            paths_by_text[outlier.text_id, outlier.concept]
-            for outlier in outliers(results.fit_of, results.concepts)
-            if outlier.misread
-        ],
+        misread=misread if results.evidence else None,
         texts_run=computed.cost.texts_run,
         texts_cached=computed.cost.texts_cached,
     )

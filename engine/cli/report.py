@@ -13,14 +13,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from engine.corpus import Corpus, left_out
 from engine.results import Results
-from engine.triage import Outlier, Verdict, by_bucket
+from engine.triage import Verdict, by_bucket, queue, why
 
 diagnostics = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 output = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 PLAIN_EVERY = 5.0
 """Seconds between progress lines where there is no terminal."""
-SHOWN_OUTLIERS = 10
+SHOWN_STORIES = 10
 
 
 def preflight(corpus: Corpus, thin_below: int) -> None:
@@ -105,8 +105,8 @@ class ForwardProgress:
             print(f"{done}/{total} texts, {rate:.0f}/s{left}", file=sys.stderr, flush=True)
 
 
-def summary(results: Results, verdicts: Mapping[str, Verdict], outliers: list[Outlier], corpus: Corpus) -> None:
-    """Print the triage: buckets with the numbers that decided, then the stories to look at, worst first."""
+def summary(results: Results, verdicts: Mapping[str, Verdict], corpus: Corpus) -> None:
+    """Print the triage: buckets with the numbers that decided, then the misread stories, worst first."""
     counts = {quality.concept: quality.n_positive_stories for quality in results.concepts}
     label_width = max((len(verdict.label) for verdict in verdicts.values()), default=0)
     name_width = max(map(len, verdicts), default=0)
@@ -119,11 +119,19 @@ def summary(results: Results, verdicts: Mapping[str, Verdict], outliers: list[Ou
                 output.print(f"  {label:<{label_width}}  {name:<{name_width}}  {stories:>11}  {reasons}")
     for name, reason in results.without_vector.items():
         output.print(f"no vector for {name}: {reason}")
-    misread = [outlier for outlier in outliers if outlier.misread]
-    paths = {(story.text_id, story.concept): story.path for story in corpus.stories}
-    if misread:
-        output.print(f"\n{len(misread)} stories read as another concept, worst first:")
-        for outlier in misread[:SHOWN_OUTLIERS]:
-            output.print(f"  {paths[outlier.text_id, outlier.concept]}: {outlier.reason}")
-        if len(misread) > SHOWN_OUTLIERS:
-            output.print(f"  and {len(misread) - SHOWN_OUTLIERS} more")
+    _misread(results, corpus)
+
+
+def _misread(results: Results, corpus: Corpus) -> None:
+    if not results.evidence:
+        output.print("\nNo story was judged: --quality-report judges them.")
+        return
+    misread = [story for story in queue(results.evidence) if story.misread]
+    count = "1 story is" if len(misread) == 1 else f"{len(misread) or 'No'} {'stories are' if misread else 'story is'}"
+    output.print(f"\n{count} misread{', worst first:' if misread else '.'}")
+    paths = {(story.text_id, story.concept, story.scenario): story.path for story in corpus.stories}
+    for story in misread[:SHOWN_STORIES]:
+        path = paths[story.place]
+        output.print(f"  {story.strength:<10}  {path}: {why(story)}")
+    if len(misread) > SHOWN_STORIES:
+        output.print(f"  and {len(misread) - SHOWN_STORIES} more")

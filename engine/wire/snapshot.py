@@ -7,16 +7,20 @@ from typing import Literal
 import msgspec
 
 from engine.corpus.model import Change
-from engine.results import ConceptQuality, Cost, Ranked, Strength
+from engine.results import MISREAD, ConceptQuality, Cost, Ranked, Strength
 from engine.triage import Verdict
 
 CorpusState = Literal["scanning", "loading", "computing", "ready", "failed"]
-StoryState = Literal["ok", "outlier", "stale", "computing", "error", "empty", "duplicate", "left-out"]
+StoryState = Literal["ok", "misread", "stale", "computing", "error", "empty", "duplicate", "left-out"]
 Cause = Literal["opened", "edited", "retrained"]
 
 
 class StoryView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One story as the engine sees it; scores are those of `engine.results.StoryFit`, None where there are none."""
+    """One story as the engine sees it.
+
+    What is said of it is the evidence's (`engine.results.Evidence`). Beside it stand the classic scores
+    (`engine.results.StoryFit`), None where there are none.
+    """
 
     path: str
     concept: str | None
@@ -26,19 +30,23 @@ class StoryView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     own: float | None = None
     rival: str | None = None
     rival_score: float | None = None
-    misread: bool = False
     rank: int | None = None
-    """Place in the queue of outliers, from 0 (the worst)."""
+    """Place in the queue (`engine.triage.queue`), from 0 (the worst)."""
     reason: str = ""
-    """Why it is in that state, in a writer's words."""
+    """Why it is in that state or in the queue, in a writer's words."""
     misfit: float | None = None
-    """The probability that something is off with it (`engine.results.Evidence`); None until it was judged."""
+    """The probability that something is off with it; None until it was judged."""
     strength: Strength | None = None
     """How strongly to say so."""
     reads_as: str | None = None
     """The other concept that it reads as most."""
     shares: list[Ranked] = []
     """How likely it is to belong to its own concept, then to the likeliest others."""
+
+    @property
+    def misread(self) -> bool:
+        """Whether a writer should look at it."""
+        return self.strength in MISREAD
 
 
 class ConceptView(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,12 +71,13 @@ class ConceptMove(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoryMove(msgspec.Struct, frozen=True, kw_only=True):
-    """What a revision did to one changed story: its own concept's score and its rival's, before and after."""
+    """How one changed story read before a revision and after it; None where it was not judged."""
 
     path: str
-    own: tuple[float | None, float | None]
-    rival: tuple[str | None, str | None]
-    rival_score: tuple[float | None, float | None]
+    misfit: tuple[float | None, float | None]
+    own_share: tuple[float | None, float | None]
+    """The share of its own concept."""
+    strength: tuple[Strength | None, Strength | None]
 
 
 class Stages(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Any
 
 from amygdala_tui.mirror import Mirror
@@ -24,14 +25,25 @@ def misread(path: str, rival: str, rank: int = 0) -> StoryView:
     """A story that reads as another concept."""
     return story(
         path,
-        state="outlier",
-        misread=True,
+        state="misread",
+        strength="fair",
+        misfit=0.9,
+        reads_as=rival,
+        shares=[(PurePosixPath(path).stem, 0.1), (rival, 0.8)],
         rank=rank,
-        own=-0.1,
-        rival=rival,
-        rival_score=0.4,
-        alignment=-0.3,
         reason=f"reads as {rival}",
+    )
+
+
+def healthy(path: str, **fields: Any) -> StoryView:
+    """A story that reads as what it is filed as."""
+    return story(
+        path,
+        strength="none",
+        misfit=0.02,
+        reads_as="other",
+        shares=[(PurePosixPath(path).stem, 0.98), ("other", 0.01)],
+        **fields,
     )
 
 

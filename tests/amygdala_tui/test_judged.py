@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from amygdala_tui.widgets.story import head
-from amygdala_tui.words import judged
+from amygdala_tui.words import rival_in_lead
 from engine.results import Ranked, Strength
 from engine.wire.snapshot import StoryView
 
 
-def view(strength: Strength | None, misfit: float, *shares: Ranked) -> StoryView:
+def view(strength: Strength | None, *shares: Ranked, reason: str = "") -> StoryView:
     return StoryView(
         path="stories/ashamed.txt",
         concept="ashamed",
@@ -20,45 +20,55 @@ def view(strength: Strength | None, misfit: float, *shares: Ranked) -> StoryView
         own=0.2,
         rival="proud",
         rival_score=0.1,
-        misfit=misfit,
+        misfit=None if strength is None else 1 - shares[0][1],
         strength=strength,
         reads_as=shares[1][0] if len(shares) > 1 else None,
         shares=list(shares),
+        reason=reason,
     )
 
 
+def test_a_misread_story_says_why_how_sure_that_is_and_shows_both_shares() -> None:
+    story = view("strong", ("ashamed", 0.03), ("furious", 0.81), ("sad", 0.1), reason="reads as furious")
+    text = head(story).plain
+    assert "reads as furious  ●●● strong" in text
+    assert [line.split()[:3] for line in text.splitlines() if "%" in line] == [
+        ["as", "ashamed", "3%"],
+        ["as", "furious", "81%"],
+    ]
+
+
 @pytest.mark.parametrize(
-    ("story", "sentence"),
+    ("story", "rival"),
     [
-        (
-            view("strong", 0.97, ("ashamed", 0.03), ("furious", 0.81)),
-            "The evidence: it reads as furious, not as ashamed.",
-        ),
-        (view("fair", 0.9, ("ashamed", 0.95), ("furious", 0.02)), "The evidence: it lies far from the other ashamed"),
-        (view("none", 0.1, ("ashamed", 0.9), ("furious", 0.05)), "The evidence: it reads as ashamed."),
-        (
-            view("too few to tell", 0.6, ("ashamed", 0.4), ("furious", 0.6)),
-            "The evidence: too few stories of its concept",
-        ),
+        (view("strong", ("ashamed", 0.03), ("furious", 0.81)), "furious"),
+        (view("fair", ("ashamed", 0.95), ("furious", 0.02)), None),
+        (view("none", ("ashamed", 1.0)), None),
+        (view(None), None),
     ],
 )
-def test_a_judgement_is_a_sentence(story: StoryView, sentence: str) -> None:
-    assert judged(story).startswith(sentence)
-    assert sentence in head(story).plain
+def test_a_rival_leads_where_its_share_is_the_larger(story: StoryView, rival: str | None) -> None:
+    assert rival_in_lead(story) == rival
 
 
-def test_a_flag_says_how_sure_it_is_and_shows_both_shares() -> None:
-    text = head(view("strong", 0.97, ("ashamed", 0.03), ("furious", 0.81), ("sad", 0.1))).plain
-    assert "●●● strong" in text
-    assert [line.split()[:2] for line in text.splitlines() if "%" in line] == [["ashamed", "3%"], ["furious", "81%"]]
+def test_a_healthy_story_shows_its_shares_and_no_word() -> None:
+    text = head(view("none", ("ashamed", 0.9), ("furious", 0.05))).plain
+    assert "as ashamed   90%" in text
+    assert "●" not in text
 
 
-def test_before_it_is_judged_a_story_shows_its_scores() -> None:
-    story = view(None, 0.0)
-    assert judged(story) == ""
-    assert "reads as ashamed +0.20" in head(story).plain
+def test_of_too_few_stories_there_is_no_verdict() -> None:
+    text = head(view("too few to tell", ("ashamed", 1.0), ("furious", 0.0))).plain
+    assert "no verdict yet" in text
+    assert "%" not in text
+
+
+def test_the_classic_scores_are_a_key_away() -> None:
+    story = view("none", ("ashamed", 0.9), ("furious", 0.05))
+    assert "cosine" not in head(story).plain
+    assert "cosine with ashamed 0.20, with proud 0.10; alignment 0.10" in head(story, with_classic=True).plain
 
 
 def test_names_of_concepts_are_text() -> None:
-    text = head(view("strong", 0.97, ("ashamed", 0.03), ("[red]\x1b[2J", 0.81))).plain
+    text = head(view("strong", ("ashamed", 0.03), ("[red]\x1b[2J", 0.81))).plain
     assert "\x1b" not in text

@@ -74,7 +74,7 @@ def test_a_change_replaces_adds_and_removes() -> None:
         ),
     )
     assert list(after.stories) == ["stories/joy.txt"]
-    assert after.stories["stories/joy.txt"].state == "outlier"
+    assert after.stories["stories/joy.txt"].state == "misread"
     assert list(after.concepts) == ["x"]
     assert after.revision == 2
 
@@ -112,13 +112,13 @@ def test_the_queue_is_worst_first() -> None:
     assert [view.path for view in state.queue] == ["stories/a.txt", "stories/b.txt"]
 
 
-def test_a_concepts_stories_come_least_aligned_first_and_unnumbered_last() -> None:
+def test_a_concepts_stories_come_likeliest_to_be_off_first_and_unjudged_last() -> None:
     state = mirror(
         [
-            story("stories/joy.txt", alignment=0.4),
+            story("stories/joy.txt", misfit=0.1),
             story("paired/a/joy.txt"),
-            story("paired/b/joy.txt", alignment=-0.2),
-            story("paired/b/fear.txt", alignment=-0.9),
+            story("paired/b/joy.txt", misfit=0.6),
+            story("paired/b/fear.txt", misfit=0.9),
         ]
     )
     assert [view.path for view in state.stories_of("joy")] == [

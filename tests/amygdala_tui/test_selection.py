@@ -27,7 +27,7 @@ from amygdala_tui.screens.studio import StudioScreen
 from amygdala_tui.widgets import story as story_module
 from amygdala_tui.widgets.lines import LineList
 from engine.wire.snapshot import StoryView
-from tests.amygdala_tui.making import concept, mirror, misread, story
+from tests.amygdala_tui.making import concept, healthy, mirror, misread, story
 from tests.waiting import eventually_async
 
 SCENARIOS = ("bus", "cake", "snow", "train")
@@ -76,7 +76,7 @@ async def studied(
 def corpus_of(n_misread: int = 4) -> Mirror:
     paths = [f"paired/{scenario}/{name}.txt" for scenario in SCENARIOS for name in CONCEPTS]
     views = [misread(path, "other", rank) for rank, path in enumerate(paths[:n_misread])]
-    views += [story(path, rank=rank, alignment=0.1) for rank, path in enumerate(paths[n_misread:9], n_misread)]
+    views += [healthy(path, rank=rank) for rank, path in enumerate(paths[n_misread:9], n_misread)]
     views += [story(path) for path in paths[9:]]
     views += [story(f"stories/{name}.txt") for name in CONCEPTS]
     return mirror(views, [concept(name) for name in CONCEPTS])
@@ -218,7 +218,7 @@ async def test_n_leads_to_the_worst_misread_story_not_visited(tmp_path: Path, mo
         await pilot.press("n")
         first = app.studio.path
         assert first == "paired/bus/calm.txt"
-        mended = with_story(corpus_of(n_misread=3), story(first, rank=8, alignment=-0.1))
+        mended = with_story(corpus_of(n_misread=3), healthy(first, rank=8))
         app.post_message(EngineSaid(mended))
         await pilot.pause()
         await pilot.press("n")

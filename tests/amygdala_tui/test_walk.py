@@ -5,7 +5,7 @@ from __future__ import annotations
 from amygdala_tui.walk import Walk
 from tests.amygdala_tui.making import misread, story
 
-LOOSE = story("stories/loose.txt", state="outlier", rank=0)
+LOOSE = story("stories/loose.txt", rank=0)
 WORST, SECOND = misread("stories/worst.txt", "calm", 1), misread("stories/second.txt", "calm", 2)
 QUEUE = [LOOSE, WORST, SECOND]
 ALL = {view.path for view in QUEUE} | {"stories/start.txt"}

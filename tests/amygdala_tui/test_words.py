@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -16,7 +16,7 @@ from engine.corpus import Change
 from engine.plain import JOINERS, plain
 from engine.results import Cost
 from engine.wire.snapshot import ConceptMove, Doing, Moved, Stages, StoryMove, StoryState
-from tests.amygdala_tui.making import misread, story
+from tests.amygdala_tui.making import healthy, mirror, misread, story
 
 COST = Cost(texts_run=1, texts_cached=0, seconds_forward=0.1, seconds_statistics=0.1)
 
@@ -41,7 +41,7 @@ def test_every_state_has_a_sign_of_its_own_besides_its_colour() -> None:
     assert len(set(signs)) == len(signs)
 
 
-def test_an_outlier_says_what_it_reads_as() -> None:
+def test_a_misread_story_says_what_it_reads_as() -> None:
     assert words.state_sign(misread("stories/joy.txt", "fear")).plain == "! fear"
     assert words.state_sign(story("stories/joy.txt")).plain == "ok"
 
@@ -58,19 +58,50 @@ def test_titles(path: str, expected: str) -> None:
     assert words.title(path) == expected
 
 
-def test_an_edit_is_told_from_where_the_writer_came_to_the_story() -> None:
-    path = "stories/joy.txt"
-    opened = {path: words.Opened(revision=1, story=misread(path, "fear"), misread_count=6)}
-    now = {path: story(path, own=0.02, rival="calm", rival_score=0.31)}
-    last_save = StoryMove(path=path, own=(0.01, 0.02), rival=("calm", "calm"), rival_score=(0.3, 0.31))
-    moved = Moved(
-        revision=4, cause="edited", changes=[Change(path=path, kind="edited")], cost=COST, seconds=0.1,
+JOY = "stories/joy.txt"
+
+
+def edited(last_save: StoryMove, queue: tuple[int, int] = (5, 5)) -> Moved:
+    return Moved(
+        revision=4, cause="edited", changes=[Change(path=JOY, kind="edited")], cost=COST, seconds=0.1,
         stages=Stages(scanning=0, waiting=0, forward=0, statistics=0, showing=0), concepts=[], stories=[last_save],
-        queue=(5, 5),
+        queue=queue,
     )  # fmt: skip
-    line = words.moved_line(moved, opened, now).plain
-    assert "story: joy -0.10 → 0.02, fear 0.40 → calm 0.31, flag cleared · misread 6 → 5" in line
-    assert "story: joy 0.01 → 0.02, calm 0.31" in words.moved_line(moved).plain
+
+
+def test_an_edit_is_told_from_where_the_writer_came_to_the_story() -> None:
+    others = [misread(f"stories/{name}.txt", "calm") for name in ("a", "b")]
+    opened = {JOY: words.Opened(revision=1, story=misread(JOY, "fear"), misread=frozenset({JOY, others[0].path}))}
+    now = mirror([healthy(JOY), *others], revision=4)
+    last_save = StoryMove(path=JOY, misfit=(0.04, 0.02), own_share=(0.96, 0.98), strength=("none", "none"))
+    line = words.moved_line(edited(last_save), opened, now).plain
+    assert line.startswith("cleared: as joy 10 → 98 % · newly misread: b · rev 4 · joy edited")
+    assert words.moved_line(edited(last_save, (6, 5))).plain.startswith(
+        "no change: as joy 96 → 98 % · to fix 6 → 5 · rev 4"
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [
+        ((0.9, 0.1, True), (0.3, 0.7, False), "cleared: as joy 10 → 70 %"),
+        ((0.9, 0.1, True), (0.7, 0.3, True), "better: as joy 10 → 30 %, still misread"),
+        ((0.7, 0.3, True), (0.9, 0.1, True), "worse: as joy 30 → 10 %, still misread"),
+        ((0.1, 0.9, False), (0.6, 0.4, True), "newly misread: as joy 90 → 40 %"),
+        ((0.1, 0.9, False), (0.12, 0.88, False), "no change: as joy 90 → 88 %"),
+        ((0.1, 0.9, False), (0.9, 0.9, True), "newly misread: as joy 90 %, unlike the others 10 → 90 %"),
+        ((None, None, False), (0.2, 0.8, False), "as joy 80 %"),
+        ((None, None, False), (0.8, 0.2, True), "misread: as joy 20 %"),
+    ],
+)
+def test_the_verdict_on_an_edit_comes_first(before: Any, now: Any, said: str) -> None:
+    told = words.verdict(words.Standing(*before), words.Standing(*now), "joy")
+    assert told is not None
+    assert told.plain == said
+
+
+def test_of_a_story_that_was_not_judged_there_is_no_verdict() -> None:
+    assert words.verdict(words.Standing(0.9, 0.1, True), words.Standing(None, None, False), "joy") is None
 
 
 def test_one_thing_is_singular() -> None:
@@ -108,14 +139,14 @@ def test_what_moved_names_the_story_the_concepts_and_the_buckets() -> None:
         ],
         stories=[
             StoryMove(
-                path="paired/night-bus/lonely.txt", own=(-0.1, 0.4), rival=("anxious", "sad"), rival_score=(0.5, 0.1)
+                path="paired/night-bus/lonely.txt", misfit=(0.9, 0.2), own_share=(0.1, 0.8), strength=("fair", "none")
             )
         ],
         queue=(17, 16),
     )  # fmt: skip
     line = words.moved_line(moved).plain
     assert line.startswith(
-        "rev 42 · night-bus / lonely edited, 1 text run, 38 ms · story: lonely -0.10 → 0.40, sad 0.10 · misread 17 → 16"
+        "cleared: as lonely 10 → 80 % · to fix 17 → 16 · rev 42 · night-bus / lonely edited, 1 text run, 38 ms · "
     )
     assert "lonely contaminated → mixed first PC 0.40 → 0.50 nearest 0.86 → 0.61 · anxious nearest" in line
     assert line.endswith("anxious nearest 0.86 → 0.61")

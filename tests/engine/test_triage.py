@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from engine.results import ConceptQuality, Null, Results, StoryFit
-from engine.triage import Bucket, Outlier, Thresholds, Verdict, by_bucket, judge, outliers
+from engine.results import Evidence, Null, Strength
+from engine.triage import MAYBE_FROM, Bucket, Thresholds, Verdict, by_bucket, judge, queue, why
 from tests.numbers import LAYER, concept_quality
 
 
@@ -89,71 +89,60 @@ def test_thresholds_are_settings() -> None:
     assert (lenient.bucket, lenient.redundant, lenient.thin) == (Bucket.CLEAN_NEURON, True, False)
 
 
-def fit(text: str, own: float | None, rival: float, *, alignment: float = 0.0, concept: str = "joyful") -> StoryFit:
-    return StoryFit(
-        text_id=text, concept=concept, alignment=alignment, own=own, rival="lonely", rival_score=rival
-    )  # fmt: skip
+def judged(text: str, misfiled: float, *, strange: float = 0.0, concept: str = "joyful", **fields: Any) -> Evidence:
+    misfit = 1 - (1 - misfiled) * (1 - strange)
+    strength: Strength = "fair" if misfit > 0.75 else "borderline" if misfit > 0.5 else "none"
+    shares = [("lonely", 0.9 * misfiled), ("proud", 0.1 * misfiled)]
+    return Evidence(**{
+        "text_id": text, "concept": concept, "scenario": None, "strange": strange, "misfiled": misfiled,
+        "strength": strength, "reads_as": "lonely", "shares": shares,
+    } | fields)  # fmt: skip
 
 
-def results(fits: list[StoryFit], *concepts: ConceptQuality) -> Results:
-    return Results(
-        layers=[LAYER],
-        hidden_size=1,
-        concepts=list(concepts),
-        fits=fits,
-        without_vector={},
-        truncated=[],
-        max_tokens=512,
-    )
-
-
-def stories_to_look_at(results: Results) -> list[Outlier]:
-    return outliers(results.fit_of, results.concepts)
-
-
-def test_misread_stories_come_first_worst_first() -> None:
-    fits = [
-        fit("mild", -0.1, 0.1),
-        fit("worst", -0.5, 0.6),
-        fit("lowest", 0.2, 0.1, alignment=-0.9),
-        fit("bad", -0.3, 0.2),
-    ]
-    found = stories_to_look_at(results(fits, concept_quality(lowest=[("lowest", -0.9), ("mild", -0.2)])))
-    assert [(outlier.text_id, outlier.misread) for outlier in found] == [
+def test_misread_stories_come_first_worst_first_then_those_that_may_be_off() -> None:
+    evidence = [
+        judged("perhaps", 0.3), judged("mild", 0.6), judged("healthy", 0.05), judged("worst", 0.9),
+        judged("odd", 0.1, strange=0.7),
+    ]  # fmt: skip
+    assert [(story.text_id, story.misread) for story in queue(evidence)] == [
         ("worst", True),
-        ("bad", True),
+        ("odd", True),
         ("mild", True),
-        ("lowest", False),
+        ("perhaps", False),
     ]
 
 
-@pytest.mark.parametrize(
-    ("own", "rival"), [(0.1, 0.9), (-0.1, -0.05), (0.0, 0.5), (-0.5, 0.0), (None, 0.9)]
-)  # fmt: skip
-def test_not_every_story_with_a_stronger_rival_is_misread(own: float | None, rival: float) -> None:
-    assert stories_to_look_at(results([fit("a", own, rival)])) == []
+def test_of_what_cannot_be_told_nothing_is_said() -> None:
+    assert queue([judged("a", 0.9, strength="too few to tell")]) == []
 
 
-def test_story_without_rival_is_not_misread() -> None:
-    alone = StoryFit(text_id="a", concept="joyful", alignment=0.1, own=-0.9, rival=None, rival_score=0.0)
-    assert stories_to_look_at(results([alone])) == []
-
-
-def test_least_aligned_story_that_points_its_concepts_way_is_no_outlier() -> None:
-    fits = [fit("a", 0.2, 0.1, alignment=0.1)]
-    assert stories_to_look_at(results(fits, concept_quality(lowest=[("a", 0.1)]))) == []
+def test_what_may_be_off_is_listed_from_one_in_ten() -> None:
+    assert [story.text_id for story in queue([judged("a", MAYBE_FROM + 0.001), judged("b", MAYBE_FROM - 0.001)])] == [
+        "a"
+    ]
 
 
 def test_equally_bad_stories_come_in_a_fixed_order() -> None:
-    fits = [fit("b", -0.5, 0.5), fit("a", -0.5, 0.5), fit("c", -0.5, 0.5, concept="angry")]
-    assert [outlier.text_id for outlier in stories_to_look_at(results(fits))] == ["c", "a", "b"]
-    assert stories_to_look_at(results(fits)) == stories_to_look_at(results(fits[::-1]))
+    evidence = [judged("b", 0.9), judged("a", 0.9), judged("c", 0.9, concept="angry")]
+    assert [story.text_id for story in queue(evidence)] == ["c", "a", "b"]
+    assert queue(evidence) == queue(evidence[::-1])
 
 
-def test_outliers_reason_names_both_concepts_and_scores() -> None:
-    (found,) = stories_to_look_at(results([fit("a", -0.25, 0.5)]))
-    assert found.severity == pytest.approx(0.75)
-    assert all(word in found.reason for word in ("joyful", "lonely", "-0.25", "0.50"))
+@pytest.mark.parametrize(
+    ("story", "words"),
+    [
+        (judged("a", 0.9), "reads as lonely (81%), not as joyful (10%)"),
+        (judged("a", 0.05, strange=0.9), "unlike the other joyful stories (90% sure)"),
+        (judged("a", 0.05, strange=0.2), "maybe unlike the other joyful stories (20% sure)"),
+        (judged("a", 0.4), "maybe: as joyful 60%, as lonely 36%"),
+        (
+            judged("a", 0.6, shares=[("lonely", 0.3), ("proud", 0.2)]),
+            "reads as joyful by 40% only, then as lonely (30%) and others",
+        ),
+    ],
+)
+def test_why_a_story_is_in_the_queue(story: Evidence, words: str) -> None:
+    assert why(story) == words
 
 
 def test_by_bucket_lists_worst_news_first_and_marks_apart() -> None:

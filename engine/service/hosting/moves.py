@@ -19,6 +19,7 @@ class State:
         self.stories = stories
         self.concepts = {view.name: view for view in concepts}
         self.middle = middle
+        self.n_misread = sum(view.misread for view in stories.values())
 
 
 def moved(
@@ -46,7 +47,7 @@ def moved(
         stages=stages,
         concepts=[move for move in moves if _is_visible(move)],
         stories=[_story_move(change.path, before, after) for change in changes],
-        queue=(_n_misread(before), _n_misread(after)),
+        queue=(before.n_misread, after.n_misread),
     )
 
 
@@ -89,11 +90,11 @@ def _story_move(path: str, before: State, after: State) -> StoryMove:
     old, new = before.stories.get(path), after.stories.get(path)
     return StoryMove(
         path=path,
-        own=(old.own if old else None, new.own if new else None),
-        rival=(old.rival if old else None, new.rival if new else None),
-        rival_score=(old.rival_score if old else None, new.rival_score if new else None),
+        misfit=(old.misfit if old else None, new.misfit if new else None),
+        own_share=(_own_share(old), _own_share(new)),
+        strength=(old.strength if old else None, new.strength if new else None),
     )
 
 
-def _n_misread(state: State) -> int:
-    return sum(view.misread for view in state.stories.values())
+def _own_share(view: StoryView | None) -> float | None:
+    return view.shares[0][1] if view is not None and view.shares else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import PurePosixPath
@@ -10,9 +10,9 @@ from pathlib import PurePosixPath
 import msgspec
 
 from engine.corpus import BASELINE, Corpus, Problem, Story, changed_paths, left_out
-from engine.results import Evidence, Ranked, Results, StoryFit
+from engine.results import Evidence, Place, Ranked, Results, StoryFit
 from engine.service.hosting.views import DIGITS, rounded
-from engine.triage import Outlier, outliers
+from engine.triage import queue, why
 from engine.wire.snapshot import StoryState, StoryView
 
 PROBLEM_STATES: Mapping[str, StoryState] = {
@@ -59,18 +59,20 @@ def problems(disk: Corpus, applied: Mapping[str, Story], results: Results | None
 
 Pair = tuple[str, str]
 """A text's id and the concept that it stands under."""
-Placed = tuple[str, str | None, str | None]
-"""The same, with its scenario."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What results say of each story, looked up by its text and concept."""
+    """What results say of each story, looked up by its text, concept and scenario."""
 
+    applied: Mapping[str, Story]
+    """The stories that the scores are of, by path."""
     fits: Mapping[Pair, StoryFit]
-    ranked: Mapping[Pair, tuple[int, Outlier]]
-    """Stories worth a look, each with its place in the queue."""
-    evidence: Mapping[Placed, Evidence]
+    """Of these stories at least."""
+    evidence: Mapping[Place, Evidence]
+    """Of these stories alone."""
+    ranks: Mapping[Place, int]
+    """Each story's place in the queue."""
     notes: Mapping[str, list[str]]
     """By text id, what a writer should know of how a text was read."""
     changed_ids: Collection[str] | None
@@ -81,30 +83,30 @@ class Scores:
         """From results.
 
         Args:
-            results: these tell of all pairs once they are settled, and until then only of new ones.
+            results: these tell of all stories once they are settled, and until then only of new ones.
             applied: the stories that they are of.
             last: the scores before, which hold on where the results tell nothing newer.
         """
-        fits = told = results.fit_of
-        evidence: dict[Placed, Evidence] = {
-            (each.text_id, each.concept, each.scenario): each for each in results.evidence
-        }
-        judged_ids = {text_id for text_id, _, _ in evidence}
+        fits, evidence = results.fit_of, {story.place: story for story in results.evidence}
+        told_ids = {text_id for text_id, _ in fits} | {text_id for text_id, _, _ in evidence}
         if last is not None and not results.stories_are_settled:
-            placed = {(story.text_id, story.concept, story.scenario) for story in applied.values()}
-            pairs = {(text_id, concept) for text_id, concept, _ in placed}
-            fits = {pair: fit for pair, fit in {**last.fits, **told}.items() if pair in pairs}
-            evidence = {place: each for place, each in {**last.evidence, **evidence}.items() if place in placed}
-        ranked = {
-            (outlier.text_id, outlier.concept): (rank, outlier)
-            for rank, outlier in enumerate(outliers(fits, results.concepts))
-        }
+            fits = {**last.fits, **fits}
+            evidence = {**last.evidence, **evidence}
+            changed = changed_paths(last.applied, applied)
+            for gone in _places(last.applied, changed) - _places(applied, changed):
+                evidence.pop(gone, None)
+        ranks = {story.place: rank for rank, story in enumerate(queue(evidence.values()))}
         notes = _notes(results)
         if last is None or results.stories_are_settled:
-            return cls(fits, ranked, evidence, notes, None)
-        moved = {pair for pair in ranked.keys() | last.ranked.keys() if ranked.get(pair) != last.ranked.get(pair)}
+            return cls(applied, fits, evidence, ranks, notes, None)
+        moved = {place[0] for place in ranks.keys() | last.ranks.keys() if ranks.get(place) != last.ranks.get(place)}
         noted = {i for i in notes.keys() | last.notes.keys() if notes.get(i) != last.notes.get(i)}
-        return cls(fits, ranked, evidence, notes, {text_id for text_id, _ in told.keys() | moved} | noted | judged_ids)
+        return cls(applied, fits, evidence, ranks, notes, told_ids | moved | noted)
+
+
+def _places(stories: Mapping[str, Story], paths: Iterable[str]) -> set[Place]:
+    at_paths = (stories[path] for path in paths if path in stories)
+    return {(story.text_id, story.concept, story.scenario) for story in at_paths}
 
 
 def _notes(results: Results) -> dict[str, list[str]]:
@@ -167,35 +169,34 @@ def _story_view(story: Story, applied: Story | None, computing: Collection[str],
     is_stale = applied is None or applied.text_id != story.text_id
     state: StoryState = "computing" if story.path in computing else "stale" if is_stale else "ok"
     reason = "changed since the numbers were computed" if state == "stale" else ""
-    key = (applied.text_id, applied.concept or "") if applied is not None else ("", "")
-    fit = scores.fits.get(key) if scores is not None else None
-    if fit is None or scores is None:
-        return StoryView(path=story.path, concept=story.concept, scenario=story.scenario, state=state, reason=reason)
-    assert applied is not None
-    rank, outlier = scores.ranked.get(key, (None, None))
-    evidence = scores.evidence.get((applied.text_id, applied.concept, applied.scenario))
-    is_misread = outlier is not None and outlier.misread
-    if outlier is not None and not reason:
-        reason = outlier.reason
-    if notes := scores.notes.get(fit.text_id):
-        reason = "; ".join(filter(None, [reason, *notes]))
-    return StoryView(
-        path=story.path,
-        concept=story.concept,
-        scenario=story.scenario,
-        state="outlier" if is_misread and state == "ok" else state,
-        alignment=round(fit.alignment, DIGITS),
-        own=rounded(fit.own),
-        rival=fit.rival,
-        rival_score=None if fit.rival is None else round(fit.rival_score, DIGITS),
-        misread=is_misread,
-        rank=rank,
-        reason=reason,
-        misfit=None if evidence is None else round(evidence.misfit, DIGITS),
-        strength=None if evidence is None else evidence.strength,
-        reads_as=None if evidence is None else evidence.reads_as,
-        shares=[] if evidence is None else _shares(evidence),
-    )
+    view = StoryView(path=story.path, concept=story.concept, scenario=story.scenario, state=state, reason=reason)
+    if scores is None or applied is None:
+        return view
+    fit = scores.fits.get((applied.text_id, applied.concept or ""))
+    if fit is not None:
+        view = msgspec.structs.replace(
+            view,
+            alignment=round(fit.alignment, DIGITS),
+            own=rounded(fit.own),
+            rival=fit.rival,
+            rival_score=None if fit.rival is None else round(fit.rival_score, DIGITS),
+        )
+    place = applied.text_id, applied.concept, applied.scenario
+    evidence, rank = scores.evidence.get(place), scores.ranks.get(place)
+    if evidence is not None:
+        view = msgspec.structs.replace(
+            view,
+            rank=rank,
+            state="misread" if evidence.misread and state == "ok" else state,
+            reason=why(evidence) if rank is not None and not reason else reason,
+            misfit=round(evidence.misfit, DIGITS),
+            strength=evidence.strength,
+            reads_as=evidence.reads_as,
+            shares=_shares(evidence),
+        )
+    if notes := scores.notes.get(applied.text_id):
+        view = msgspec.structs.replace(view, reason="; ".join(filter(None, [view.reason, *notes])))
+    return view
 
 
 def _shares(evidence: Evidence) -> list[Ranked]:
@@ -209,7 +210,7 @@ def _add_problem(views: dict[str, StoryView], problem: Problem) -> None:
     view = views.get(problem.path)
     state = PROBLEM_STATES.get(problem.code, "error")
     if view is not None:
-        if view.state in ("ok", "outlier"):
+        if view.state in ("ok", "misread"):
             views[problem.path] = _with_problem(view, state if state != "ok" else view.state, problem.message)
     elif problem.path.endswith(".txt"):
         parts = PurePosixPath(problem.path)

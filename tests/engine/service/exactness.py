@@ -15,6 +15,7 @@ from amygdala_tui.mirror import Mirror
 from engine.compute.activations.store import Store
 from engine.compute.live.corpus import LiveCorpus
 from engine.compute.model.loaded import LoadedModel
+from engine.compute.statistics.evidence.judgement import FLAG_FROM
 from engine.corpus import Corpus
 from engine.results import Results
 from engine.service.hosting.story_views import story_views
@@ -27,6 +28,8 @@ SETTINGS = replace(running.SETTINGS, batch_size=1)
 """A text is run by itself: there is more to interrupt, and its activation is nearly the same to the last bit."""
 NOISE = 1e-3
 """By which numbers may differ: one bit of one component of a vector (fp16)."""
+JUDGED_NOISE = 1e-3
+"""By which probabilities may differ: they follow from activations, not from vectors."""
 
 
 def covers(what: str, place: str, path: str) -> bool:
@@ -51,7 +54,7 @@ def from_nothing(model: LoadedModel, corpus: Corpus) -> tuple[LiveCorpus, Result
     texts = {story.text_id: story.text for story in corpus.stories}
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
-        live = LiveCorpus(model, SETTINGS, store)
+        live = LiveCorpus(model, SETTINGS, store, with_evidence=True)
         results = live.apply(placements, texts)
         store.close()
     return live, results
@@ -65,8 +68,10 @@ def same_stories(shown: list[StoryView], corpus: Corpus, exact: Results) -> None
         wanted = expected[view.path]
         shown_numbers, due = ([v.alignment, v.own, v.rival_score] for v in (view, wanted))
         assert shown_numbers == pytest.approx(due, abs=NOISE), view.path
-        if wanted.own is None or abs(wanted.own - (wanted.rival_score or 0.0)) > 2 * NOISE:
-            assert (view.state, view.misread) == (wanted.state, wanted.misread), view.path
+        shown_judgement, due = ([v.misfit, *(share for _, share in v.shares)] for v in (view, wanted))
+        assert shown_judgement == pytest.approx(due, abs=JUDGED_NOISE), view.path
+        if wanted.misfit is None or abs(wanted.misfit - FLAG_FROM) > JUDGED_NOISE:
+            assert view.state == wanted.state, view.path
 
 
 def same_vectors(file: Path, live: LiveCorpus) -> None:

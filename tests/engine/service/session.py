@@ -260,7 +260,7 @@ class Session(Writers):
 
     def differences(self, snapshot: Snapshot) -> str:
         """Why the engine is not taken to be at rest."""
-        states = {view.path: view.state for view in snapshot.stories if view.state not in ("ok", "outlier")}
+        states = {view.path: view.state for view in snapshot.stories if view.state not in ("ok", "misread")}
         unsettled = [view.name for view in snapshot.concepts if view.quality and not view.quality.settled]
         applied, disk = self.applied(snapshot) or {}, self.ids()
         return f"{snapshot.doing}\n{states=}\n{unsettled=}\n{applied.items() ^ disk.items()}"

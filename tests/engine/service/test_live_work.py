@@ -143,7 +143,7 @@ async def test_cancelled_retrain_leaves_nothing_waiting(talk: Talk) -> None:
     with held(await worker_of(talk)):
         await talk.ask(Cancel)
     async with asyncio.timeout(SOON):
-        assert set(states(await ready(talk)).values()) <= {"ok", "outlier"}
+        assert set(states(await ready(talk)).values()) <= {"ok", "misread"}
 
 
 async def test_story_on_screen_goes_before_those_that_wait(talk: Talk) -> None:

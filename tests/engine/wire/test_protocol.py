@@ -22,6 +22,7 @@ from engine.results import (
     Null,
     Reading,
     Results,
+    Strength,
 )
 from engine.settings import Settings
 from engine.triage import Bucket, Verdict
@@ -78,13 +79,16 @@ QUALITY = st.builds(
 VERDICT = st.builds(
     Verdict, bucket=st.sampled_from(Bucket), redundant=st.booleans(), thin=st.booleans(), reasons=st.lists(TEXT)
 )
+STRENGTH = st.none() | st.sampled_from(get_args(Strength))
 STORY = st.builds(
     snapshot.StoryView,
     path=TEXT,
     concept=st.none() | TEXT,
     scenario=st.none() | TEXT,
     state=st.sampled_from(get_args(snapshot.StoryState)),
-    own=st.none() | NUMBER,
+    misfit=st.none() | NUMBER,
+    strength=STRENGTH,
+    shares=RANKED,
     rank=st.none() | COUNT,
     reason=TEXT,
 )
@@ -112,7 +116,9 @@ MOVED = st.builds(
         ),
         max_size=2,
     ),
-    stories=st.lists(st.builds(snapshot.StoryMove, path=TEXT, own=PAIR, rival=WORDS, rival_score=PAIR), max_size=2),
+    stories=st.lists(st.builds(
+            snapshot.StoryMove, path=TEXT, misfit=PAIR, own_share=PAIR, strength=st.tuples(STRENGTH, STRENGTH)
+        ), max_size=2),
     queue=st.tuples(COUNT, COUNT),
 )  # fmt: skip
 DOING = st.builds(

@@ -9,7 +9,7 @@ import pytest
 
 from engine.corpus import Change, Corpus, Problem, Story, text_id
 from engine.errors import AmygdalaError
-from engine.results import ConceptQuality, Cost, Results, StoryFit
+from engine.results import ConceptQuality, Cost, Evidence, Results, StoryFit
 from engine.service.hosting.moves import State, moved
 from engine.service.hosting.story_views import problems, story_views
 from engine.service.hosting.views import concept_of, concept_views, differing
@@ -32,6 +32,15 @@ def results(*concepts: ConceptQuality, own: float | None = 0.123456, without: di
     )  # fmt: skip
 
 
+def judged(misfiled: float) -> Results:
+    """Results that judge the story."""
+    evidence = Evidence(
+        text_id=CALM.text_id, concept="calm", scenario=None, strange=0.0, misfiled=misfiled,
+        strength="fair" if misfiled > 0.5 else "none", reads_as="sad", shares=[("sad", misfiled)],
+    )  # fmt: skip
+    return msgspec.structs.replace(results(concept_quality("calm", first_pc=0.5)), evidence=[evidence])
+
+
 def corpus(*stories: Story, problems: tuple[Problem, ...] = ()) -> Corpus:
     return Corpus(stories=stories, problems=problems)
 
@@ -42,15 +51,27 @@ def applied(*stories: Story) -> dict[str, Story]:
 
 def test_story_shows_its_scores_rounded() -> None:
     view = story_views(corpus(CALM), applied(CALM), results(concept_quality("calm", first_pc=0.5)), ())[CALM.path]
-    assert (view.state, view.own, view.rival, view.rival_score, view.misread) == ("ok", 0.1235, "sad", 0.9877, False)
+    assert (view.state, view.own, view.rival, view.rival_score) == ("ok", 0.1235, "sad", 0.9877)
 
 
-def test_misread_story_is_an_outlier_with_its_place_and_reason() -> None:
-    view = story_views(corpus(CALM), applied(CALM), results(concept_quality("calm", first_pc=0.5), own=-0.2), ())[
+def test_misread_story_has_its_place_and_reason() -> None:
+    view = story_views(corpus(CALM), applied(CALM), judged(0.87654321), ())[CALM.path]
+    assert (view.state, view.misread, view.rank, view.misfit) == ("misread", True, 0, 0.8765)
+    assert view.shares == [("calm", 0.1235), ("sad", 0.8765)]
+    assert view.reason == "reads as sad (88%), not as calm (12%)"
+
+
+def test_story_that_may_be_off_is_in_the_queue_and_ok() -> None:
+    view = story_views(corpus(CALM), applied(CALM), judged(0.3), ())[CALM.path]
+    assert (view.state, view.misread, view.rank) == ("ok", False, 0)
+    assert view.reason.startswith("maybe")
+
+
+def test_nothing_is_misread_before_stories_are_judged() -> None:
+    view = story_views(corpus(CALM), applied(CALM), results(concept_quality("calm", first_pc=0.5), own=-0.9), ())[
         CALM.path
     ]
-    assert (view.state, view.misread, view.rank) == ("outlier", True, 0)
-    assert "reads as sad" in view.reason
+    assert (view.state, view.misread, view.rank, view.strength) == ("ok", False, None, None)
 
 
 def test_baseline_has_no_scores() -> None:
@@ -182,12 +203,13 @@ def test_move_tells_numbers_before_and_after() -> None:
     assert (move.first_pc, move.nearest, move.r_squared) == ((0.5, 0.3), (0.3, 0.3), (0.1, 0.95))
 
 
-def test_changed_story_tells_its_scores_before_and_after() -> None:
-    fits = [results(concept_quality("calm", first_pc=0.5), own=own) for own in (-0.5, 0.5)]
-    before, after = (State(story_views(corpus(CALM), applied(CALM), each, ()), [], 2) for each in fits)
+def test_changed_story_tells_how_it_read_before_and_after() -> None:
+    before, after = (
+        State(story_views(corpus(CALM), applied(CALM), each, ()), [], 2) for each in (judged(0.9), judged(0.2))
+    )
     told_moves = told(before, after, {"calm"}, [Change(path=CALM.path, kind="edited")])
     (story,) = told_moves.stories
-    assert (story.own, story.rival) == ((-0.5, 0.5), ("sad", "sad"))
+    assert (story.misfit, story.own_share, story.strength) == ((0.9, 0.2), (0.1, 0.8), ("fair", "none"))
     assert told_moves.queue == (1, 0)
 
 
