@@ -50,8 +50,6 @@ def _head(mirror: Mirror, n_misread: int, n_maybe: int) -> Text:
         return Text("the stories are not judged yet", style="dim")
     count = f"{n_misread} to fix" if n_misread else "nothing to fix"
     text = Text(count, style="bold yellow" if n_misread else "bold green")
-    if n_misread:
-        text.append(": these read as something else", style="not bold dim")
     return text.append(f"; {n_maybe} maybe" if n_maybe else "", style="not bold dim")
 
 
