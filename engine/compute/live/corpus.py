@@ -172,10 +172,11 @@ class LiveCorpus:
             started, fetching_s = time.perf_counter(), tally.fetching_s
             left_out = self._gathering.left_out(text_ids)
             taken = tuple(placement for placement in placements if placement.text_id not in left_out)
-            self._evaluation = self._commit(self._filing.changed(taken), texts, set(fresh), tally)
+            self._evaluation, renewed = self._commit(self._filing.changed(taken), texts, set(fresh), tally)
             self._placements, self._left_out = taken, left_out
             if self._with_evidence:
-                self._verdicts = self._judge.at_once(self._verdicts, self._stories, self._state.means)
+                self._judge.note(renewed)
+                self._verdicts = self._judge.at_once(self._verdicts, self._filing, self._state.means, renewed)
             tally.statistics_s += time.perf_counter() - started - (tally.fetching_s - fetching_s)
             return self.results()
 
@@ -229,7 +230,7 @@ class LiveCorpus:
             self._evaluation,
             self._placements,
             self._filing,
-            lambda stories, renewed: self._judge.at_once(self._verdicts, stories, self._state.means, renewed),
+            lambda filing, renewed: self._judge.at_once(self._verdicts, filing, self._state.means, renewed),
         )
         try:
             return self._drafts.read(standing, text, text_id, instead_of, concept, concepts)
@@ -267,11 +268,14 @@ class LiveCorpus:
         """Whether the text's activation is at hand, or the model is known not to take it."""
         return text_id in self._state.rows or text_id in self._gathering
 
-    def _commit(self, filing: Filing, texts: Mapping[str, str], fresh: set[str], tally: Tally) -> Evaluation:
-        """Change the state to these texts, all of whose activations are ready or stored, and evaluate it."""
+    def _commit(
+        self, filing: Filing, texts: Mapping[str, str], fresh: set[str], tally: Tally
+    ) -> tuple[Evaluation, set[str]]:
+        """Change the state to these texts, all of whose activations are ready or stored; returns its evaluation, and
+        the texts that it had and read afresh."""
         state, earlier, ready = self._state, self._state.view, self._gathering.ready
         cells, text_ids, earlier_ids = filing.cells, filing.cell_of.keys(), self._filing.cell_of.keys()
-        renewed = text_ids & earlier_ids & (fresh | ready.keys())
+        renewed = (fresh | ready.keys()) & text_ids & earlier_ids
         needed = state.begin(cells, renewed)
         if state.spaces is None:
             for text_id in needed:
@@ -283,11 +287,10 @@ class LiveCorpus:
             del ready[text_id]
         state.finish(cells, renewed)
         self._filing = filing
-        self._judge.note(renewed)
         groups = state.view.groups
         affected = [name for name in groups if groups[name] is not earlier.groups.get(name)]
         came, went = len(text_ids - earlier_ids) + len(renewed), len(earlier_ids - text_ids) + len(renewed)
-        return self._evaluator.evaluate(state.view, Change(affected, renewed, came, went), self._evaluation)
+        return self._evaluator.evaluate(state.view, Change(affected, renewed, came, went), self._evaluation), renewed
 
     def results(self) -> Results:
         """The results of the current state."""

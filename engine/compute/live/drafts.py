@@ -29,8 +29,8 @@ class Standing:
     placements: Sequence[Placement]
     filing: Filing
     """Of the placements."""
-    judge: Callable[[Collection[Placement], Collection[str]], Verdicts]
-    """Judges stories, baselines left out, of which some texts are new or count as such."""
+    judge: Callable[[Filing, Collection[str]], Verdicts]
+    """Judges what a change led to, of which some texts count as new."""
 
 
 class Drafts:
@@ -118,12 +118,12 @@ def _as_if(
     try:
         if is_new:
             state.set_rows(text_id, activation)
-        view = state.viewed(standing.filing.changed(placements).cells)
+        filing = standing.filing.changed(placements)
+        view = state.viewed(filing.cells)
         affected = [name for name, group in view.groups.items() if group is not state.view.groups.get(name)]
         change = Change({*affected, concept}, renewed={text_id})
         evaluation = standing.evaluator.of_draft().evaluate(view, change, standing.evaluation)
-        stories = [placement for placement in placements if placement.concept is not None]
-        return evaluation, standing.judge(stories, {text_id}).of.get(draft)
+        return evaluation, standing.judge(filing, {text_id}).of.get(draft)
     finally:
         if is_new:
             state.keep_rows(state.view.text_ids)

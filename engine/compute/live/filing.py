@@ -20,11 +20,14 @@ class Filing:
     placements: frozenset[Placement] = frozenset()
     cell_of: Mapping[str, Cell] = field(default_factory=dict)
     """By text id."""
+    differing: frozenset[Placement] = frozenset()
+    """Stories that came or went with the change that led here; of an edited story, both."""
 
     def changed(self, placements: Iterable[Placement]) -> Filing:
         """The filing of these stories. Cells that no text enters or leaves stay the same objects."""
         now = frozenset(placements)
-        differing_ids = {placement.text_id for placement in now ^ self.placements}
+        differing = now ^ self.placements
+        differing_ids = {placement.text_id for placement in differing}
         cell_of, concepts_of = dict(self.cell_of), {text_id: set[str]() for text_id in differing_ids}
         for text_id in differing_ids:
             cell_of.pop(text_id, None)
@@ -39,7 +42,7 @@ class Filing:
             if ids:
                 cells[cell] = tuple(sorted(ids))
         in_order = dict(sorted(cells.items()))  # sums over cells come out the same however the corpus came about
-        return Filing(in_order, now, cell_of)
+        return Filing(in_order, now, cell_of, differing)
 
 
 def _by_cell(text_ids: Iterable[str], cell_of: Mapping[str, Cell]) -> dict[Cell, set[str]]:

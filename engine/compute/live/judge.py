@@ -8,6 +8,7 @@ from functools import cached_property
 
 import torch
 
+from engine.compute.live.filing import Filing
 from engine.compute.live.rows import Rows
 from engine.compute.statistics.evidence.judgement import Judgement
 from engine.compute.statistics.evidence.judging import State, judge_in_steps
@@ -50,24 +51,29 @@ class StoryJudge:
         self._renewed: set[str] = set()
         """Texts that were read afresh since all stories were judged."""
 
-    def at_once(
-        self, last: Verdicts, stories: Collection[Placement], means: Rows, renewed: Collection[str] = ()
-    ) -> Verdicts:
+    def at_once(self, last: Verdicts, filing: Filing, means: Rows, renewed: Collection[str] = ()) -> Verdicts:
         """What a change makes of the stories that it touches and of their scenarios; the others stay as they were.
 
-        Leaves no trace here, so that a draft can be judged as well.
+        Each is judged as if it alone had changed since all were judged. Leaves no trace here, so that a draft can be
+        judged as well.
 
         Args:
             last: what was said before the change.
-            stories: all stories after it, baselines left out.
-            means: of all texts of `stories`.
+            filing: that the change led to.
+            means: of all its texts.
             renewed: texts that the change read afresh.
         """
-        now = set(stories)
-        new = {} if self._judged is None else dict(self._judged.after(now, means, self._renewed | set(renewed)))
+        touched = {story for story in filing.differing if story.concept is not None}
+        if renewed:
+            touched |= {story for story in filing.placements if story.text_id in renewed and story.concept is not None}
+        gone = touched - filing.placements
+        came = {_slot(story): story for story in touched & filing.placements}
+        slots = came.keys() | {_slot(story) for story in gone}
+        is_judged = self._judged is not None and len(slots) <= A_FEW
+        new = dict(self._judged.after(slots, came, filing.placements, means)) if self._judged and is_judged else {}
         of = {**last.of, **new}
-        for story in of.keys() - now:
-            del of[story]
+        for story in gone:
+            of.pop(story, None)
         return Verdicts(of, list(new.values()), are_settled=False)
 
     def note(self, renewed: Collection[str]) -> None:
@@ -110,15 +116,17 @@ class _Judged:
         """Each concept's."""
         return {name: c for c, name in enumerate(self.concepts)}
 
-    def after(self, now: Set[Placement], means: Rows, renewed: Collection[str]) -> Iterator[tuple[Placement, Evidence]]:
-        """What is said of the stories of every scenario in which `now` differs from these stories."""
-        again = {story for story in now if story.text_id in renewed} if renewed else set[Placement]()
-        gone = {_slot(story): story for story in (self.index.keys() - now) | (self.index.keys() & again)}
-        came = {_slot(story): story for story in (now - self.index.keys()) | again}
-        if len(gone.keys() | came.keys()) > A_FEW:
-            return
-        for slot in sorted(gone.keys() | came.keys(), key=str):
-            edited = self._edited(gone.get(slot), came.get(slot), means)
+    @cached_property
+    def at_slot(self) -> dict[Slot, Placement]:
+        """The story at each slot."""
+        return {_slot(story): story for story in self.stories}
+
+    def after(
+        self, slots: Set[Slot], came: Mapping[Slot, Placement], now: Set[Placement], means: Rows
+    ) -> Iterator[tuple[Placement, Evidence]]:
+        """What is said of the stories of every scenario that has one of these slots, in which `came` stand now."""
+        for slot in sorted(slots, key=str):
+            edited = self._edited(self.at_slot.get(slot), came.get(slot), means)
             if edited is not None:
                 stories = [self.stories[i] for i in edited.kept.tolist()] + ([came[slot]] if slot in came else [])
                 yield from ((story, told) for story, told in self.told(stories, edited.judgement) if story in now)
@@ -126,7 +134,8 @@ class _Judged:
     def _edited(self, old: Placement | None, new: Placement | None, means: Rows) -> Edited | None:
         """One story in place of another; None where nothing can be told of it, or nothing is left of its scenario."""
         if new is None:
-            assert old is not None
+            if old is None:  # it came and went since all were judged
+                return None
             story = self.index[old]
             return removed(self.state, story) if len(group_of(self.state, story)) > 1 else None
         if new.concept not in self.number:

@@ -114,6 +114,17 @@ def test_an_edited_story_and_its_scenario_are_judged_at_once_and_the_rest_follow
     }
 
 
+def test_the_next_edit_judges_its_own_scenario_alone_and_leaves_the_last_ones_verdict(live: LiveCorpus) -> None:
+    change(live, TEXTS)
+    settle(live)
+    first = TEXTS | {("sad", "rain"): "20"}
+    told_first = told(change(live, first).evidence)
+    assert set(told(change(live, first | {("calm", "war"): "21"}).evidence)) == {(name, "war") for name in CONCEPTS}
+    verdicts = {(story.concept, story.scenario): each for story, each in live._verdicts.of.items()}
+    assert verdicts["sad", "rain"].misfit == told_first["sad", "rain"][0]
+    assert len(verdicts) == len(TEXTS)
+
+
 def test_stories_come_and_go(live: LiveCorpus) -> None:
     change(live, TEXTS)
     settle(live)
