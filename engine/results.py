@@ -121,6 +121,61 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.strength in MISREAD
 
 
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
+    """An AUROC, with the 90 % interval about it; 0.5 is chance."""
+
+    value: float
+    low: float
+    high: float
+
+
+class StoryEffect(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What one story does to its concept, left out."""
+
+    text_id: str
+    scenario: str | None
+    auroc: float
+    """What the concept's AUROC gains without it: above zero, the story harms."""
+    turn: float
+    """The cosine of the concept's direction without it with that of all: low where one story decides."""
+
+
+class Camps(msgspec.Struct, frozen=True, kw_only=True):
+    """The best split of a concept's stories in two, as where two concepts were filed under one name."""
+
+    p_value: float
+    """How often a concept that is one would split so well."""
+    smaller: list[tuple[str, str | None]]
+    """The stories of the smaller camp, as (text id, scenario)."""
+
+
+class ConceptEvidence(msgspec.Struct, frozen=True, kw_only=True):
+    """How well a concept reads stories that it was not made from, and what stands in its way."""
+
+    concept: str
+    auroc: Measured | None
+    """Against the stories of all other concepts; None where it cannot be scored."""
+    rival: str | None
+    """The other concept whose stories it reads highest on average; None where nothing can be told."""
+    rival_auroc: Measured | None
+    """Against the stories of the rival."""
+    stability: float | None
+    """The mean cosine of the directions that two halves of its stories give; None below two stories."""
+    camps: Camps | None
+    """None where one cannot tell, for want of stories or of concepts that have as many."""
+    effects: list[StoryEffect]
+    """Of each of its stories, from the one that harms most to the best; empty where nothing can be told."""
+    pulls: list[Ranked]
+    """The texts that pull it and the closest concept together most, as (text id, what their cosine owes to it)."""
+    own_share: float | None
+    """Of the squared length of its mean, what no mix of the few closest concepts gives; near 0, it has nothing of its
+    own. None where nothing can be told."""
+    own_auroc: Measured | None
+    """How well what is its own tells its stories from those of the few closest concepts."""
+    without_own: list[str]
+    """Its stories that have the least of what is its own, least first: they say what the others say too."""
+
+
 class ConceptQuality(msgspec.Struct, frozen=True, kw_only=True):
     """Everything `quality.json` says of one concept; layer keys are block indices."""
 
@@ -223,6 +278,9 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     """One for each (text, concept) pair."""
     evidence: list[Evidence] = []
     """One for each story, by concept, scenario and text; none where the state has never been settled."""
+    concept_evidence: list[ConceptEvidence] = []
+    """One for each concept that has stories, sorted by name; of the state that was last settled, so of the current
+    texts where `are_settled`, and of slightly earlier ones elsewhere."""
     stories_are_settled: bool = True
     """Whether `fits` and `evidence` are of all stories. If not, they tell only of stories that the last change touched:
     the others moved by a hair, and keep what was told of them before."""
