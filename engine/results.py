@@ -156,9 +156,9 @@ class ConceptEvidence(msgspec.Struct, frozen=True, kw_only=True):
     auroc: Measured | None
     """Against the stories of all other concepts; None where it cannot be scored."""
     rival: str | None
-    """The other concept whose stories it reads highest on average; None where nothing can be told."""
+    """Of the closest other concepts the one that it is told apart from worst; None where nothing can be told."""
     rival_auroc: Measured | None
-    """Against the stories of the rival."""
+    """How well its stories are told from the rival's, by the readouts of both."""
     stability: float | None
     """The mean cosine of the directions that two halves of its stories give; None below two stories."""
     camps: Camps | None
@@ -166,7 +166,7 @@ class ConceptEvidence(msgspec.Struct, frozen=True, kw_only=True):
     effects: list[StoryEffect]
     """Of each of its stories, from the one that harms most to the best; empty where nothing can be told."""
     pulls: list[Ranked]
-    """The texts that pull it and the closest concept together most, as (text id, what their cosine owes to it)."""
+    """The stories of the two that pull it and its rival together most, as (text id, what their cosine owes to it)."""
     own_share: float | None
     """Of the squared length of its mean, what no mix of the few closest concepts gives; near 0, it has nothing of its
     own. None where nothing can be told."""

@@ -29,6 +29,8 @@ class Auroc:
 def weighted_auroc(scores: Tensor, positive: Tensor, weights: Tensor) -> Tensor:
     """The share of pairs, by the product of their weights, in which the positive scores higher; ties count half.
 
+    The smaller side is sorted, and the larger one looked up in it.
+
     Args:
         scores: `[B, N]`, finite where the weight is not 0.
         positive: `[N]`, bool.
@@ -37,9 +39,13 @@ def weighted_auroc(scores: Tensor, positive: Tensor, weights: Tensor) -> Tensor:
     Returns:
         `[B]`; NaN where one side has no weight.
     """
-    own, w = scores[:, positive], weights[:, positive]
-    beaten = placements(own, scores[:, ~positive], weights[:, ~positive])
-    return (w * beaten).sum(1) / w.sum(1)
+    own, others = positive.nonzero()[:, 0], (~positive).nonzero()[:, 0]
+    is_swapped = len(own) < len(others)
+    looked_up, among = (others, own) if is_swapped else (own, others)
+    looked_up = looked_up[scores[0, looked_up].argsort()]  # rows are much alike: what comes in order is found faster
+    w = weights[:, looked_up]
+    below = (w * placements(scores[:, looked_up], scores[:, among], weights[:, among])).sum(1) / w.sum(1)
+    return 1 - below if is_swapped else below
 
 
 def placements(scores: Tensor, among: Tensor, weights: Tensor) -> Tensor:
@@ -47,9 +53,13 @@ def placements(scores: Tensor, among: Tensor, weights: Tensor) -> Tensor:
     order = among.argsort(1)
     cumulated = torch.nn.functional.pad(weights.gather(1, order).cumsum(1), (1, 0))
     ordered = among.gather(1, order)
-    below = cumulated.gather(1, torch.searchsorted(ordered, scores.contiguous()))
-    up_to = cumulated.gather(1, torch.searchsorted(ordered, scores.contiguous(), right=True))
-    return (below + up_to) / 2 / cumulated[:, -1:]
+    first = torch.searchsorted(ordered, scores.contiguous())
+    below = cumulated.gather(1, first)
+    following = torch.nn.functional.pad(ordered, (0, 1), value=torch.nan).gather(1, first)
+    if bool((following == scores).any()):
+        up_to = cumulated.gather(1, torch.searchsorted(ordered, scores.contiguous(), right=True))
+        below = (below + up_to) / 2
+    return below / cumulated[:, -1:]
 
 
 def auroc_with_interval(scores: Tensor, positive: Tensor, weights: Tensor) -> Auroc | None:

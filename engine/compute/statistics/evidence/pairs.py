@@ -8,64 +8,73 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.compute.statistics.directions import MIN_NORM
+from engine.compute.statistics.directions import MIN_NORM, row_sum
 from engine.compute.statistics.eigen import threads_for
 from engine.compute.statistics.evidence.aurocs import Auroc, auroc_with_interval
-from engine.compute.statistics.evidence.judging import State
-from engine.compute.statistics.evidence.readouts import SHRINKAGE
+from engine.compute.statistics.evidence.readouts import LeftOut
 from engine.compute.statistics.evidence.spaces import WIDE_FROM
 
 RIDGE = 1e-9
+ROWS_A_CHUNK = 1024
 
 
-def pulls(rows: Tensor, first: Tensor, second: Tensor) -> Tensor:
-    """How much closer two concepts' pooled directions are because a text is there, for each text: `[M]`.
+class Pooled:
+    """Concepts' pooled directions: the mean of a concept's texts less the mean of all other texts, baselines included.
 
-    It is their cosine less that of the directions made without the text: above zero, the text pulls the two together.
-    A direction is the mean of a concept's texts less the mean of all other texts, baselines included. Without text i it
-    is `A S_c + B S + C x_i`, so all cosines follow from products with the two sums and the total.
+    Of texts about their mean, which sum to zero, the direction of a concept without text i is `A S_c + B x_i` with its
+    sum `S_c`. So all cosines follow from products of texts and sums, which are made here once for all pairs.
 
     Args:
         rows: activations of all texts at one layer, `[M, H]`.
-        first: whether each is a positive of the one, `[M]`, bool.
-        second: of the other.
-
-    Returns:
-        fp64; NaN where one of the concepts, or its negatives, would have no text left.
+        members: whether each is a positive of each concept, `[M, C]`, bool.
     """
-    x = rows.double()
-    x = x - x.mean(0)  # a direction does not depend on the origin, and rounding does
-    basis = torch.stack([x[first].sum(0), x[second].sum(0), x.sum(0)])
-    products = torch.cat([basis @ basis.T, x @ basis.T])
-    gram = torch.zeros(len(x), 4, 4, dtype=x.dtype, device=x.device)
-    gram[:, :3, :3] = products[:3]
-    gram[:, :3, 3] = gram[:, 3, :3] = products[3:]
-    gram[:, 3, 3] = x.square().sum(1)
-    with_all = _cosines(
-        gram, *(_combination(i, member, torch.zeros_like(x[:, 0])) for i, member in _two(first, second))
-    )
-    without = _cosines(gram, *(_combination(i, member, torch.ones_like(x[:, 0])) for i, member in _two(first, second)))
-    return with_all - without
 
+    def __init__(self, rows: Tensor, members: Tensor) -> None:
+        self._members = members
+        self._sizes = members.sum(0)
+        mean = row_sum(rows[None])[0] / len(rows)  # a direction does not depend on the origin, and rounding does
+        starts = range(0, len(rows), ROWS_A_CHUNK)  # so that no second table of all texts is made
+        chunks = [(rows[start : start + ROWS_A_CHUNK], members[start : start + ROWS_A_CHUNK]) for start in starts]
+        sums = torch.stack([of.double().T @ (x.double() - mean) for x, of in chunks]).sum(0)
+        self._products = torch.cat([(x.double() - mean) @ sums.T for x, _ in chunks])
+        self._squares = torch.cat([(x.double() - mean).square().sum(1) for x, _ in chunks])
+        self._gram = sums @ sums.T
 
-def _two(first: Tensor, second: Tensor) -> Sequence[tuple[int, Tensor]]:
-    return (0, first), (1, second)
+    @threads_for(WIDE_FROM)
+    def pulls(self, first: int, second: int, texts: Tensor) -> Tensor:
+        """How much closer two concepts' directions are because a text is there, for each of these texts `[n]`.
 
+        It is their cosine less that of the directions made without the text: above zero, the text pulls the two
+        together.
 
-def _combination(place: int, member: Tensor, gone: Tensor) -> Tensor:
-    """A direction as a mix of both sums, the total and the text itself, `[M, 4]`; `gone` is 1 to leave the text out."""
-    inside, outside = gone * member, gone * ~member
-    n = int(member.sum())
-    of_own, of_others = 1 / (n - inside), 1 / (len(member) - n - outside)
-    mix = torch.zeros(len(member), 4, dtype=gone.dtype, device=gone.device)
-    mix[:, place] = of_own + of_others
-    mix[:, 2] = -of_others
-    mix[:, 3] = outside * of_others - inside * of_own
-    return mix
+        Returns:
+            fp64; NaN where one of the concepts, or its negatives, would have no text left.
+        """
+        pair = [first, second]
+        gram = self._squares.new_empty(len(texts), 3, 3)
+        gram[:, :2, :2] = self._gram[pair][:, pair]
+        gram[:, :2, 2] = gram[:, 2, :2] = self._products[texts][:, pair]
+        gram[:, 2, 2] = self._squares[texts]
+        with_all, without = (
+            _cosines(gram, *(self._mix(place, concept, texts, gone) for place, concept in enumerate((first, second))))
+            for gone in (0.0, 1.0)
+        )
+        return with_all - without
+
+    def _mix(self, place: int, concept: int, texts: Tensor, gone: float) -> Tensor:
+        """A direction as a mix of both sums and the text itself, `[n, 3]`; `gone` is 1 to leave it out."""
+        member = self._members[texts, concept].to(self._squares)
+        inside, outside = gone * member, gone * (1 - member)
+        n = int(self._sizes[concept])
+        of_own, of_others = 1 / (n - inside), 1 / (len(self._members) - n - outside)
+        mix = self._squares.new_zeros(len(texts), 3)
+        mix[:, place] = of_own + of_others
+        mix[:, 2] = outside * of_others - inside * of_own
+        return mix
 
 
 def _cosines(gram: Tensor, first: Tensor, second: Tensor) -> Tensor:
-    """Of two mixes `[M, 4]` in the inner product `[M, 4, 4]`: `[M]`, NaN where one has no texts."""
+    """Of two mixes `[n, 3]` in the inner product `[n, 3, 3]`: `[n]`, NaN where one has no texts."""
 
     def product(a: Tensor, b: Tensor) -> Tensor:
         return torch.einsum("mi,mij,mj->m", a, gram, b)
@@ -91,7 +100,7 @@ class OwnPart:
 
 
 @threads_for(WIDE_FROM)
-def own_part(state: State, concept: int, others: Sequence[int]) -> OwnPart | None:
+def own_part(of_all: LeftOut, concept: int, others: Sequence[int]) -> OwnPart:
     """Look for what a redundant concept lacks: its mean less the best mix of a few others' means, in the metric.
 
     The mix is chosen without the scenario of the story that is read. All other concepts together would not do: where
@@ -99,35 +108,25 @@ def own_part(state: State, concept: int, others: Sequence[int]) -> OwnPart | Non
 
     Args:
         others: the concepts that explain it most, at least one.
-
-    Returns:
-        None where nothing can be told.
     """
-    if state.reading is None:
-        return None
-    made = state.reading.middle.discriminant
-    metric = made.at(SHRINKAGE)
-    chosen = torch.tensor([concept, *others], device=made.weights.device)
-    carried = torch.full_like(made.weights, torch.nan)
-    for leaving in made.leavings:
-        beside = metric.beside(leaving)
-        parts = metric.parts(beside, metric.own_products(beside))
+    means = of_all.metric.means
+    chosen = torch.tensor([concept, *others], device=means.device)
+    plain = means[chosen] @ means[chosen].T
+    carried = torch.full_like(of_all.fits, torch.nan)
+    for beside, _, parts in of_all.groups:
+        leaving = beside.leaving
         shares, vm, vm_left = (full[:, :, chosen] for full in (leaving.shares, beside.vm, beside.vm_left))
-        plain = metric.means[chosen] @ metric.means[chosen].T
         gram = plain - shares.mT @ vm - vm_left.mT @ shares + vm_left.mT @ beside.k @ vm_left
         mix = _mixes(gram)
         lengths = (mix[:, None] @ gram @ mix[:, :, None])[:, :, 0]
         scores = (parts.zm[:, :, chosen] @ mix[:, :, None])[:, :, 0] / lengths.clamp_min(1e-30)
         nothing = leaving.left[:, chosen].isnan().any(1)
         carried[leaving.stories] = scores.masked_fill(nothing[:, None], torch.nan)
-    among = torch.isin(state.stories.concepts, chosen)
-    gram = (metric.means[chosen] @ metric.means[chosen].T)[None]
-    mix = _mixes(gram)
+    among = torch.isin(of_all.concepts, chosen)
+    mix = _mixes(plain[None])
     return OwnPart(
-        share=float((mix @ gram[0] @ mix.T) / gram[0, 0, 0].clamp_min(1e-30)),
-        auroc=auroc_with_interval(
-            torch.where(among, carried, torch.nan), state.stories.concepts == concept, 1 - state.judgement.misfit
-        ),
+        share=float((mix @ plain @ mix.T) / plain[0, 0].clamp_min(1e-30)),
+        auroc=auroc_with_interval(torch.where(among, carried, torch.nan), of_all.concepts == concept, of_all.fits),
         carried=carried,
     )
 

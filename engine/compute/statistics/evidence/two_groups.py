@@ -9,6 +9,7 @@ full space make no null: their splits are not like those of concepts.
 from __future__ import annotations
 
 import math
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,8 +18,9 @@ from torch import Tensor
 from engine.compute.statistics.eigen import threads_for
 from engine.compute.statistics.evidence.discriminant import NOTHING_LEFT
 from engine.compute.statistics.evidence.judging import Layer
-from engine.compute.statistics.evidence.readouts import SHRINKAGE, story_rows
+from engine.compute.statistics.evidence.readouts import SHRINKAGE
 from engine.compute.statistics.evidence.spaces import WIDE_FROM
+from engine.compute.statistics.steps import run
 
 SURE_AT = 0.01
 """The p-value up to which two groups are told of."""
@@ -49,50 +51,89 @@ class TwoGroups:
         return self.p_value <= SURE_AT
 
 
+class Projections:
+    """Concepts' stories on the axes along which the other concepts differ, and how well each concept splits.
+
+    Args:
+        rows: `[n_c, q_c]` for each concept.
+    """
+
+    def __init__(self, rows: Sequence[Tensor]) -> None:
+        self.rows = rows
+        self._logs: dict[tuple[int, int], float] = {}
+
+    def log_shares(self, concepts: Sequence[int], size: int) -> Tensor:
+        """The log of the share of scatter that the best split takes of each concept, cut to `size` stories: `[m]`."""
+        unsplit = [concept for concept in concepts if (concept, size) not in self._logs]
+        if unsplit:
+            shares, _ = best_split(_stacked([self._cut(concept, size) for concept in unsplit]))
+            logs = shares.clamp_min(1e-12).log().tolist()
+            self._logs.update(((concept, size), log) for concept, log in zip(unsplit, logs, strict=True))
+        return torch.tensor([self._logs[concept, size] for concept in concepts], dtype=torch.float64)
+
+    def _cut(self, concept: int, size: int) -> Tensor:
+        rows = self.rows[concept]
+        order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(concept))
+        return rows[order[:size].to(rows.device)]
+
+
+def can_be_told(counts: Tensor) -> bool:
+    """Whether enough concepts have enough stories `[C]` for a split to be judged."""
+    return int((counts >= FEWEST_STORIES).sum()) >= FEWEST_CONCEPTS
+
+
+def concept_projections(layer: Layer) -> Projections:
+    """Of all concepts: `projections_in_steps` to its end."""
+    return run(projections_in_steps(layer))
+
+
+def projections_in_steps(layer: Layer) -> Generator[None, None, Projections]:
+    """Of all concepts, one at a time."""
+    projected = []
+    for concept in range(len(layer.discriminant.counts)):
+        projected.append(_projected(layer, concept))
+        yield
+    return Projections(projected)
+
+
 @threads_for(WIDE_FROM)
-def concept_projections(layer: Layer) -> list[Tensor]:
-    """Each concept's stories on the axes along which the other concepts differ: `[n_c, q_c]` each."""
+def _projected(layer: Layer, concept: int) -> Tensor:
     made = layer.discriminant
     metric = made.at(SHRINKAGE)
-    identity = torch.eye(len(metric.factors), dtype=made.residuals.dtype, device=made.residuals.device)
-    projections = []
-    for concept in range(len(made.counts)):
-        own = (made.concepts == concept).nonzero()[:, 0]
-        others = made.counts > NOTHING_LEFT
-        others[concept] = False
-        v = made.residuals[own] * metric.factors
-        # The scatter of all others, ridge included; only rounding could make it singular.
-        factor = torch.linalg.cholesky(identity - v.T @ v + 1e-9 * identity)
-        means = metric.means[others] - metric.means[others].mean(0)
-        rows = story_rows(layer, metric, own)
-        whitened = torch.linalg.solve_triangular(factor, torch.cat([means, rows]).T, upper=False).T
-        projections.append(whitened[len(means) :] @ _main_axes(whitened[: len(means)]))
-    return projections
+    own = (made.concepts == concept).nonzero()[:, 0]
+    others = made.counts > NOTHING_LEFT
+    others[concept] = False
+    v = made.residuals[own] * metric.factors
+    identity = torch.eye(v.shape[1], dtype=v.dtype, device=v.device)
+    # The scatter of all others, ridge included; only rounding could make it singular.
+    factor = torch.linalg.cholesky(identity - v.T @ v + 1e-9 * identity)
+    means = metric.means[others] - metric.means[others].mean(0)
+    rows = (made.residuals[own] / made.weights[own].sqrt()[:, None] + made.means[concept]) * metric.factors
+    whitened = torch.linalg.solve_triangular(factor, torch.cat([means, rows]).T, upper=False).T
+    projected: Tensor = whitened[len(means) :] @ _main_axes(whitened[: len(means)])
+    return projected
 
 
 @threads_for(WIDE_FROM)
-def two_groups(layer: Layer, projections: list[Tensor], concept: int) -> TwoGroups | None:
+def two_groups(layer: Layer, projections: Projections, concept: int) -> TwoGroups | None:
     """Split a concept; None where one cannot tell, for want of stories or of concepts that have as many.
 
     All are cut to the concept's number of stories, or to the number that enough others have.
 
     Args:
-        projections: of `concept_projections`.
+        layer: the middle layer of what was judged.
+        projections: of `concept_projections(layer)`.
+        concept: its number.
     """
-    own, others = projections[concept], [rows for c, rows in enumerate(projections) if c != concept]
-    sizes = sorted((len(rows) for rows in others), reverse=True)
+    own = projections.rows[concept]
+    others = [c for c in range(len(projections.rows)) if c != concept]
+    sizes = sorted((len(projections.rows[c]) for c in others), reverse=True)
     if len(others) < FEWEST_CONCEPTS - 1:
         return None
     size = min(len(own), sizes[FEWEST_CONCEPTS - 2])
     if size < FEWEST_STORIES:
         return None
-    generator = torch.Generator().manual_seed(concept)
-    cuts = [
-        rows[torch.randperm(len(rows), generator=generator)[:size].to(rows.device)]
-        for rows in (own, *others)
-        if len(rows) >= size
-    ]
-    logs = best_split(_stacked(cuts))[0].clamp_min(1e-12).log()
+    logs = projections.log_shares([concept, *(c for c in others if len(projections.rows[c]) >= size)], size)
     null = logs[1:]
     spread = float(null.std()) * math.sqrt(1 + 1 / len(null))
     t = float(logs[0] - null.mean()) / max(spread, 1e-12)
@@ -121,7 +162,10 @@ def best_split(points: Tensor) -> tuple[Tensor, Tensor]:
     for _ in range(ITERATIONS):
         first, second = _centres(centred, ~sides), _centres(centred, sides)
         towards = (centred @ (second - first).mT).mT  # (B, starts, n)
-        sides = towards > ((second.square() - first.square()).sum(2) / 2)[:, :, None]
+        moved = towards > ((second.square() - first.square()).sum(2) / 2)[:, :, None]
+        if bool((moved == sides).all()):
+            break
+        sides = moved
     first, second = _centres(centred, ~sides), _centres(centred, sides)
     sizes = sides.sum(2).to(points)
     between = sizes * (points.shape[1] - sizes) / points.shape[1] * (second - first).square().sum(2)

@@ -8,7 +8,7 @@ import torch
 
 from engine.compute.statistics.evidence.influence import influence
 from engine.compute.statistics.evidence.judging import State, judge
-from engine.compute.statistics.evidence.readouts import concept_readouts
+from engine.compute.statistics.evidence.readouts import concept_readouts, left_out
 from engine.compute.statistics.evidence.rejudging import replaced
 from engine.compute.statistics.evidence.stories import Stories
 from tests.engine.compute.statistics.evidence import made, oracle
@@ -79,7 +79,9 @@ def test_judgement_on_a_gpu_is_that_on_the_cpu() -> None:
     assert edit.judgement.misfit[-1].item() == pytest.approx(state.judgement.misfit[3].item(), abs=1e-6)
     readouts = concept_readouts(state)
     assert [readout.rival for readout in readouts] == [readout.rival for readout in concept_readouts(judge(stories))]
-    assert influence(state, 1) is not None
+    of_all = left_out(state)
+    assert of_all is not None
+    assert influence(of_all, 1) is not None
 
 
 def alike(stories: Stories) -> Stories:

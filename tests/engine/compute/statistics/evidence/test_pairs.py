@@ -5,9 +5,15 @@ import pytest
 import torch
 
 from engine.compute.statistics.evidence.judging import judge
-from engine.compute.statistics.evidence.pairs import own_part, pulls
+from engine.compute.statistics.evidence.pairs import Pooled, own_part
+from engine.compute.statistics.evidence.readouts import left_out
 from engine.compute.statistics.evidence.stories import Stories
 from tests.engine.compute.statistics.evidence import made, oracle
+
+
+def pulls(rows: torch.Tensor, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    """Of all texts, on the first concept and the second."""
+    return Pooled(rows, torch.stack([first, second], 1)).pulls(0, 1, torch.arange(len(rows)))
 
 
 def cosine_without(rows: np.ndarray, first: np.ndarray, second: np.ndarray, gone: int | None) -> float:
@@ -50,8 +56,9 @@ def test_stories_that_tell_of_both_pull_two_concepts_together() -> None:
 @pytest.mark.parametrize("n_scenarios", [0, 10])
 def test_own_part_is_that_of_means_and_metrics_made_without_the_scenario(n_scenarios: int) -> None:
     state = judge(made.stories(n=60, hidden=9, n_concepts=5, seed=3, n_scenarios=n_scenarios, layers=1))
-    own = own_part(state, 2, [0, 4])
-    assert own is not None
+    of_all = left_out(state)
+    assert of_all is not None
+    own = own_part(of_all, 2, [0, 4])
     assert state.reading is not None
     corpus, weights = made.corpus(state.stories), state.reading.tuning.weights.numpy()
     rest = oracle.less_scenarios(corpus, corpus.rows[0])
@@ -79,14 +86,10 @@ def test_a_concept_that_only_mixes_two_others_has_nothing_of_its_own() -> None:
         stories = Stories(
             rows=of[:, concepts] + noise, concepts=concepts, scenarios=torch.full_like(concepts, -1), n_concepts=5
         )
-        own = own_part(judge(stories), 0, [1, 2])
-        assert own is not None
+        of_all = left_out(judge(stories))
+        assert of_all is not None
+        own = own_part(of_all, 0, [1, 2])
         assert own.auroc is not None
         shares.append((own.share, own.auroc.value))
     assert shares[0][0] < shares[1][0] / 2
     assert shares[0][1] < 0.75 < 0.9 < shares[1][1]
-
-
-def test_where_nothing_can_be_told_there_is_no_own_part() -> None:
-    stories = made.stories(n=9, hidden=5, n_concepts=1)
-    assert own_part(judge(stories), 0, [0]) is None

@@ -90,7 +90,7 @@ def test_projection_is_that_of_stories_whitened_by_the_other_concepts_alone() ->
     assert reading is not None
     made = reading.middle.discriminant
     metric = made.at(1.0)
-    projected = concept_projections(reading.middle)[2]
+    projected = concept_projections(reading.middle).rows[2]
     others = made.residuals[made.concepts != 2]
     inverse = torch.linalg.inv(others.T @ others + metric.ridge * torch.eye(others.shape[1], dtype=others.dtype))
     means = made.means[[0, 1, 3, 4]]
