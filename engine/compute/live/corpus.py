@@ -58,7 +58,7 @@ class LiveCorpus:
         store: where activations are kept.
         layers: the target blocks; None takes those that `settings` name.
         with_neurons: whether to compare directions with neurons, which takes the model's weights.
-        with_evidence: whether to judge which stories are off, which no file of an export says.
+        with_evidence: whether to judge which stories are off and how concepts read, which no file of an export says.
     """
 
     def __init__(
@@ -301,6 +301,7 @@ class LiveCorpus:
             concepts=evaluation.qualities,
             fits=evaluation.fits.all if evaluation.fits.are_settled else list(evaluation.fits.new),
             evidence=verdicts.all if verdicts.are_settled else list(verdicts.new),
+            concept_evidence=list(verdicts.concepts),
             stories_are_settled=evaluation.fits.are_settled and verdicts.are_settled,
             without_vector=evaluation.without,
             without_subspace=sorted(state.spaces.refused) if state.spaces is not None else [],

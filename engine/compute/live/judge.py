@@ -1,4 +1,7 @@
-"""Which stories are off, kept from change to change: an edited story is judged at once, the others when it settles."""
+"""Which stories are off, kept from change to change: an edited story is judged at once, the others when it settles.
+
+What is said of concepts follows once all stories are judged; until then it stays as it was.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,14 @@ from functools import cached_property
 
 import torch
 
+from engine.compute.live.concept_judge import concept_evidence
 from engine.compute.live.filing import Filing
 from engine.compute.live.rows import Rows
 from engine.compute.statistics.evidence.judgement import Judgement
 from engine.compute.statistics.evidence.judging import State, judge_in_steps
 from engine.compute.statistics.evidence.rejudging import Edited, added, group_of, removed, replaced
 from engine.compute.statistics.evidence.stories import UNPAIRED, Stories
-from engine.results import Evidence
+from engine.results import ConceptEvidence, Evidence
 from engine.wire.jobs import Placement
 
 A_FEW = 16
@@ -27,11 +31,13 @@ Slot = tuple[str | None, str | None]
 
 @dataclass(frozen=True)
 class Verdicts:
-    """What is said of the stories of one state."""
+    """What is said of the stories and concepts of one state."""
 
     of: Mapping[Placement, Evidence]
     new: Sequence[Evidence] = ()
     """Of the stories that the last change touched."""
+    concepts: Sequence[ConceptEvidence] = ()
+    """Of all concepts, as they were when it settled last."""
     are_settled: bool = True
 
     @property
@@ -74,7 +80,7 @@ class StoryJudge:
         of = {**last.of, **new}
         for story in gone:
             of.pop(story, None)
-        return Verdicts(of, list(new.values()), are_settled=False)
+        return Verdicts(of, list(new.values()), last.concepts, are_settled=False)
 
     def note(self, renewed: Collection[str]) -> None:
         """Texts were read afresh: their stories count as changed until all are judged."""
@@ -83,16 +89,19 @@ class StoryJudge:
     def settle(self, stories: Collection[Placement], means: Rows) -> Generator[None, None, Verdicts]:
         """Judge every story, in steps: with the settings that stand, or with new ones where too many stories changed.
 
+        Then every concept.
+
         Args:
             stories: all of them, baselines left out.
-            means: of all their texts.
+            means: of all texts of the corpus.
         """
         if not stories:
             self._judged, self._renewed = None, set()
             return NOTHING
         judged = yield from _judge(sorted(set(stories), key=_order), means, self._judged, self._renewed)
+        concepts = yield from concept_evidence(judged.stories, judged.concepts, judged.state, means)
         self._judged, self._renewed = judged, set()
-        return Verdicts(dict(judged.told(judged.stories, judged.state.judgement)))
+        return Verdicts(dict(judged.told(judged.stories, judged.state.judgement)), concepts=concepts)
 
 
 @dataclass(frozen=True)

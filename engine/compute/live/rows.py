@@ -32,6 +32,11 @@ class Rows:
         return self._slots.keys()
 
     @property
+    def n_layers(self) -> int:
+        """L."""
+        return self._table.shape[0]
+
+    @property
     def hidden(self) -> int:
         """H."""
         return self._table.shape[2]
