@@ -11,7 +11,7 @@ from rich.text import Text
 
 from amygdala_tui.mirror import Mirror
 from engine.plain import plain
-from engine.results import MISREAD, Strength
+from engine.results import MISREAD, Measured, Strength
 from engine.wire.snapshot import ConceptMove, Doing, Moved, StoryMove, StoryView
 
 SIGNS: dict[str, tuple[str, str]] = {
@@ -89,6 +89,11 @@ def counted(count: int, one: str, many: str) -> str:
 def number(value: float | None) -> str:
     """A number with two digits, or a dash where there is none."""
     return "—" if value is None else f"{value:.2f}"
+
+
+def share_of_pairs(auroc: Measured | None) -> str:
+    """An AUROC as the share of pairs that are read right, with its interval: "98 (96–99)"."""
+    return "—" if auroc is None else f"{100 * auroc.value:.0f} ({100 * auroc.low:.0f}–{100 * auroc.high:.0f})"
 
 
 def arrow(pair: tuple[float | None, float | None]) -> str:

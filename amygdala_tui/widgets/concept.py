@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from rich.text import Text
@@ -14,6 +16,7 @@ from amygdala_tui.widgets.lines import Line, LineList
 from amygdala_tui.words import bar, counted, number, sparkline, state_sign
 from engine.plain import plain
 from engine.results import ConceptQuality
+from engine.verdicts import pairs_right
 from engine.wire.snapshot import ConceptView, StoryView
 
 BAR_WIDTH = 14
@@ -32,10 +35,27 @@ class ConceptPane(Vertical):
         """Draw one concept."""
         view = mirror.concepts.get(concept or "")
         self.query_one("#concept-head", Static).update(report(view, mirror.middle, concept))
-        stories = mirror.stories_of(concept) if concept else []
-        heading = [Line("", partial(_draw_heading, len(stories)), is_heading=True)] if stories else []
-        lines = [Line(story.path, partial(_draw_story, story)) for story in stories]
+        effects = effects_by_scenario(view)
+        stories = by_effect(mirror.stories_of(concept) if concept else [], effects)
+        heading = [Line("", partial(_draw_heading, len(stories), bool(effects)), is_heading=True)] if stories else []
+        lines = [
+            Line(
+                story.path,
+                partial(_draw_story, story, effects.get(story.scenario) if effects else story.alignment, bool(effects)),
+            )
+            for story in stories
+        ]
         self.query_one(LineList).show(heading + lines)
+
+
+def effects_by_scenario(view: ConceptView | None) -> dict[str | None, float]:
+    """What the concept's AUROC gains without its story in each scenario; None is the unpaired story."""
+    return {effect.scenario: effect.auroc for effect in view.evidence.effects} if view and view.evidence else {}
+
+
+def by_effect(stories: Sequence[StoryView], effects: Mapping[str | None, float]) -> list[StoryView]:
+    """Stories from the one that harms its concept most to the best; without effects as they come."""
+    return sorted(stories, key=lambda story: -effects.get(story.scenario, -math.inf)) if effects else list(stories)
 
 
 def report(view: ConceptView | None, middle: int | None, concept: str | None) -> Text:
@@ -45,8 +65,8 @@ def report(view: ConceptView | None, middle: int | None, concept: str | None) ->
             return Text("Choose a concept in Triage, or one of its stories.", style="dim")
         return Text.assemble((concept, "bold"), f"\n{view.reason if view else 'no numbers yet'}")
     quality = view.quality
-    text = Text.assemble((view.name, "bold"), "  ", (view.verdict.label, "bold yellow"))
-    text.append(f"\n{'; '.join(view.verdict.reasons)}\n", style="dim")
+    text = Text.assemble((view.name, "bold"), "  ").append_text(evidence_said(view))
+    text.append(f"\nbucket: {view.verdict.label}: {'; '.join(view.verdict.reasons)}\n", style="dim")
     if not quality.settled:
         text.append("neurons and what chance gives are of a moment ago, and follow shortly\n", style="yellow")
     text.append_text(_layers(quality, middle))
@@ -60,6 +80,31 @@ def report(view: ConceptView | None, middle: int | None, concept: str | None) ->
     if middle in quality.per_head:
         heads = quality.per_head[middle].top_heads[:HEADS]
         text.append("\nheads    " + "  ".join(f"{head} ({selectivity:.2f})" for head, _, selectivity in heads))
+    return text
+
+
+def evidence_said(view: ConceptView) -> Text:
+    """How well a concept reads, in words: the verdict, the numbers behind it, and the stories to look at."""
+    evidence, verdict = view.evidence, view.evidence_verdict
+    if evidence is None or verdict is None:
+        return Text("not judged yet", style="dim")
+    text = Text(verdict.label, style="bold yellow" if verdict.worth_a_look else "dim")
+    if verdict.label:
+        text.append("".join(f"\n{reason}" for reason in verdict.reasons), style="")
+    elif evidence.auroc is not None:
+        text.append(f"reads {pairs_right(evidence.auroc)} against all other stories", style="")
+    facts = []
+    if evidence.rival is not None and evidence.rival_auroc is not None:
+        facts.append(f"closest concept: {plain(evidence.rival)}, told apart in {pairs_right(evidence.rival_auroc)}")
+    if evidence.stability is not None:
+        facts.append(f"two halves of its stories agree {evidence.stability:.0%}")
+    if evidence.own_share is not None:
+        facts.append(f"{evidence.own_share:.0%} of it is its own")
+    if facts:
+        text.append("\n" + " · ".join(facts), style="dim")
+    if verdict.has_camps and evidence.camps is not None:
+        names = ", ".join(plain(scenario or "stories") for _, scenario in evidence.camps.smaller)
+        text.append(f"\none camp: {names}\nthe other camp: the rest", style="yellow")
     return text
 
 
@@ -88,12 +133,15 @@ def _nearest(quality: ConceptQuality) -> Text:
     return text.append("\n")
 
 
-def _draw_heading(count: int, _width: int) -> Text:
-    return Text(f"its {counted(count, 'file', 'files')}, least aligned first", style="bold")
+def _draw_heading(count: int, has_effects: bool, _width: int) -> Text:
+    order = "from the one that harms most to the best" if has_effects else "least aligned first"
+    what = ": points of 100 pairs that it gains without each" if has_effects else ""
+    return Text(f"its {counted(count, 'file', 'files')}, {order}{what}", style="bold")
 
 
-def _draw_story(view: StoryView, width: int) -> Text:
+def _draw_story(view: StoryView, value: float | None, is_effect: bool, width: int) -> Text:
     sign = state_sign(view)
-    name = Text(f"  {number(view.alignment):>6}  {plain(view.scenario or 'stories')}")
+    shown = f"{100 * value:+.1f}" if is_effect and value is not None else number(value)
+    name = Text(f"  {shown:>6}  {plain(view.scenario or 'stories')}")
     name.truncate(max(1, width - sign.cell_len - 1), overflow="ellipsis", pad=True)
     return Text.assemble(name, " ", sign)

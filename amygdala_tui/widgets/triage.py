@@ -1,7 +1,12 @@
-"""The Triage view: concepts in their buckets, with the number that put each there next to its threshold."""
+"""The Triage view: concepts that are worth a look first, then those that are as chance would have it.
+
+The classic bucket, which `quality.json` has, stands beside each as a dim column.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 
 from rich.text import Text
@@ -11,18 +16,21 @@ from textual.widgets import Static
 
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.widgets.lines import Line, LineList
-from amygdala_tui.words import number
-from engine.triage import Bucket, Thresholds
+from amygdala_tui.words import counted, fit, number, share_of_pairs
+from engine.plain import plain
+from engine.triage import Thresholds
+from engine.verdicts import Finding
 from engine.wire.snapshot import ConceptView
 
-STYLES = {
-    Bucket.CONTAMINATED: "bold red",
-    Bucket.FRAGMENTED: "bold yellow",
-    Bucket.MIXED: "",
-    Bucket.CLEAN_CIRCUIT: "green",
-    Bucket.CLEAN_NEURON: "green",
-}
-SORTS = ("bucket", "first PC", "nearest", "R²", "stories", "name")
+SORTS = ("verdict", "reads", "first PC", "nearest", "R²", "stories", "name")
+WORST_FIRST = tuple(Finding)
+WORTH_A_LOOK, AS_CHANCE, UNKNOWN, UNJUDGED, WITHOUT = GROUPS = (
+    "worth a look",
+    "as chance would have it",
+    "no verdict yet",
+    "not judged yet",
+    "without a vector",
+)
 
 
 class TriagePane(Vertical):
@@ -54,10 +62,11 @@ class TriagePane(Vertical):
         thresholds = mirror.settings.thresholds if mirror.settings else Thresholds()
         buckets = mirror.buckets()
         counts = "  ".join(f"{name} {len(names)}" for name, names in buckets.items() if names)
+        classic = f"buckets: {counts}   limits: {limits(thresholds)}"
         self.query_one("#triage-head", Static).update(
             Text.assemble(
-                (counts or "no concepts yet", "bold"),
-                (f"\nsorted by {SORTS[self._sort]} (s)   limits: {limits(thresholds)}", "dim"),
+                (summary(list(mirror.concepts.values())), "bold"),
+                (f"   sorted by {SORTS[self._sort]} (s)\n{classic}", "dim"),
             )
         )
         self.query_one(LineList).show(_lines(mirror, SORTS[self._sort]))
@@ -71,33 +80,46 @@ def limits(thresholds: Thresholds) -> str:
     )
 
 
+def summary(views: Sequence[ConceptView]) -> str:
+    """How many concepts are worth a look, how many are not, and how many nothing can be said of."""
+    if not views:
+        return "no concepts yet"
+    counts = Counter(_group(view) for view in views)
+    return f"{counted(len(views), 'concept', 'concepts')}: " + ", ".join(
+        f"{counts[group]} {group}" for group in GROUPS if counts[group] or group == WORTH_A_LOOK
+    )
+
+
+def _group(view: ConceptView) -> str:
+    if view.quality is None:
+        return WITHOUT
+    verdict = view.evidence_verdict
+    if verdict is None:
+        return UNJUDGED
+    return WORTH_A_LOOK if verdict.worth_a_look else UNKNOWN if verdict.finding is Finding.UNKNOWN else AS_CHANCE
+
+
 def _lines(mirror: Mirror, sort: str) -> list[Line]:
-    heading = Line("", _draw_heading, is_heading=True)
     views = sorted(mirror.concepts.values(), key=lambda view: _order(view, mirror.middle, sort))
-    if sort != "bucket":
-        return [heading, *(_line(view, mirror.middle) for view in views)] if views else []
-    lines = [heading] if views else []
-    previous = None
-    for view in views:
-        name = _bucket_name(view)
-        if name != previous:
-            count = sum(_bucket_name(candidate) == name for candidate in views)
-            lines.append(Line("", partial(_draw_bucket, name, count), is_heading=True))
-            previous = name
-        lines.append(_line(view, mirror.middle))
+    lines = [Line("", _draw_heading, is_heading=True)] if views else []
+    if sort != "verdict":
+        return lines + [_line(view, mirror.middle) for view in views]
+    for group in GROUPS:
+        members = [view for view in views if _group(view) == group]
+        if members:
+            lines.append(Line("", partial(_draw_group, group, len(members)), is_heading=True))
+            lines += [_line(view, mirror.middle) for view in members]
     return lines
 
 
-def _bucket_name(view: ConceptView) -> str:
-    return view.verdict.bucket.value if view.verdict else "no vector"
-
-
 def _order(view: ConceptView, middle: int | None, sort: str) -> tuple[float, str]:
-    if view.quality is None or view.verdict is None or middle is None:
+    if view.quality is None or middle is None:
         return 99.0, view.name
     first_pc, nearest, r_squared = view.quality.headline(middle)
+    verdict, auroc = view.evidence_verdict, view.evidence.auroc if view.evidence else None
     value = {
-        "bucket": float(list(Bucket).index(view.verdict.bucket)),
+        "verdict": float(WORST_FIRST.index(verdict.finding)) if verdict else 98.0,
+        "reads": auroc.value if auroc else 98.0,
         "first PC": first_pc,
         "nearest": -(nearest or -1.0),
         "R²": -r_squared,
@@ -108,31 +130,42 @@ def _order(view: ConceptView, middle: int | None, sort: str) -> tuple[float, str
 
 
 def _draw_heading(_width: int) -> Text:
-    return Text(f"  {'concept':<16}{'stories':>7}{'first PC':>10}{'R²':>7}  nearest", style="dim")
+    return Text(f"  {'concept':<16}{'stories':>7}  {'pairs right':<13}{'closest concept':<22}", style="dim").append(
+        "bucket, first PC, R²"
+    )
 
 
-def _draw_bucket(name: str, count: int, width: int) -> Text:
-    style = next((style for bucket, style in STYLES.items() if bucket.value == name), "dim")
-    label = f"─ {name} · {count} "
-    return Text(label, style=style).append("─" * max(0, width - len(label)), style="dim")
+def _draw_group(group: str, count: int, width: int) -> Text:
+    label = f"─ {group} · {count} "
+    return Text(label, style="bold" if group == WORTH_A_LOOK else "dim").append(
+        "─" * max(0, width - len(label)), style="dim"
+    )
 
 
 def _line(view: ConceptView, middle: int | None) -> Line:
     return Line(view.name, partial(_draw_concept, view, middle))
 
 
-def _draw_concept(view: ConceptView, middle: int | None, _width: int) -> Text:
-    if view.quality is None or view.verdict is None or middle is None:
-        return Text(f"  {view.name:<16}").append(view.reason, style="dim")
-    first_pc, nearest, r_squared = view.quality.headline(middle)
-    bucket = view.verdict.bucket
-    deciding = {Bucket.CONTAMINATED: "nearest", Bucket.MIXED: ""}.get(bucket, "first PC")
-    style = STYLES[bucket]
-    text = Text(f"  {view.name:<16}", style=style)
-    text.append(f"{view.quality.n_positive_stories:>7}", style="magenta" if view.verdict.thin else "")
-    text.append(f"{number(first_pc):>10}", style=style if deciding == "first PC" else "")
-    text.append(f"{number(r_squared):>7}", style="bold magenta" if view.verdict.redundant else "")
-    name = view.quality.nearest_concepts[0][0] if view.quality.nearest_concepts else ""
-    text.append(f"  {number(nearest)} {name}", style=style if deciding == "nearest" else "")
-    marks = ["redundant"] * view.verdict.redundant + ["thin"] * view.verdict.thin
-    return text.append(f"  {' '.join(marks)}", style="bold magenta") if marks else text
+def _draw_concept(view: ConceptView, middle: int | None, width: int) -> Text:
+    if view.quality is None or middle is None:
+        return Text(f"  {fit(view.name, 15):<16}").append(view.reason, style="dim")
+    verdict, evidence = view.evidence_verdict, view.evidence
+    is_off = verdict is not None and verdict.worth_a_look
+    text = Text(f"  {fit(view.name, 15):<16}", style="bold" if is_off else "")
+    text.append(f"{view.quality.n_positive_stories:>7}  ")
+    text.append(f"{share_of_pairs(evidence.auroc if evidence else None):<13}", style="" if is_off else "dim")
+    text.append(f"{fit(_rival(view), 21):<22}", style="dim")
+    if verdict is not None and verdict.label:
+        text.append(f"{verdict.label}  ", style="bold yellow" if is_off else "")
+    first_pc, _, r_squared = view.quality.headline(middle)
+    bucket = view.verdict.label if view.verdict else ""
+    text.append(f"{bucket} {number(first_pc)} {number(r_squared)}", style="dim")
+    text.truncate(max(1, width), overflow="ellipsis")
+    return text
+
+
+def _rival(view: ConceptView) -> str:
+    evidence = view.evidence
+    if evidence is None or evidence.rival is None or evidence.rival_auroc is None:
+        return ""
+    return f"{plain(evidence.rival)} {100 * evidence.rival_auroc.value:.0f}"

@@ -7,8 +7,9 @@ from typing import Literal
 import msgspec
 
 from engine.corpus.model import Change
-from engine.results import MISREAD, ConceptQuality, Cost, Ranked, Strength
+from engine.results import MISREAD, ConceptEvidence, ConceptQuality, Cost, Ranked, Strength
 from engine.triage import Verdict
+from engine.verdicts import ConceptVerdict
 
 CorpusState = Literal["scanning", "loading", "computing", "ready", "failed"]
 StoryState = Literal["ok", "misread", "stale", "computing", "error", "empty", "duplicate", "left-out"]
@@ -55,7 +56,12 @@ class ConceptView(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     quality: ConceptQuality | None
     verdict: Verdict | None
+    """Its classic bucket."""
     reason: str = ""
+    evidence: ConceptEvidence | None = None
+    """How it reads; None until all stories were judged."""
+    evidence_verdict: ConceptVerdict | None = None
+    """What that comes to."""
 
 
 class ConceptMove(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from engine.plain import can_be_shown
 from engine.results import Draft, Results
 from engine.settings import Settings
 from engine.triage import Verdict, judge
+from engine.verdicts import concept_verdicts
 from engine.wire.snapshot import ConceptView
 
 DIGITS = 4
@@ -42,8 +43,16 @@ def concept_views(results: Results | None, settings: Settings) -> list[ConceptVi
     """Every concept with its verdict, sorted by name."""
     if results is None:
         return []
+    evidence = {each.concept: each for each in results.concept_evidence}
+    judged = concept_verdicts(results, settings.thresholds.redundant_r2)
     with_vector = [
-        ConceptView(name=quality.concept, quality=quality, verdict=judge(quality, results.middle, settings.thresholds))
+        ConceptView(
+            name=quality.concept,
+            quality=quality,
+            verdict=judge(quality, results.middle, settings.thresholds),
+            evidence=evidence.get(quality.concept),
+            evidence_verdict=judged.get(quality.concept),
+        )
         for quality in results.concepts
     ]
     without = [

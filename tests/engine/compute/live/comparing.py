@@ -28,7 +28,7 @@ def _same(one: Any, other: Any, tolerance: float, where: str) -> None:
     key = where.rpartition(".")[2]
     if key in RANKINGS:
         _same_ranking(one, other, tolerance, where)
-    elif isinstance(one, dict) and "rival" in one:
+    elif isinstance(one, dict) and "rival_score" in one:
         _same_fit(one, other, tolerance, where)
     elif isinstance(one, dict):
         assert one.keys() == other.keys(), where
