@@ -21,7 +21,7 @@ def concept_quality(
     stories: int = 9,
     lowest: list[tuple[str, float]] | None = None,
     first_pc_null: Null | None = None,
-    r_squared_null: Null = BELOW,
+    r_squared_null: Null | None = BELOW,
 ) -> ConceptQuality:
     """One concept at block 2."""
     at = LayerQuality(

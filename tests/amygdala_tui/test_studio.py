@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from amygdala_tui.screens.dialogs import Help
+from amygdala_tui.widgets.concept import by_effect, effects_by_scenario
 from amygdala_tui.widgets.lines import LineList
 from amygdala_tui.widgets.story import read
 from engine import client
@@ -29,20 +30,21 @@ async def test_the_tree_is_there_before_any_engine_answers(
         assert len(screen(app).mirror.stories) == 46
 
 
-async def test_triage_shows_the_numbers_behind_each_bucket(corpus: Path, engine: Engine) -> None:
+async def test_triage_leads_with_the_evidence_and_has_the_bucket_beside_it(corpus: Path, engine: Engine) -> None:
     async with studio(corpus, engine.socket) as (app, pilot):
         await pilot.press("2")
-        await shows(app, "#triage-list", "─ mixed")
+        await shows(app, "#triage-list", "─ no verdict yet")
+        await shows(app, "#triage-head", "0 worth a look")
         mirror = screen(app).mirror
         assert mirror.middle is not None
         for name, view in mirror.concepts.items():
             assert view.quality is not None
+            assert view.verdict is not None
             row = next(line for line in text(app, "#triage-list").splitlines() if line.split()[:1] == [name])
-            assert f"{view.quality.per_layer[mirror.middle].first_pc_variance_ratio:.2f}" in row
-            assert f"{view.quality.nearest_concepts[0][1]:.2f} {view.quality.nearest_concepts[0][0]}" in row
+            assert f"{view.verdict.label} {view.quality.headline(mirror.middle)[0]:.2f}" in row
         await shows(app, "#triage-head", "<0.4 fragmented")
         await pilot.press("s")
-        await shows(app, "#triage-head", "sorted by first PC")
+        await shows(app, "#triage-head", "sorted by reads")
 
 
 async def test_enter_on_a_concept_shows_it_and_enter_on_its_story_shows_that(corpus: Path, engine: Engine) -> None:
@@ -54,7 +56,8 @@ async def test_enter_on_a_concept_shows_it_and_enter_on_its_story_shows_that(cor
         assert screen(app).view == "concept"
         await pilot.press("enter")
         assert screen(app).view == "story"
-        story = screen(app).mirror.stories_of(first)[0]
+        mirror = screen(app).mirror
+        story = by_effect(mirror.stories_of(first), effects_by_scenario(mirror.concepts[first]))[0]
         await shows(app, "#story-text", (corpus / story.path).read_text()[:30])
 
 

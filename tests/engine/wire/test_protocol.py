@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from engine.corpus import Change, Problem
 from engine.results import (
+    Camps,
+    ConceptEvidence,
     ConceptQuality,
     Cost,
     Draft,
@@ -19,13 +21,16 @@ from engine.results import (
     HeadQuality,
     LayerQuality,
     LinearCombination,
+    Measured,
     Null,
     Reading,
     Results,
+    StoryEffect,
     Strength,
 )
 from engine.settings import Settings
 from engine.triage import Bucket, Verdict
+from engine.verdicts import ConceptVerdict, Finding
 from engine.wire import codec, protocol, snapshot
 from engine.wire.codec import ProtocolError
 from engine.wire.revisions import Comparison, Metrics, Revision
@@ -92,8 +97,33 @@ STORY = st.builds(
     rank=st.none() | COUNT,
     reason=TEXT,
 )
+MEASURED = st.builds(Measured, value=NUMBER, low=NUMBER, high=NUMBER)
+PLACES = st.lists(st.tuples(TEXT, st.none() | TEXT), max_size=2)
+CONCEPT_EVIDENCE = st.builds(
+    ConceptEvidence,
+    concept=TEXT,
+    auroc=st.none() | MEASURED,
+    rival=st.none() | TEXT,
+    rival_auroc=st.none() | MEASURED,
+    stability=st.none() | NUMBER,
+    camps=st.none() | st.builds(Camps, p_value=NUMBER, smaller=PLACES),
+    effects=st.lists(
+        st.builds(StoryEffect, text_id=TEXT, scenario=st.none() | TEXT, auroc=NUMBER, turn=NUMBER), max_size=2
+    ),
+    pulls=RANKED,
+    own_share=st.none() | NUMBER,
+    own_auroc=st.none() | MEASURED,
+    without_own=st.lists(TEXT, max_size=2),
+)
 CONCEPT = st.builds(
-    snapshot.ConceptView, name=TEXT, quality=st.none() | QUALITY, verdict=st.none() | VERDICT, reason=TEXT
+    snapshot.ConceptView,
+    name=TEXT,
+    quality=st.none() | QUALITY,
+    verdict=st.none() | VERDICT,
+    reason=TEXT,
+    evidence=st.none() | CONCEPT_EVIDENCE,
+    evidence_verdict=st.none()
+    | st.builds(ConceptVerdict, finding=st.sampled_from(Finding), rival=st.none() | TEXT, reasons=st.lists(TEXT)),
 )
 CHANGE = st.builds(Change, path=TEXT, kind=st.sampled_from(["added", "edited", "removed"]))
 PROBLEM = st.builds(

@@ -182,3 +182,21 @@ def test_a_draft_is_judged_as_its_save_is_and_leaves_no_trace(tmp_path: Path, ll
     (at_once,) = [each for each in saved.evidence if each.concept == "sad"]
     assert draft.evidence.misfit == pytest.approx(at_once.misfit, abs=1e-4)
     assert draft.evidence.reads_as == at_once.reads_as
+
+
+def test_what_is_said_of_concepts_stays_until_it_settles_and_is_then_that_of_a_run_from_nothing(
+    live: LiveCorpus, tmp_path: Path
+) -> None:
+    change(live, TEXTS)
+    first = settle(live).concept_evidence
+    assert [each.concept for each in first] == list(CONCEPTS)
+    edited = TEXTS | {(concept, scenario): str(30 + i) for i, (concept, scenario) in enumerate(list(TEXTS)[:5])}
+    results = change(live, edited)
+    assert not results.are_settled
+    assert results.concept_evidence == first
+    settled = settle(live).concept_evidence
+    settings = Settings(model="lookup", pooling="mean")
+    anew = LiveCorpus(lookup_model(TABLE), settings, Store(tmp_path / "anew"), [0, 1], with_evidence=True)
+    change(anew, edited)
+    assert settled == settle(anew).concept_evidence
+    assert settled != first
