@@ -39,6 +39,39 @@ def meanings(view: str, thresholds: Thresholds) -> Sequence[tuple[str, str]]:
         ],
         "triage": [
             (
+                "its stories disagree",
+                "They fall into two camps, or the concept reads no better than chance. Choose one sense, and rewrite "
+                "or move the others; view 4 names the camps.",
+            ),
+            (
+                "told like …",
+                "Its stories cannot be told from the other concept's. Rewrite stories so that what differs between "
+                "the two is on the page, or make one concept of them.",
+            ),
+            (
+                "made of others",
+                "A mix of other concepts gives nearly all of it, more than chance would, and what is its own hardly "
+                "tells its stories. Write what only this concept has, or drop it.",
+            ),
+            (
+                "no verdict yet",
+                "Too few stories, or too few concepts, to tell. Write as many more as it says.",
+            ),
+            (
+                "pairs right",
+                "Of 100 pairs of one of its stories and another one, how many it reads in the right order, made "
+                "without both; in brackets where the true number lies, 9 times in 10. Chance gives 50.",
+            ),
+            (
+                "closest concept",
+                "The other concept that it is hardest to tell from, and of 100 pairs of their stories how many are "
+                "told apart.",
+            ),
+            (
+                "buckets",
+                "What follows are the classic buckets, dim: by fixed limits that chance passes as well.",
+            ),
+            (
                 "contaminated",
                 "Its vector nearly coincides with another concept's (nearest above "
                 f"{thresholds.contaminated_cosine:.2f}): the two are told the same way. Rewrite stories so that "
@@ -82,6 +115,24 @@ def meanings(view: str, thresholds: Thresholds) -> Sequence[tuple[str, str]]:
             ),
         ],
         "concept": [
+            (
+                "pairs right",
+                "Of 100 pairs of one of its stories and another one, how many it reads in the right order, made "
+                "without both; chance gives 50. Below, what each story adds: a story that it gains most without "
+                "stands first. Read that one; move or rewrite it if it tells of something else.",
+            ),
+            (
+                "two halves agree",
+                "How alike the vectors are that two random halves of its stories give. Low: write more.",
+            ),
+            (
+                "its own",
+                "How much of it no mix of the closest concepts gives. Near zero: write what only this concept has.",
+            ),
+            (
+                "camps",
+                "Shown only where its stories surely fall into two. Keep one sense here, and move the other.",
+            ),
             (
                 "first PC",
                 "How much of the difference between its stories lies along one axis.",

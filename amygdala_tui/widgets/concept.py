@@ -95,7 +95,7 @@ def evidence_said(view: ConceptView) -> Text:
         text.append(f"reads {pairs_right(evidence.auroc)} against all other stories", style="")
     facts = []
     if evidence.rival is not None and evidence.rival_auroc is not None:
-        facts.append(f"closest concept: {plain(evidence.rival)}, told apart in {pairs_right(evidence.rival_auroc)}")
+        facts.append(f"closest concept: {plain(evidence.rival)}, told from it {pairs_right(evidence.rival_auroc)}")
     if evidence.stability is not None:
         facts.append(f"two halves of its stories agree {evidence.stability:.0%}")
     if evidence.own_share is not None:
@@ -134,9 +134,8 @@ def _nearest(quality: ConceptQuality) -> Text:
 
 
 def _draw_heading(count: int, has_effects: bool, _width: int) -> Text:
-    order = "from the one that harms most to the best" if has_effects else "least aligned first"
-    what = ": points of 100 pairs that it gains without each" if has_effects else ""
-    return Text(f"its {counted(count, 'file', 'files')}, {order}{what}", style="bold")
+    order = "most harmful first (what 100 pairs gain without it)" if has_effects else "least aligned first"
+    return Text(f"its {counted(count, 'file', 'files')}, {order}", style="bold")
 
 
 def _draw_story(view: StoryView, value: float | None, is_effect: bool, width: int) -> Text:

@@ -19,7 +19,7 @@ from amygdala_tui.widgets.lines import Line, LineList
 from amygdala_tui.words import counted, fit, number, share_of_pairs
 from engine.plain import plain
 from engine.triage import Thresholds
-from engine.verdicts import Finding
+from engine.verdicts import ConceptVerdict, Finding
 from engine.wire.snapshot import ConceptView
 
 SORTS = ("verdict", "reads", "first PC", "nearest", "R²", "stories", "name")
@@ -130,9 +130,8 @@ def _order(view: ConceptView, middle: int | None, sort: str) -> tuple[float, str
 
 
 def _draw_heading(_width: int) -> Text:
-    return Text(f"  {'concept':<16}{'stories':>7}  {'pairs right':<13}{'closest concept':<22}", style="dim").append(
-        "bucket, first PC, R²"
-    )
+    columns = f"  {'concept':<14}{'stories':>7}  {'pairs right':<13}{'closest':<16}{'verdict':<21}"
+    return Text(f"{columns}bucket, first PC, R²", style="dim")
 
 
 def _draw_group(group: str, count: int, width: int) -> Text:
@@ -148,20 +147,26 @@ def _line(view: ConceptView, middle: int | None) -> Line:
 
 def _draw_concept(view: ConceptView, middle: int | None, width: int) -> Text:
     if view.quality is None or middle is None:
-        return Text(f"  {fit(view.name, 15):<16}").append(view.reason, style="dim")
+        return Text(f"  {fit(plain(view.name), 13):<14}").append(view.reason, style="dim")
     verdict, evidence = view.evidence_verdict, view.evidence
     is_off = verdict is not None and verdict.worth_a_look
-    text = Text(f"  {fit(view.name, 15):<16}", style="bold" if is_off else "")
+    text = Text(f"  {fit(plain(view.name), 13):<14}", style="bold" if is_off else "")
     text.append(f"{view.quality.n_positive_stories:>7}  ")
     text.append(f"{share_of_pairs(evidence.auroc if evidence else None):<13}", style="" if is_off else "dim")
-    text.append(f"{fit(_rival(view), 21):<22}", style="dim")
-    if verdict is not None and verdict.label:
-        text.append(f"{verdict.label}  ", style="bold yellow" if is_off else "")
+    text.append(f"{fit(_rival(view), 15):<16}", style="dim")
+    text.append(f"{fit(_short(verdict), 20):<21}", style="bold yellow" if is_off else "")
     first_pc, _, r_squared = view.quality.headline(middle)
     bucket = view.verdict.label if view.verdict else ""
     text.append(f"{bucket} {number(first_pc)} {number(r_squared)}", style="dim")
     text.truncate(max(1, width), overflow="ellipsis")
     return text
+
+
+def _short(verdict: ConceptVerdict | None) -> str:
+    """A verdict where there is little room: of one that cannot be given, what to do."""
+    if verdict is None:
+        return ""
+    return f"write {verdict.missing} more" if verdict.missing else verdict.label
 
 
 def _rival(view: ConceptView) -> str:

@@ -1,0 +1,64 @@
+"""The Concept pane: how well a concept reads, in words, and its stories from the most harmful to the best."""
+
+import msgspec
+
+from amygdala_tui.widgets.concept import by_effect, effects_by_scenario, report
+from amygdala_tui.widgets.triage import summary
+from engine.results import Camps, ConceptEvidence, Measured, StoryEffect
+from engine.verdicts import ConceptVerdict, Finding
+from engine.wire.snapshot import ConceptView
+from tests.amygdala_tui import making
+
+EVIDENCE = ConceptEvidence(
+    concept="calm",
+    auroc=Measured(value=0.98, low=0.957, high=0.99),
+    rival="sad",
+    rival_auroc=Measured(value=0.9, low=0.8, high=0.95),
+    stability=0.7,
+    camps=Camps(p_value=0.001, smaller=[("t1", "rain"), ("t2", None)]),
+    effects=[
+        StoryEffect(text_id="t1", scenario="rain", auroc=0.02, turn=0.9),
+        StoryEffect(text_id="t2", scenario=None, auroc=-0.01, turn=0.9),
+    ],
+    pulls=[],
+    own_share=0.5,
+    own_auroc=None,
+    without_own=[],
+)
+
+
+def view(finding: Finding, *, has_camps: bool = False) -> ConceptView:
+    verdict = ConceptVerdict(finding=finding, has_camps=has_camps, reasons=["what decided"])
+    return msgspec.structs.replace(making.concept("calm"), evidence=EVIDENCE, evidence_verdict=verdict)
+
+
+def test_a_healthy_concept_says_how_well_it_reads_and_no_verdict() -> None:
+    shown = report(view(Finding.HEALTHY), 2, "calm").plain
+    assert "reads 98 of 100 pairs right (96–99) against all other stories" in shown
+    assert "closest concept: sad, told from it 90 of 100 pairs right (80–95)" in shown
+    assert "healthy" not in shown
+    assert "camp" not in shown
+
+
+def test_a_concept_of_two_camps_names_the_smaller_one() -> None:
+    shown = report(view(Finding.DISAGREE, has_camps=True), 2, "calm").plain
+    assert "its stories disagree\nwhat decided" in shown
+    assert "one camp: rain, stories" in shown
+
+
+def test_stories_come_from_the_most_harmful_to_the_best() -> None:
+    stories = [
+        making.story("paired/rain/calm.txt"),
+        making.story("paired/sun/calm.txt"),
+        making.story("stories/calm.txt"),
+    ]
+    effects = effects_by_scenario(view(Finding.HEALTHY))
+    ordered = [story.path for story in by_effect(stories, effects)]
+    assert ordered == ["paired/rain/calm.txt", "stories/calm.txt", "paired/sun/calm.txt"]
+    assert by_effect(stories, {}) == stories
+
+
+def test_triage_counts_what_is_worth_a_look_and_what_chance_would_do_as_well() -> None:
+    views = [view(Finding.ALIKE), *[view(Finding.HEALTHY)] * 19]
+    assert summary(views) == "20 concepts: 1 worth a look, 19 as chance would have it"
+    assert summary([making.concept("calm")]) == "1 concept: 0 worth a look, 1 not judged yet"
