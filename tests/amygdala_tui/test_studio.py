@@ -12,6 +12,7 @@ from amygdala_tui.screens.dialogs import Help
 from amygdala_tui.widgets.concept import by_effect, effects_by_scenario
 from amygdala_tui.widgets.lines import LineList
 from amygdala_tui.widgets.story import read
+from amygdala_tui.words import share_of_pairs
 from engine import client
 from tests.amygdala_tui.driving import ODD, ODD_TEXT, choose, queue_of, screen, shows, studio, text
 from tests.engine.compute.model.altered import UNKNOWN
@@ -41,7 +42,9 @@ async def test_triage_leads_with_the_evidence_and_has_the_bucket_beside_it(corpu
             assert view.quality is not None
             assert view.verdict is not None
             row = next(line for line in text(app, "#triage-list").splitlines() if line.split()[:1] == [name])
-            assert f"{view.verdict.label} {view.quality.headline(mirror.middle)[0]:.2f}" in row
+            assert view.evidence is not None
+            assert share_of_pairs(view.evidence.auroc) in row
+            assert f" {view.verdict.label[:6]}" in row
         await shows(app, "#triage-head", "<0.4 fragmented")
         await pilot.press("s")
         await shows(app, "#triage-head", "sorted by reads")
