@@ -230,6 +230,77 @@ class Reading(msgspec.Struct, frozen=True, array_like=True):
     that mean. With mean pooling, the mean of the tokens' values is the text's."""
 
 
+class SentenceEffect(msgspec.Struct, frozen=True, array_like=True):
+    """What one sentence does to how its story reads, all target layers together, in log odds.
+
+    Both numbers are what it adds beside what it adds to all concepts on average.
+    """
+
+    own: float
+    """To its own concept."""
+    rival: float
+    """To `Evidence.reads_as`."""
+    is_reread: bool
+    """Whether the rest of the story went through the model without it; else predicted from its tokens."""
+
+    @property
+    def pull(self) -> float:
+        """Towards the rival: how far the log odds of the own concept against it rise without the sentence."""
+        return self.rival - self.own
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """One feature of its wording in which a story differs from the others of its concept."""
+
+    feature: str
+    """A common word, or: `length`, `sentence length`, `speech`, `?`, `!`, `-ed`, or a person such as `he`."""
+    is_word: bool
+    """Whether it is a common word."""
+    amount: float
+    """Words for lengths, per cent of the text for speech, else how often it stands in the story."""
+    usual: tuple[float, float]
+    """Between what amounts four fifths of the others lie; counts are those of as many words as the story has."""
+
+
+class OtherNarrator(msgspec.Struct, frozen=True, kw_only=True):
+    """A story that another person tells than most of its concept's others."""
+
+    person: str | None
+    """Who tells it: I, we, you, he, she or they; None where nobody is named often enough."""
+    usual: str
+    """Who tells most of the others."""
+    n_usual: int
+    """How many of them."""
+
+
+class CopyOf(msgspec.Struct, frozen=True, kw_only=True):
+    """Another story that shares most of a text's wording."""
+
+    text_id: str
+    concept: str | None
+    """None for a baseline."""
+    scenario: str | None
+    share: float
+    """Shared word trigrams over those of the text that has fewer."""
+    passages: list[tuple[int, int]]
+    """Where the longest shared passages stand in this text, longest first."""
+
+
+class Prose(msgspec.Struct, frozen=True, kw_only=True):
+    """What can be said of a text by reading it beside the others, without a model."""
+
+    n_others: int
+    """The other stories of its concept that it is compared with; 0 where they are too few."""
+    differences: list[Difference]
+    """What sets it apart from them, the farthest first."""
+    narrator: OtherNarrator | None
+    """None where its narrator is the usual one, or none is usual."""
+    copies: list[CopyOf]
+    """The closest first."""
+    giveaways: list[tuple[int, int]]
+    """Where it says the name of its concept."""
+
+
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """How a text that is not on disk would do in place of a story, at the middle target layer."""
 
@@ -247,6 +318,10 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """`own - rival_score`: below zero, the rival reads it higher than its own concept."""
     evidence: Evidence | None = None
     """How it is judged; None until the corpus's stories were judged."""
+    effects: list[SentenceEffect] | None = None
+    """Of each of `sentences`, where it was asked for and the draft is flagged; None too where nothing can be told."""
+    prose: Prose | None = None
+    """What sets its wording apart; None unless it was asked for."""
     before: ConceptQuality | None
     """The concept as it is; None without a vector."""
     after: ConceptQuality | None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 
 from engine.compute.live.corpus import LiveCorpus
+from engine.compute.live.wording import Wording
 from engine.settings import Settings
 from engine.wire import jobs
 
@@ -38,6 +39,19 @@ class HeldCorpus:
     live: LiveCorpus | None = None
     applied: int = 0
     """The last `Apply` that was carried out."""
+    n_changes: int = 0
+    """How often `stories` has changed."""
+    _wording: tuple[int, Wording] | None = None
+    """The last that was made, and `n_changes` then."""
+
+    def wording(self) -> Generator[None, None, Wording]:
+        """The wording of the stories as they are now; made in steps where they have changed since it was made."""
+        n_changes = self.n_changes
+        if self._wording is None or self._wording[0] != n_changes:
+            self._wording = None
+            made = yield from Wording.in_steps(dict(self.stories), dict(self.texts))
+            self._wording = n_changes, made
+        return self._wording[1]
 
     def forget_state(self) -> None:
         """The next job starts from nothing; activations are in the store."""
@@ -51,6 +65,7 @@ class HeldCorpus:
             task.placements = job.placements
             task.texts = {i: self.texts[i] for i in {*job.wanted, *(place.text_id for place in job.placements)}}
             return
+        self.n_changes += bool(job.placements or job.gone)
         self.stories |= job.placements
         for path in job.gone:
             self.stories.pop(path, None)

@@ -172,9 +172,15 @@ class JobLoop:
             yield
 
     def _score(self, job: jobs.Score) -> Iterator[None]:
-        draft = self._applied(job).score(job.text, job.text_id, job.instead_of, job.concept, job.concepts)
+        live = self._applied(job)
+        draft = yield from live.score(
+            job.text, job.text_id, job.instead_of, job.concept, job.concepts, explain=job.explain
+        )
+        if job.explain:
+            wording = yield from self._corpora[job.corpus].wording()
+            prose = wording.of(job.text, job.concept, job.path)
+            draft = msgspec.structs.replace(draft, prose=prose)
         send(self._out, jobs.Scored(job=job.job, draft=draft))
-        yield from ()
 
     def _write(self, job: jobs.Write) -> Iterator[None]:
         live = self._applied(job)

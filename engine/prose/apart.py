@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.prose.surface import Floats, Person, Reading, Surface
-from engine.prose.words import Told, commonest_words
+from engine.prose.words import Told, commonest, words
 
 LEAST_OTHERS = 3
 """Of fewer other stories nothing is typical."""
@@ -19,6 +20,9 @@ QUANTILE = 0.95
 FLOOR = 0.02
 """The least scale of a feature: a text of a hundred words shows no finer steps."""
 MAD_TO_SD = 1.4826
+USUAL = (0.1, 0.9)
+"""The quantiles between which what is usual is told."""
+STORIES_A_STEP = 128
 MAJORITY = 2 / 3
 """The share of the others that must have one narrator, for it to be typical."""
 
@@ -37,6 +41,10 @@ class Fact:
     """The median of the concept's other stories."""
     z: float
     """How far the two lie apart, in robust standard deviations."""
+    amount: float
+    """The value as a person counts it: words for lengths, per cent for speech, else how often it stands in the text."""
+    usual: tuple[float, float]
+    """Between what amounts four fifths of the others lie; counts are those of as many words as this text has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,8 @@ class SetApart:
     """None where the narrator is the usual one, or none is usual."""
     largest_z: float
     """The largest |z| of any feature."""
+    n_others: int
+    """How many others there are."""
 
 
 class Apart:
@@ -72,9 +82,29 @@ class Apart:
     """
 
     def __init__(self, stories: Mapping[str, Told]) -> None:
-        self.surface = Surface(commonest_words(story.text for story in stories.values()))
-        self._readings = {path: self.surface.read(story.text) for path, story in stories.items() if story.concept}
+        for _ in self._begin(stories):
+            pass
+
+    @classmethod
+    def in_steps(cls, stories: Mapping[str, Told]) -> Generator[None, None, Self]:
+        """The same, some stories at a time; other work may go first between two steps."""
+        apart = cls.__new__(cls)
+        yield from apart._begin(stories)
+        return apart
+
+    def _begin(self, stories: Mapping[str, Told]) -> Iterator[None]:
+        in_texts: Counter[str] = Counter()
+        for n, story in enumerate(stories.values()):
+            in_texts.update(set(words(story.text)))
+            if n % STORIES_A_STEP == 0:
+                yield
+        self.surface = Surface(commonest(in_texts))
+        self._readings: dict[str, Reading] = {}
         self._concepts = {path: story.concept for path, story in stories.items() if story.concept}
+        for n, path in enumerate(self._concepts):
+            self._readings[path] = self.surface.read(stories[path].text)
+            if n % STORIES_A_STEP == 0:
+                yield
         self._groups: dict[str, list[str]] = {}
         for path, concept in self._concepts.items():
             self._groups.setdefault(concept, []).append(path)
@@ -83,6 +113,7 @@ class Apart:
             for concept, paths in self._groups.items()
         }
         self._scaled = {concept: self.surface.scaled(values) for concept, values in self._values.items()}
+        yield
         self._scales = self._all_scales()
         self._z = self._all_z()
         largest = [np.abs(z).max() for z in self._z.values()]
@@ -126,14 +157,22 @@ class Apart:
     def _told(self, path: str | None, reading: Reading, z: Floats, concept: str) -> SetApart:
         others = [self._readings[other].person for other in self._groups[concept] if other != path]
         far = [int(f) for f in np.argsort(-np.abs(z), kind="stable") if abs(z[f]) > self.threshold]
-        typical = np.median(self._values[concept][self._is_other(concept, path)][:, far], axis=0)
+        values = self._values[concept][self._is_other(concept, path)][:, far]
+        low, typical, high = np.quantile(values, (USUAL[0], 0.5, USUAL[1]), axis=0)
+        units = self.surface.units(reading)[far]
         facts = tuple(
             Fact(
-                self.surface.features[f], f >= self.surface.n_own, float(reading.values[f]), float(middle), float(z[f])
+                feature=self.surface.features[f],
+                is_word=f >= self.surface.n_own,
+                value=float(reading.values[f]),
+                typical=float(typical[i]),
+                z=float(z[f]),
+                amount=float(reading.values[f] * units[i]),
+                usual=(float(low[i] * units[i]), float(high[i] * units[i])),
             )
-            for f, middle in zip(far, typical, strict=True)
+            for i, f in enumerate(far)
         )
-        return SetApart(facts, _narrator(reading.person, others), float(np.abs(z).max()))
+        return SetApart(facts, _narrator(reading.person, others), float(np.abs(z).max()), len(others))
 
 
 def medians_of_others(rows: Floats) -> Floats:

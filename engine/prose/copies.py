@@ -7,8 +7,9 @@ unrelated stories, the closest has 0.26.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,7 @@ BITS = 21
 """A trigram is one number of three words' numbers. Beyond two million different words, two words may share one."""
 OCCURRENCES = 16
 """A trigram's places that are looked at in one text; bounds the work for texts such as `ha ha ha`."""
+TEXTS_A_STEP = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +73,43 @@ class Copies:
     """
 
     def __init__(self, texts: Mapping[str, str]) -> None:
+        for _ in self._begin(texts):
+            pass
+
+    @classmethod
+    def in_steps(cls, texts: Mapping[str, str]) -> Generator[None, None, Self]:
+        """The same, some texts at a time; other work may go first between two steps."""
+        copies = cls.__new__(cls)
+        yield from copies._begin(texts)
+        return copies
+
+    def _begin(self, texts: Mapping[str, str]) -> Iterator[None]:
         self._names = list(texts)
         self._numbers: dict[str, int] = {}
         numbers = self._numbers
-        rows = [_trigrams([numbers.setdefault(word, len(numbers)) for word in words(text)]) for text in texts.values()]
+        rows = []
+        for n, text in enumerate(texts.values()):
+            rows.append(_trigrams([numbers.setdefault(word, len(numbers)) for word in words(text)]))
+            if n % TEXTS_A_STEP == 0:
+                yield
         of_text = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
         in_texts = np.concatenate([*rows, np.empty(0, np.int64)])
         order = np.argsort(in_texts, kind="stable")
-        self._trigram_ids, starts, counts = np.unique(in_texts[order], return_index=True, return_counts=True)
-        self._trigram_ids = np.append(self._trigram_ids, np.iinfo(np.int64).max)
+        yield
+        in_order = in_texts[order]
+        starts = np.flatnonzero(np.diff(in_order, prepend=-1))
+        counts = np.diff(starts, append=len(in_order))
+        self._trigram_ids = np.append(in_order[starts], np.iinfo(np.int64).max)
         """Sorted; with an end that is no trigram, so that a search always finds a place."""
         self._texts_of = of_text[order]
         self._starts = np.append(starts, 0)
         self._counts = np.append(np.where(counts > max(LEAST_COMMON, len(rows) / 2), 0, counts), 0)
         """Where a trigram's texts stand in `_texts_of`, and how many there are; none for a common one."""
+        yield
         columns = [np.searchsorted(self._trigram_ids, row) for row in rows]
+        yield
         self._sizes = np.array([np.count_nonzero(self._counts[column]) for column in columns], np.int64)
-        self.threshold, self.pairs = self._all_pairs(columns)
+        self.threshold, self.pairs = yield from self._all_pairs(columns)
 
     def near(self, text: str, instead_of: str | None = None) -> list[NearCopy]:
         """The texts of the corpus that one text, not in it, is a near-copy of; the closest first.
@@ -120,7 +142,7 @@ class Copies:
         smaller = np.minimum(self._sizes, size)
         return np.where(smaller >= LEAST_TRIGRAMS, shared / np.maximum(smaller, 1), 0.0)
 
-    def _all_pairs(self, columns: Sequence[Ints]) -> tuple[float, list[NearCopy]]:
+    def _all_pairs(self, columns: Sequence[Ints]) -> Generator[None, None, tuple[float, list[NearCopy]]]:
         """The threshold, and the pairs that reach it."""
         histogram = np.zeros(1001, np.int64)
         near: list[tuple[int, Ints, Floats]] = []
@@ -130,6 +152,8 @@ class Copies:
             others = np.flatnonzero(shares >= LEAST_SHARE)
             others = others[np.argsort(-shares[others], kind="stable")[:MOST_PAIRS]]
             near.append((i, others + i + 1, shares[others]))
+            if i % TEXTS_A_STEP == 0:
+                yield
         threshold = max(LEAST_SHARE, min(1.0, chance_share(histogram, len(columns)) + ABOVE_CHANCE))
         pairs = [
             NearCopy(self._names[i], self._names[j], float(share))

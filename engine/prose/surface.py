@@ -46,6 +46,9 @@ class Reading:
     values: Floats
     """Per feature, in the units of `Fact`: words, or shares between 0 and 1."""
     person: Person | None
+    n_words: int
+    n_told: int
+    """Words outside of speech, of which the persons' are counted; 0 where no persons are looked for."""
 
 
 class Surface:
@@ -83,7 +86,13 @@ class Surface:
             values += [by_person[person] / max(1, len(told)) for person in PERSONS]
             values.append(sum(word.endswith("ed") and len(word) > 3 for word in all_words) / n_words)
         values += [counts[word] / n_words for word in self.common]
-        return Reading(np.array(values), narrator(by_person, len(told)))
+        return Reading(np.array(values), narrator(by_person, len(told)), len(all_words), len(told))
+
+    def units(self, reading: Reading) -> Floats:
+        """What makes values, such as a text's own, amounts as a person counts them in a text of its length: `[F]`."""
+        of_words = {LENGTH: 1.0, SENTENCE_LENGTH: 1.0, SPEECH_SHARE: 100.0} | dict.fromkeys(PERSONS, reading.n_told)
+        own = [of_words.get(feature, reading.n_words) for feature in self.features[: self.n_own]]
+        return np.array([*own, *[reading.n_words] * len(self.common)], float)
 
     @staticmethod
     def scaled(values: Floats) -> Floats:

@@ -51,5 +51,9 @@ def commonest_words(texts: Iterable[str], most: int = COMMON_WORDS) -> tuple[str
     They are the corpus's own function words, in whatever language. A word counts once a text, so that no single story
     decides.
     """
-    counts = Counter(word for text in texts for word in set(words(text)))
-    return tuple(sorted(counts, key=lambda word: (-counts[word], word))[:most])
+    return commonest(Counter(word for text in texts for word in set(words(text))), most)
+
+
+def commonest(in_texts: Counter[str], most: int = COMMON_WORDS) -> tuple[str, ...]:
+    """As `commonest_words`, of how many texts each word stands in."""
+    return tuple(sorted(in_texts, key=lambda word: (-in_texts[word], word))[:most])

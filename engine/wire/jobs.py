@@ -28,7 +28,9 @@ class Urgency(IntEnum):
     """A story that someone is looking at."""
     EDIT = 2
     """A few stories that were saved."""
-    BULK = 3
+    REASONS = 3
+    """Why a story on a screen reads as it does: nobody's numbers wait for that."""
+    BULK = 4
     """Everything else: many stories, settling, exports."""
 
 
@@ -96,11 +98,15 @@ class Settle(Job, frozen=True, kw_only=True, tag=True):
 class Score(Job, frozen=True, kw_only=True, tag=True):
     """Read a draft; answered by `Scored`."""
 
+    path: str
+    """The story's, in whose place the draft stands."""
     text: str
     text_id: str
     instead_of: str | None
     concept: str
     concepts: list[str]
+    explain: bool = False
+    """Whether to say what makes it read so: its sentences, where it is flagged, and its wording."""
 
 
 class Write(Job, frozen=True, kw_only=True, tag=True):

@@ -189,6 +189,9 @@ class Score(Message, frozen=True, kw_only=True):
     text: Annotated[str, Meta(max_length=MAX_DRAFT)]
     concepts: Annotated[list[str], Meta(max_length=1000)] = []
     """The concepts to read each token by; an empty list means the story's own and its rival."""
+    explain: bool = False
+    """Whether to say why it reads so (`Draft.effects`, `Draft.prose`). That runs the draft without each of its
+    sentences, and goes behind all edits: ask for it once a text stands still."""
 
 
 class Scored(Message, frozen=True, kw_only=True):

@@ -211,32 +211,38 @@ class LiveCorpus:
         """Those that are judged: baselines stand under no concept."""
         return [placement for placement in self._placements if placement.concept is not None]
 
-    def score(self, text: str, text_id: str, instead_of: str | None, concept: str, concepts: Sequence[str]) -> Draft:
+    def score(
+        self,
+        text: str,
+        text_id: str,
+        instead_of: str | None,
+        concept: str,
+        concepts: Sequence[str],
+        *,
+        explain: bool = False,
+    ) -> Generator[None, None, Draft]:
         """How a text would do in place of a story; the state stays as it is.
 
+        The first step reads the text, the others what is left of it without each sentence. What is told is of the state
+        at the first.
+
         Args:
-            text: what is being written.
-            text_id: its content address.
+            text: what is being written; `text_id` is its content address.
             instead_of: the id of the text that the story has now; None for a new one.
             concept: the story's concept.
             concepts: those to read each token by; those without a vector are left out.
+            explain: whether to say which sentences make it read so, where it is flagged.
 
         Raises:
             AmygdalaError: the text does not go through the model.
         """
-        standing = Standing(
-            self._state,
-            self._evaluator,
-            self._evaluation,
-            self._placements,
-            self._filing,
-            lambda filing, renewed: self._judge.at_once(self._verdicts, filing, self._state.means, renewed),
-        )
+        evaluator, evaluation, judge = self._evaluator, self._evaluation, self._judge
+        standing = Standing(self._state, evaluator, evaluation, self._placements, self._filing, judge, self._verdicts)
         try:
-            return self._drafts.read(standing, text, text_id, instead_of, concept, concepts)
+            return (yield from self._drafts.read(standing, text, text_id, instead_of, concept, concepts, explain))
         except torch.OutOfMemoryError as error:
-            device = self.extractor.model.device
-            raise AmygdalaError(f"out of memory on {device} while reading a draft; save it, to compute it") from error
+            where = self.extractor.model.device
+            raise AmygdalaError(f"out of memory on {where} while reading a draft; save it, to compute it") from error
 
     def readout(self) -> Readout:
         """The vectors of the state, in the order of `Results.concepts`.

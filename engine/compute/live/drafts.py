@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
+import msgspec
 from torch import Tensor
 
 from engine.compute.live.evaluation import Change, Evaluation, Evaluator
 from engine.compute.live.filing import Filing
-from engine.compute.live.judge import Verdicts
+from engine.compute.live.judge import StoryJudge, Verdicts
+from engine.compute.live.rereading import reread, tokens_within
 from engine.compute.live.state import State
 from engine.compute.model.forward import Activation, Extractor
 from engine.compute.statistics.leave_one_out import CHUNK
@@ -29,8 +31,9 @@ class Standing:
     placements: Sequence[Placement]
     filing: Filing
     """Of the placements."""
-    judge: Callable[[Filing, Collection[str]], Verdicts]
-    """Judges what a change led to, of which some texts count as new."""
+    judge: StoryJudge
+    verdicts: Verdicts
+    """What was said last of the placements' stories."""
 
 
 class Drafts:
@@ -55,8 +58,9 @@ class Drafts:
         instead_of: str | None,
         concept: str,
         concepts: Sequence[str],
-    ) -> Draft:
-        """How a text would do in place of a story. Arguments as of `LiveCorpus.score`.
+        explain: bool,
+    ) -> Generator[None, None, Draft]:
+        """How a text would do in place of a story. Arguments as of `LiveCorpus.score`; without `explain`, one step.
 
         Raises:
             AmygdalaError: the text does not go through the model, or there is nothing to read it by.
@@ -74,7 +78,7 @@ class Drafts:
         after, evidence = _as_if(standing, trace.activation, text_id, instead_of, concept)
         fit = after.fits.of.get(concept, {}).get(text_id)
         no_rival = fit is None or fit.rival is None
-        return Draft(
+        draft = Draft(
             concepts=names,
             tokens=tokens,
             sentences=sentence_readings,
@@ -88,6 +92,14 @@ class Drafts:
             before=_quality(evaluation, concept),
             after=None if standing.state.spaces is not None else _quality(after, concept),
         )
+        if not explain or evidence is None or not evidence.flagged or evidence.reads_as is None:
+            return draft
+        effects_of = standing.judge.effects_at(Placement(text_id, concept, evidence.scenario), evidence.reads_as)
+        if effects_of is None:
+            return draft
+        spans = [(reading.start, reading.end) for reading in sentence_readings]
+        effects = yield from reread(self._extractor, text, trace, spans, effects_of)
+        return msgspec.structs.replace(draft, effects=effects)
 
     def _gauge(self, standing: Standing) -> tuple[Tensor, float]:
         """The mean of all texts at the middle block, `[H]` fp64, and their root mean square distance from it."""
@@ -123,7 +135,7 @@ def _as_if(
         affected = [name for name, group in view.groups.items() if group is not state.view.groups.get(name)]
         change = Change({*affected, concept}, renewed={text_id})
         evaluation = standing.evaluator.of_draft().evaluate(view, change, standing.evaluation)
-        return evaluation, standing.judge(filing, {text_id}).of.get(draft)
+        return evaluation, standing.judge.at_once(standing.verdicts, filing, state.means, {text_id}).of.get(draft)
     finally:
         if is_new:
             state.keep_rows(state.view.text_ids)
@@ -153,7 +165,7 @@ def readings(text: str, offsets: Sequence[Span], values: Tensor) -> tuple[list[R
     tokens = [Reading(start, end, row) for (start, end), row in zip(offsets, values.tolist(), strict=True)]
     sentence_readings = []
     for start, end in sentences(text):
-        token_indices = [t for t, (first, last) in enumerate(offsets) if first < end and last > start and last > first]
+        token_indices = tokens_within((start, end), offsets)
         if token_indices:
             sentence_readings.append(Reading(start, end, values[token_indices].mean(0).tolist()))
     return tokens, sentence_readings

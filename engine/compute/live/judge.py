@@ -5,11 +5,12 @@ What is said of concepts follows once all stories are judged; until then it stay
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
+from torch import Tensor
 
 from engine.compute.live.concept_judge import concept_evidence
 from engine.compute.live.filing import Filing
@@ -17,6 +18,7 @@ from engine.compute.live.rows import Rows
 from engine.compute.statistics.evidence.judgement import Judgement
 from engine.compute.statistics.evidence.judging import State, judge_in_steps
 from engine.compute.statistics.evidence.rejudging import Edited, added, group_of, removed, replaced
+from engine.compute.statistics.evidence.sentences import Place, SentenceEffects, sentence_effects
 from engine.compute.statistics.evidence.stories import UNPAIRED, Stories
 from engine.results import ConceptEvidence, Evidence
 from engine.wire.jobs import Placement
@@ -27,6 +29,8 @@ SHOWN_SHARES = 3
 
 Slot = tuple[str | None, str | None]
 """A concept and a scenario: the place of one file. An edit puts another text there."""
+EffectsOf = Callable[[Tensor, Tensor], SentenceEffects]
+"""From a text's mean activations `[L, H]`, and from those of what is left without each sentence, `[L, J, H]`."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,21 @@ class StoryJudge:
             of.pop(story, None)
         return Verdicts(of, list(new.values()), last.concepts, are_settled=False)
 
+    def effects_at(self, story: Placement, rival: str) -> EffectsOf | None:
+        """What tells the sentences of a text at this story's place apart, by the stories as they were last judged.
+
+        Args:
+            story: the place; its text need not be among the stories.
+            rival: the other concept that is asked about.
+
+        Returns:
+            None where nothing can be told.
+        """
+        judged = self._judged
+        if judged is None or judged.state.reading is None or not {story.concept, rival} <= judged.number.keys():
+            return None
+        return partial(sentence_effects, judged.state, judged.place(story), judged.number[rival])
+
     def note(self, renewed: Collection[str]) -> None:
         """Texts were read afresh: their stories count as changed until all are judged."""
         self._renewed |= set(renewed)
@@ -129,6 +148,16 @@ class _Judged:
     def at_slot(self) -> dict[Slot, Placement]:
         """The story at each slot."""
         return {_slot(story): story for story in self.stories}
+
+    def place(self, story: Placement) -> Place:
+        """Where a story stands or would stand; its concept is one of these."""
+        old = self.at_slot.get(_slot(story))
+        scenarios, scenario = self.state.stories.scenarios, self.scenarios.get(story.scenario, UNPAIRED)
+        if scenario == UNPAIRED:
+            group = torch.tensor([] if old is None else [self.index[old]], dtype=torch.long, device=scenarios.device)
+        else:
+            group = (scenarios == scenario).nonzero()[:, 0]
+        return Place(concept=self.number[story.concept or ""], group=group, story=None if old is None else self.index[old])
 
     def after(
         self, slots: Set[Slot], came: Mapping[Slot, Placement], now: Set[Placement], means: Rows

@@ -127,12 +127,14 @@ class Applying:
             return jobs.Score(
                 corpus=self._name,
                 job=number,
-                urgency=jobs.Urgency.DRAFT,
+                urgency=jobs.Urgency.REASONS if request.explain else jobs.Urgency.DRAFT,
+                path=request.path,
                 text=text,
                 text_id=text_id(text),
                 instead_of=story.text_id if story is not None else None,
                 concept=concept,
                 concepts=request.concepts or [concept, *rivals],
+                explain=request.explain,
             )
 
         try:

@@ -53,6 +53,40 @@ def test_a_common_word_too_many_is_told() -> None:
     assert any(fact.is_word and fact.feature == "cat" and fact.z > 0 for fact in apart.facts)
 
 
+@pytest.mark.parametrize(
+    ("more", "feature", "counted"), [("Why? " * 3, "?", "?"), ("Cat cat cat cat. " * 3, "cat", "cat")]
+)
+def test_a_difference_is_told_as_a_person_counts_it(more: str, feature: str, counted: str) -> None:
+    told = stories(random.Random(0), 12)
+    text = f"{told['calm/3.txt'].text} {more}"
+    others = [story.text for path, story in told.items() if story.concept == "calm" and path != "calm/3.txt"]
+    told["calm/3.txt"] = Told(text, "calm", None)
+    apart = Apart(told).of("calm/3.txt")
+    assert apart is not None
+    assert apart.n_others == len(others) == 11
+    fact = next(fact for fact in apart.facts if fact.feature == feature)
+    assert fact.amount == pytest.approx(text.lower().count(counted))
+    rates = [other.lower().count(counted) / len(other.split()) for other in others]
+    assert fact.usual == pytest.approx(tuple(np.quantile(rates, [0.1, 0.9]) * len(text.split())))
+
+
+@pytest.mark.parametrize("n", [0, 3, 300])
+def test_in_steps_it_comes_to_the_same(n: int) -> None:
+    told = stories(random.Random(4), n)
+    steps = Apart.in_steps(told)
+    n_steps = 0
+    while True:
+        try:
+            next(steps)
+            n_steps += 1
+        except StopIteration as end:
+            apart: Apart = end.value
+            break
+    whole = Apart(told)
+    assert n_steps >= 2 * len(told) / 128
+    assert [apart.of(path) for path in told] == [whole.of(path) for path in told]
+
+
 def test_the_narrator_is_told_where_the_others_have_another() -> None:
     told = stories(random.Random(0), 12)
     told["calm/3.txt"] = Told("He saw the dog and the house. Then he went home.", "calm", None)

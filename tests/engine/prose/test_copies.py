@@ -71,6 +71,24 @@ def test_pairs_and_threshold_are_those_of_all_pairs_compared_by_sets(seed: int) 
     assert copies.pairs == pairs
 
 
+def test_in_steps_it_comes_to_the_same() -> None:
+    rng = random.Random(3)
+    texts = {f"t{i}": " ".join(story(rng)) for i in range(300)} | {"copy": ""}
+    texts["copy"] = texts["t7"] + " and on"
+    steps = Copies.in_steps(texts)
+    n_steps = 0
+    while True:
+        try:
+            next(steps)
+            n_steps += 1
+        except StopIteration as end:
+            copies: Copies = end.value
+            break
+    assert n_steps >= 2 * len(texts) / 128
+    assert (copies.threshold, copies.pairs) == (Copies(texts).threshold, Copies(texts).pairs)
+    assert [near.other for near in copies.near(texts["t7"], "t7")] == ["copy"]
+
+
 @settings(max_examples=100)
 @given(st.integers(0, 1 << 32))
 def test_an_edited_text_is_compared_as_the_index_counts(seed: int) -> None:

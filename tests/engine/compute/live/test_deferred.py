@@ -19,6 +19,7 @@ from engine.compute.live.deferred import DirectionKeeper
 from engine.compute.live.gathering import Step
 from engine.compute.live.spaces import Spaces
 from engine.compute.model.loaded import LoadedModel
+from engine.compute.statistics.steps import run
 from engine.corpus import Layout, scan, text_id
 from engine.errors import AmygdalaError
 from engine.results import ConceptQuality, Null, Results
@@ -258,7 +259,7 @@ def test_a_draft_is_told_what_saving_it_would_come_to(
     live, placements, bodies = golden_corpus(llama, tmp_path, **given_settings)
     before = live.apply(placements, bodies)
     old = next(placement for placement in placements if placement.concept == "joyful")
-    draft = live.score(DRAFT, text_id(DRAFT), old.text_id, "joyful", ["joyful", "weary", "nosuch"])
+    draft = run(live.score(DRAFT, text_id(DRAFT), old.text_id, "joyful", ["joyful", "weary", "nosuch"]))
     assert draft.before == next(quality for quality in before.concepts if quality.concept == "joyful")
     assert_same(live.results(), before)
     saved = [Placement(text_id(DRAFT), "joyful") if placement is old else placement for placement in placements]
@@ -281,7 +282,7 @@ def test_a_draft_is_told_what_saving_it_would_come_to(
 def test_tokens_and_sentences_of_a_draft_add_up(llama: LoadedModel, tmp_path: Path) -> None:
     live, placements, bodies = golden_corpus(llama, tmp_path, pooling="mean")
     live.apply(placements, bodies)
-    draft = live.score(DRAFT, text_id(DRAFT), None, "joyful", ["joyful", "weary", "nosuch"])
+    draft = run(live.score(DRAFT, text_id(DRAFT), None, "joyful", ["joyful", "weary", "nosuch"]))
     assert draft.concepts == ["joyful", "weary"]
     assert [DRAFT[reading.start : reading.end] for reading in draft.sentences] == [
         "The kettle sang, and so did she.", "Nobody else was up yet.", "It did not matter.",
@@ -302,7 +303,7 @@ def test_tokens_and_sentences_of_a_draft_add_up(llama: LoadedModel, tmp_path: Pa
 def test_a_new_story_can_be_drafted_under_a_new_concept(llama: LoadedModel, tmp_path: Path) -> None:
     live, placements, bodies = golden_corpus(llama, tmp_path)
     live.apply(placements, bodies)
-    draft = live.score(DRAFT, text_id(DRAFT), None, "brandnew", ["joyful"])
+    draft = run(live.score(DRAFT, text_id(DRAFT), None, "brandnew", ["joyful"]))
     assert draft.before is None
     assert draft.after is not None
     assert draft.after.n_positive_stories == 1
@@ -314,7 +315,7 @@ def test_a_draft_by_subspaces_is_read_by_directions_as_they_are(llama: LoadedMod
     live, placements, bodies = golden_corpus(llama, tmp_path, method="subspace", subspace_k=16)
     before = live.apply(placements, bodies)
     old = next(placement for placement in placements if placement.concept == "joyful")
-    draft = live.score(DRAFT, text_id(DRAFT), old.text_id, "joyful", ["joyful"])
+    draft = run(live.score(DRAFT, text_id(DRAFT), old.text_id, "joyful", ["joyful"]))
     assert draft.after is None
     assert draft.before is not None
     assert draft.own is not None
@@ -324,4 +325,4 @@ def test_a_draft_by_subspaces_is_read_by_directions_as_they_are(llama: LoadedMod
 def test_draft_before_there_are_numbers_is_refused_with_words(llama: LoadedModel, tmp_path: Path) -> None:
     live, _, _ = golden_corpus(llama, tmp_path)
     with pytest.raises(AmygdalaError, match="no concept has a vector"):
-        live.score(DRAFT, text_id(DRAFT), None, "joyful", [])
+        run(live.score(DRAFT, text_id(DRAFT), None, "joyful", []))

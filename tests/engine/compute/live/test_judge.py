@@ -14,6 +14,7 @@ from engine.compute.live.corpus import LiveCorpus, _run
 from engine.compute.model.loaded import LoadedModel
 from engine.compute.statistics.evidence.judging import State, judge
 from engine.compute.statistics.evidence.stories import UNPAIRED, Stories
+from engine.compute.statistics.steps import run
 from engine.corpus import text_id
 from engine.results import Evidence, Results
 from engine.settings import Settings
@@ -174,7 +175,7 @@ def test_a_draft_is_judged_as_its_save_is_and_leaves_no_trace(tmp_path: Path, ll
     change(live, texts)
     before = settle(live)
     written = "Nobody came, and the soup went cold."
-    draft = live.score(written, text_id(written), text_id(texts["sad", "rain"]), "sad", CONCEPTS)
+    draft = run(live.score(written, text_id(written), text_id(texts["sad", "rain"]), "sad", CONCEPTS))
     assert draft.evidence is not None
     assert (draft.evidence.concept, draft.evidence.scenario) == ("sad", "rain")
     assert live.results() == before

@@ -20,6 +20,7 @@ from engine.compute.live.gathering import Step
 from engine.compute.live.sweep import layers_for
 from engine.compute.model.forward import Extractor
 from engine.compute.model.loaded import LoadedModel
+from engine.compute.statistics.steps import run
 from engine.corpus import text_id
 from engine.errors import AmygdalaError
 from engine.results import Results
@@ -262,7 +263,7 @@ def test_a_draft_that_the_model_cannot_take_leaves_no_trace(
     before = live.results()
     for text in (UNKNOWN, PANIC):
         with pytest.raises(AmygdalaError, match="the model cannot take the story"):
-            live.score(text, text_id(text), text_id(tree["a"][1]), "calm", ["calm"])
+            run(live.score(text, text_id(text), text_id(tree["a"][1]), "calm", ["calm"]))
     tried.clear()
     assert live.results() == before
     apply(live, tree)
@@ -271,7 +272,7 @@ def test_a_draft_that_the_model_cannot_take_leaves_no_trace(
 
 def test_a_draft_stands_in_the_place_of_a_story_that_is_left_out(tmp_path: Path, unknowing_llama: LoadedModel) -> None:
     live, tree = drafted(tmp_path, unknowing_llama)
-    draft = live.score("Oh.", text_id("Oh."), text_id(tree["d"][1]), "sad", ["sad"])
+    draft = run(live.score("Oh.", text_id("Oh."), text_id(tree["d"][1]), "sad", ["sad"]))
     assert draft.before is not None
     assert draft.after is not None
     assert (draft.before.n_positive_stories, draft.after.n_positive_stories) == (1, 2)

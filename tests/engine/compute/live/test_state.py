@@ -15,6 +15,7 @@ from engine.compute.live.corpus import LiveCorpus
 from engine.compute.live.filing import Cells, Filing
 from engine.compute.live.state import State, View
 from engine.compute.model.loaded import LoadedModel
+from engine.compute.statistics.steps import run
 from engine.corpus import text_id
 from engine.errors import AmygdalaError
 from engine.settings import Settings
@@ -79,7 +80,7 @@ def test_draft_has_its_mean_while_it_is_read_and_leaves_none(
 
     with monkeypatch.context() as patch:
         patch.setattr(State, "viewed", noted)
-        live.score(DRAFT, text_id(DRAFT), text_id(TREE["b"][1]), "sad", ["sad"])
+        run(live.score(DRAFT, text_id(DRAFT), text_id(TREE["b"][1]), "sad", ["sad"]))
     (expected,) = oracle.activations(LLAMA, [DRAFT], LAYERS, pooling="mean")
     np.testing.assert_allclose(means[0].double().numpy(), expected, atol=1e-4, rtol=1e-4)
     assert_means_are_the_oracles(live._state, TREE)
@@ -104,7 +105,7 @@ def test_draft_stands_in_the_scenario_of_the_story_that_it_replaces(
         (old.text_id, {*others, Placement(text_id(DRAFT), "sad", "rain")}),
         (None, {*others, old, Placement(text_id(DRAFT), "sad")}),
     ):
-        live.score(DRAFT, text_id(DRAFT), instead_of, "sad", ["sad"])
+        run(live.score(DRAFT, text_id(DRAFT), instead_of, "sad", ["sad"]))
         assert drafted.pop() == expected
 
 
@@ -120,9 +121,9 @@ def test_draft_that_does_not_fit_into_memory_leaves_no_row(
     with monkeypatch.context() as patch:
         patch.setattr(live._state.means, "set", fail)
         with pytest.raises(AmygdalaError, match="out of memory on cpu while reading a draft"):
-            live.score(DRAFT, text_id(DRAFT), None, "sad", ["sad"])
+            run(live.score(DRAFT, text_id(DRAFT), None, "sad", ["sad"]))
     assert_means_are_the_oracles(live._state, TREE)
-    assert live.score(DRAFT, text_id(DRAFT), None, "sad", ["sad"]).after is not None
+    assert run(live.score(DRAFT, text_id(DRAFT), None, "sad", ["sad"])).after is not None
     assert_same(live.results(), before)
 
 
