@@ -26,6 +26,7 @@ from amygdala_tui.widgets.filter import Filter
 from amygdala_tui.words import counted
 from engine.corpus import Layout, scan
 from engine.errors import AmygdalaError
+from engine.results import Draft
 from engine.settings import Settings
 from engine.threads import answered_within, in_thread
 from engine.wire import protocol
@@ -201,6 +202,13 @@ class Studio(App[None]):
     def showing(self, path: str | None) -> None:
         # mypy finds no result type for a callable here
         self.run_worker(partial(self._link.show, path), group="showing", exclusive=True)  # type: ignore[arg-type]
+
+    async def explain(self, path: str, text: str) -> Draft | None:
+        with suppress(AmygdalaError):
+            reply = await self._link.request(protocol.Score, path=path, text=text, explain=True)
+            if isinstance(reply, protocol.Scored):
+                return reply.draft
+        return None
 
     def toggle_live(self, mirror: Mirror) -> None:
         if mirror.doing is None:

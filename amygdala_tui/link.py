@@ -79,15 +79,15 @@ class Link:
         self.mirror = replace(self.mirror, stories=mirror.stories, problems=mirror.problems)
         return True
 
-    async def request(self, kind: type[protocol.Request], **fields: Any) -> None:
-        """Send a request about this corpus.
+    async def request(self, kind: type[protocol.Request], **fields: Any) -> protocol.Reply:
+        """Send a request about this corpus, and wait for its reply.
 
         Raises:
             AmygdalaError: there is no engine, or it refused.
         """
         if self._connection is None:
             raise client.NoEngine("no engine is connected just now")
-        await self._connection.request(kind, corpus=self._corpus, **fields)
+        return await self._connection.request(kind, corpus=self._corpus, **fields)
 
     async def show(self, path: str | None) -> None:
         """Tell the engine which story is on the screen, now and after every reconnection."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from amygdala_tui.mirror import Mirror
+from engine.results import Draft
 
 
 class Workplace(Protocol):
@@ -28,6 +29,9 @@ class Workplace(Protocol):
 
     def showing(self, path: str | None) -> None:
         """Let the engine know which story is on the screen: it goes before others."""
+
+    async def explain(self, path: str, text: str) -> Draft | None:
+        """Ask the engine why a story with this text reads as it does; None where there is no answer."""
 
     def toggle_live(self, mirror: Mirror) -> None:
         """Follow every save, or pause."""

@@ -82,7 +82,7 @@ class StudioScreen(Screen[None]):
                 yield Filter(narrow=tree.narrow, leave=self._focus_tree, id="filter")
                 yield tree
             with ContentSwitcher(initial="story", id="views"):
-                yield StoryPane(id="story")
+                yield StoryPane(self._place.explain, id="story")
                 yield TriagePane(id="triage")
                 yield QueuePane(id="queue")
                 yield ConceptPane(id="concept")

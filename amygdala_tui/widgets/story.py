@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
@@ -13,28 +14,48 @@ from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Static
 
 from amygdala_tui.mirror import Mirror
+from amygdala_tui.widgets.evidence_lines import by_sentence, reasons
 from amygdala_tui.words import STRENGTHS, bar, number, state_sign, title
 from engine.plain import plain
+from engine.results import Draft
 from engine.threads import ANSWERS_WITHIN_S, answered_within
 from engine.wire.snapshot import StoryView
 
 SHOWN_BYTES = 1 << 16
 """How much of a story is shown at most; a story has a page or two."""
 BAR_WIDTH = 20
+TEXT_WIDTH = 92
+"""Columns that the text has at most: longer lines are hard to read."""
+Asked = tuple[str, int, str]
+"""A path, the revision and the text that the engine is asked about."""
+
+Explain = Callable[[str, str], Awaitable[Draft | None]]
+"""Asks the engine why a story, by its path and its text, reads as it does; None where nobody says."""
 
 
 class StoryPane(Vertical):
-    """One story."""
+    """One story.
+
+    Args:
+        explain: asked once for each state of a flagged story that is shown.
+    """
 
     def compose(self) -> ComposeResult:
         yield Static(id="story-head", markup=False)
         with VerticalScroll(id="story-scroll"):
+            yield Static(id="story-why", markup=False)
             yield Static(id="story-text", markup=False)
 
-    def __init__(self, *, id: str) -> None:
+    def __init__(self, explain: Explain, *, id: str) -> None:
         super().__init__(id=id)
-        self._path: str | None = None
+        self._explain = explain
+        self._view: StoryView | None = None
         self._with_classic = False
+        self._text: str | Text = ""
+        """The story's own; as Text, what is shown in its place."""
+        self._asked: Asked | None = None
+        self._answers: dict[str, tuple[Asked, Draft]] = {}
+        """The last of each story, by path."""
 
     def toggle_classic(self) -> None:
         """Show the classic scores too, or no longer."""
@@ -43,29 +64,63 @@ class StoryPane(Vertical):
     def show(self, corpus: Path, mirror: Mirror, path: str | None) -> None:
         """Show a story as it is on disk now."""
         view = mirror.stories.get(path) if path else None
+        is_another = view is None or self._view is None or view.path != self._view.path
+        self._view = view
         if view is None:
             self.query_one("#story-head", Static).update(Text("Choose a story in the tree.", style="dim"))
-            self._show_text(None, "")
+            self._show_text("")
             return
         self.query_one("#story-head", Static).update(head(view, with_classic=self._with_classic))
         # a file that the engine refuses to read (a link out of the corpus, for example) is not shown either
         if view.state == "error":
-            self._show_text(path, Text("(not read)", style="dim"))
+            self._show_text(Text("(not read)", style="dim"))
             return
-        if path != self._path:
-            self._show_text(path, "")
-        reading = partial(self._read, path, corpus / view.path)
+        if is_another:
+            self._show_text("")
+        reading = partial(self._read, view, mirror.revision, corpus / view.path)
         self.run_worker(reading, group="read", exclusive=True)  # type: ignore[arg-type]  # as in `Studio.showing`
 
-    async def _read(self, path: str | None, file: Path) -> None:
+    async def _read(self, view: StoryView, revision: int, file: Path) -> None:
         silent = Text("(the file system does not answer)", style="red")
-        reading = answered_within(ANSWERS_WITHIN_S, file, partial(read, file), lambda: self._show_text(path, silent))
-        self._show_text(path, await reading)
+        text = await answered_within(ANSWERS_WITHIN_S, file, partial(read, file), lambda: self._show_text(silent))
+        self._show_text(text)
+        if isinstance(text, str) and view.misread:
+            self._find_out_why((view.path, revision, text))
 
-    def _show_text(self, path: str | None, text: Text | str) -> None:
-        self._path = path
-        for pane in self.query("#story-text").results(Static):  # none where the studio closes during a reading
-            pane.update(text)
+    def _find_out_why(self, asked: Asked) -> None:
+        """Ask the engine, unless it was asked this or has answered it. A question about another story is given up."""
+        answered, _ = self._answers.get(asked[0], (None, None))
+        if asked not in (self._asked, answered):
+            self._asked = asked
+            self.run_worker(partial(self._ask, asked), group="why", exclusive=True)  # type: ignore[arg-type]
+
+    async def _ask(self, asked: Asked) -> None:
+        path, _, text = asked
+        answer = await self._explain(path, text)
+        if answer is not None:
+            self._answers[path] = asked, answer
+            self._draw_text()
+
+    def on_resize(self) -> None:
+        self._draw_text()
+
+    def _show_text(self, text: str | Text) -> None:
+        self._text = text
+        self._draw_text()
+
+    def _draw_text(self) -> None:
+        """Draw the text, and why the story is flagged where the engine has said so of just this text."""
+        why, shown = Text(), self._text if isinstance(self._text, Text) else Text(plain(self._text))
+        if (view := self._view) is not None and view.misread and view.path in self._answers:
+            (_, _, text), answer = self._answers[view.path]
+            if text == self._text:
+                why = reasons(text, answer, view.concept or "")
+                shown = by_sentence(text, answer, view.concept or "", min(self.size.width - 1, TEXT_WIDTH))
+        for pane in self.query("#story-why").results(Static):  # none where the studio closes during a reading
+            pane.update(why)
+            pane.display = bool(why)
+        for pane in self.query("#story-text").results(Static):
+            pane.update(shown)
 
 
 def head(view: StoryView, *, with_classic: bool = False) -> Text:
@@ -105,8 +160,8 @@ def _classic(view: StoryView) -> Text:
     return Text(f"\n{cosines}; alignment {number(view.alignment)}", style="dim")
 
 
-def read(file: Path) -> Text:
-    """A story's text, safe to show; or what is wrong with the file."""
+def read(file: Path) -> str | Text:
+    """A story's text; or, as it is to be shown, what is wrong with the file."""
     try:
         # O_NONBLOCK, since a pipe or a terminal with a story's name must not block the studio
         with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:
@@ -115,5 +170,5 @@ def read(file: Path) -> Text:
             data = stream.read(SHOWN_BYTES)
     except OSError as error:
         return Text(f"(cannot be read: {error.strerror})", style="red")
-    text = data.decode("utf-8-sig", "replace").replace("\r\n", "\n").strip()
-    return Text(plain(text)) if text else Text("(empty: press e to write it)", style="dim")
+    text = data.decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n").strip()
+    return text or Text("(empty: press e to write it)", style="dim")

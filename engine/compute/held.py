@@ -65,7 +65,8 @@ class HeldCorpus:
             task.placements = job.placements
             task.texts = {i: self.texts[i] for i in {*job.wanted, *(place.text_id for place in job.placements)}}
             return
-        self.n_changes += bool(job.placements or job.gone)
+        if job.gone or not job.placements.items() <= self.stories.items():
+            self.n_changes += 1
         self.stories |= job.placements
         for path in job.gone:
             self.stories.pop(path, None)

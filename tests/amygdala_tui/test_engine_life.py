@@ -133,9 +133,9 @@ async def test_the_story_on_screen_is_told_to_the_engine_and_to_the_next_one(cor
         asked: list[object] = []
         request = app._link.request
 
-        async def recorded(kind: type[protocol.Request], **fields: object) -> None:
+        async def recorded(kind: type[protocol.Request], **fields: object) -> protocol.Reply:
             asked.append((kind, fields))
-            await request(kind, **fields)
+            return await request(kind, **fields)
 
         app._link.request = recorded  # type: ignore[method-assign]
         screen(app).select_story("stories/lonely.txt")

@@ -150,7 +150,7 @@ async def test_a_pipe_of_a_storys_name_does_not_hold_up_the_studio(corpus: Path,
         await eventually_async(lambda: screen(app).mirror.stories["stories/pipe.txt"].state == "error")
         screen(app).select_story("stories/pipe.txt")
         await shows(app, "#story-text", "(not read)")
-    assert "not a regular file" in read(corpus / "stories/pipe.txt").plain
+    assert "not a regular file" in str(read(corpus / "stories/pipe.txt"))
 
 
 async def test_a_story_that_the_model_cannot_take_says_why_and_can_be_read(

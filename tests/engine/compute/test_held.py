@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.compute.held import HeldCorpora, Task
+from engine.compute.statistics.steps import run
 from engine.corpus import Story, text_id
 from engine.service.process.told import Told
 from engine.settings import Settings
@@ -59,3 +60,23 @@ def test_the_whole_again_leaves_the_state_of_a_corpus() -> None:
     other = Told(Settings(model="m", target_layers="2")).apply("c", 3, [], (), jobs.Urgency.EDIT, ())
     assert held.take_in(other, task(other))
     assert held["c"].applied == 0
+
+
+def test_the_wording_is_made_once_for_the_same_stories() -> None:
+    held, told = HeldCorpora(), Told(SETTINGS)
+
+    def change(number: int, tree: dict[str, str]) -> None:
+        job = told.apply("c", number, stories(tree), (), jobs.Urgency.EDIT, ())
+        assert held.take_in(job, task(job))
+
+    change(1, {"a": "u v w"})
+    first = run(held["c"].wording())
+    change(2, {"a": "u v w"})
+    assert run(held["c"].wording()) is first
+    change(3, {"a": "u v w", "b": "x"})
+    building = held["c"].wording()
+    next(building)
+    change(4, {"a": "z"})
+    of_before = run(building)
+    assert of_before is not first
+    assert run(held["c"].wording()) is not of_before

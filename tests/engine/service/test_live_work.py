@@ -247,6 +247,26 @@ async def test_draft_of_a_story_that_is_not_there_yet_is_read(talk: Talk) -> Non
     assert (await talk.event(protocol.Snapshot)).revision == 1
 
 
+async def test_a_draft_is_explained_where_it_is_asked_for_behind_the_edits_and_before_the_bulk(talk: Talk) -> None:
+    await talk.ask(Retrain)
+    await begun(talk, BULK)
+    path = "paired/s0/calm.txt"
+    text = "Calm. He was calm, and he told her so."
+    plain = await talk.ask(Score, path=path, text=text)
+    explained = await talk.ask(Score, path=path, text=text, explain=True)
+    assert isinstance(plain, protocol.Scored)
+    assert isinstance(explained, protocol.Scored)
+    assert plain.draft.prose is None
+    prose = explained.draft.prose
+    assert prose is not None
+    assert prose.n_others == SCENES - 1
+    assert len(prose.giveaways) == 2
+    assert msgspec.structs.replace(explained.draft, prose=None, effects=None) == plain.draft
+    (corpus,) = [open_corpus for open_corpus in (await talk.status()).corpora if open_corpus.corpus == str(talk.corpus)]
+    assert corpus.doing.state == "computing"
+    await talk.revision(2)
+
+
 # What is told
 
 

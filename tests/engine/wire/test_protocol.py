@@ -15,7 +15,9 @@ from engine.results import (
     Camps,
     ConceptEvidence,
     ConceptQuality,
+    CopyOf,
     Cost,
+    Difference,
     Draft,
     Facts,
     HeadQuality,
@@ -23,8 +25,11 @@ from engine.results import (
     LinearCombination,
     Measured,
     Null,
+    OtherNarrator,
+    Prose,
     Reading,
     Results,
+    SentenceEffect,
     StoryEffect,
     Strength,
 )
@@ -171,10 +176,29 @@ PARTS = {
     "moved": st.none() | MOVED,
 }
 READING = st.builds(Reading, start=COUNT, end=COUNT, values=st.lists(NUMBER, max_size=3))
+SPANS = st.lists(st.tuples(COUNT, COUNT), max_size=2)
+PROSE = st.builds(
+    Prose,
+    n_others=COUNT,
+    differences=st.lists(
+        st.builds(Difference, feature=TEXT, is_word=st.booleans(), amount=NUMBER, usual=st.tuples(NUMBER, NUMBER)),
+        max_size=2,
+    ),
+    narrator=st.none() | st.builds(OtherNarrator, person=st.none() | TEXT, usual=TEXT, n_usual=COUNT),
+    copies=st.lists(
+        st.builds(
+            CopyOf, text_id=TEXT, concept=st.none() | TEXT, scenario=st.none() | TEXT, share=NUMBER, passages=SPANS
+        ),
+        max_size=1,
+    ),
+    giveaways=SPANS,
+)
+EFFECT = st.builds(SentenceEffect, own=NUMBER, rival=NUMBER, is_reread=st.booleans())
 DRAFT = st.builds(
     Draft, concepts=st.lists(TEXT), tokens=st.lists(READING, max_size=2), sentences=st.lists(READING, max_size=2),
     truncated=st.booleans(), alignment=st.none() | NUMBER, own=st.none() | NUMBER, rival=st.none() | TEXT,
     rival_score=st.none() | NUMBER, margin=st.none() | NUMBER, before=st.none() | QUALITY, after=st.none() | QUALITY,
+    effects=st.none() | st.lists(EFFECT, max_size=2), prose=st.none() | PROSE,
 )  # fmt: skip
 RESULTS = st.builds(
     Results, layers=st.lists(COUNT, min_size=1), hidden_size=COUNT, concepts=st.lists(QUALITY, max_size=1),
@@ -208,7 +232,8 @@ REQUESTS = {
     protocol.Cancel: st.builds(protocol.Cancel, id=COUNT, corpus=TEXT),
     protocol.Showing: st.builds(protocol.Showing, id=COUNT, corpus=TEXT, path=st.none() | TEXT),
     protocol.Score: st.builds(
-        protocol.Score, id=COUNT, corpus=TEXT, path=TEXT, text=TEXT, concepts=st.lists(TEXT, max_size=3)
+        protocol.Score, id=COUNT, corpus=TEXT, path=TEXT, text=TEXT, concepts=st.lists(TEXT, max_size=3),
+        explain=st.booleans(),
     ),
     protocol.Export: st.builds(
         protocol.Export, id=COUNT, settings=SETTINGS, stories=st.none() | TEXT, paired=st.none() | TEXT,

@@ -1,0 +1,161 @@
+"""Why a story is flagged, in a writer's words: what sets its wording apart, and what each sentence does. Pure."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console
+from rich.text import Text
+
+from amygdala_tui.words import bar, counted
+from engine.plain import plain
+from engine.results import CopyOf, Difference, Draft, OtherNarrator, SentenceEffect
+
+MOST_DIFFERENCES = 3
+QUOTED = 60
+"""Characters of a passage that are quoted."""
+FORMS = {"I": "me, my", "we": "us, our", "you": "your", "he": "him, his", "she": "her", "they": "them, their"}
+MARK = "▸ "
+"""Before the sentence that pulls hardest away from the story's own concept."""
+NARROW_BAR, WIDE_BAR = 6, 11
+LEAST_TEXT = 24
+"""Columns that the text must have beside bars; where it has fewer, there is only the mark."""
+ROOMY_TEXT = 40
+LEAST_BAR = 0.03
+"""The share of the longest bar below which there is a dot in place of a bar."""
+WRAPPING = Console()
+"""Wrapping text asks for a console, and takes nothing from it."""
+
+
+def reasons(text: str, draft: Draft, concept: str) -> Text:
+    """What sets a story's wording apart, as lines; empty where the engine did not say.
+
+    Args:
+        text: what was scored.
+        draft: the engine's answer.
+        concept: the story's.
+    """
+    prose = draft.prose
+    if prose is None:
+        return Text()
+    told: list[str] = []
+    if prose.narrator is not None:
+        told.append(_narrator(prose.narrator, prose.n_others))
+    told += [_difference(each) for each in prose.differences[:MOST_DIFFERENCES]]
+    lines = [Text(f"  {plain(line)}") for line in told]
+    if prose.n_others:
+        others = f"the other {prose.n_others} {plain(concept)} stories"
+        head = f"What sets it apart from {others}:" if told else f"Its words are told as those of {others}."
+        lines.insert(0, Text(head, style="bold" if told else "dim"))
+    lines += [Text(plain(_copy(text, copy))) for copy in prose.copies]
+    if prose.giveaways:
+        said = ", ".join(f'"{text[start:end]}"' for start, end in prose.giveaways)
+        lines.append(Text(plain(f"It gives itself away: it says {said}.").replace("\n", " ")))
+    return Text("\n").join(lines)
+
+
+def _difference(told: Difference) -> str:
+    """One difference as counts: of the story, and of the others."""
+    amount, usual = _counts(told)
+    match told.feature, told.is_word:
+        case "length", False:
+            return f"has {amount} words; they have {usual}"
+        case "sentence length", False:
+            return f"has {amount} words a sentence; they have {usual}"
+        case "speech", False:
+            return f"is {amount} % speech; they are {usual} %"
+        case "?", False:
+            return f"has {counted(amount, 'question mark', 'question marks')}; they have {usual}"
+        case "!", False:
+            return f"has {counted(amount, 'exclamation mark', 'exclamation marks')}; they have {usual}"
+        case "-ed", False:
+            return f'has {amount} words that end in "-ed"; they have {usual}'
+        case word, _:
+            forms = "" if told.is_word else f" ({FORMS[word]})"
+            times = counted(amount, "time", "times")
+            return f'says "{word}"{forms} {times}; they say it {usual} times'
+
+
+def _counts(told: Difference) -> tuple[int, str]:
+    """The amount, and what is usual as a range that does not hold it, however the numbers are rounded."""
+    amount, (low, high) = round(told.amount), (round(bound) for bound in told.usual)
+    if told.amount > told.usual[1]:
+        high = min(high, max(amount - 1, 0))
+        low = min(low, high)
+    elif told.amount < told.usual[0]:
+        low = max(low, amount + 1)
+        high = max(low, high)
+    return amount, f"{low}" if low == high else f"{low} to {high}"
+
+
+def _narrator(told: OtherNarrator, n_others: int) -> str:
+    teller = "it has no narrator" if told.person is None else f'its narrator is "{told.person}"'
+    return f'{teller}; that of {told.n_usual} of the other {n_others} is "{told.usual}"'
+
+
+def _copy(text: str, copy: CopyOf) -> str:
+    name = copy.concept or "baseline"
+    where = name if copy.scenario is None else f"{copy.scenario} / {name}"
+    words = f"It shares {copy.share:.0%} of its wording with {where}"
+    if copy.passages:
+        start, end = copy.passages[0]
+        passage = " ".join(text[start:end].split())
+        words += f', as "{passage if len(passage) <= QUOTED else passage[: QUOTED - 1] + "…"}"'
+    return f"{words}."
+
+
+def by_sentence(text: str, draft: Draft, concept: str, width: int) -> Text:
+    """A story's text, each sentence on a line of its own, with a bar for its own concept and one for the rival.
+
+    Args:
+        text: what was scored.
+        draft: the engine's answer; without effects, the text stays as it is.
+        concept: the story's.
+        width: columns that there are. Where they are too few for bars, the hardest pull has a mark.
+    """
+    effects, rival = draft.effects, draft.evidence.reads_as if draft.evidence else None
+    if not effects or rival is None:
+        return Text(plain(text))
+    roomy = width - len(MARK) - 2 * (WIDE_BAR + 1) >= ROOMY_TEXT
+    bar_width = WIDE_BAR if roomy else NARROW_BAR
+    text_width = width - len(MARK) - 2 * (bar_width + 1)
+    has_bars = text_width >= LEAST_TEXT
+    text_width = text_width if has_bars else max(width - len(MARK), 1)
+    lines: list[Text] = []
+    if has_bars:
+        names = [" " + set_cell_size(_cut(plain(name), bar_width), bar_width) for name in (concept, rival)]
+        lines.append(Text(set_cell_size(f"{MARK}pulls hardest", len(MARK) + text_width) + "".join(names), style="dim"))
+    hardest = max(effects, key=lambda effect: effect.pull)
+    peak = max(max(effect.own, effect.rival) for effect in effects)
+    end = 0
+    for reading, effect in zip(draft.sentences, effects, strict=True):
+        if "\n\n" in text[end : reading.start]:
+            lines.append(Text())
+        end = reading.end
+        is_hardest = effect is hardest and effect.pull > 0
+        sentence = Text(plain(text[reading.start : end]), style="bold" if is_hardest else "")
+        bars = _bars(effect, peak, bar_width) if has_bars else None
+        lines += _beside(sentence, bars, MARK if is_hardest else " " * len(MARK), text_width)
+    if rest := text[end:].strip():
+        lines += _beside(Text(plain(rest), style="dim"), None, " " * len(MARK), text_width)
+    return Text("\n").join(lines)
+
+
+def _beside(sentence: Text, bars: Text | None, mark: str, width: int) -> list[Text]:
+    """A sentence wrapped, with the bars beside its first line."""
+    wrapped = list(sentence.wrap(WRAPPING, width)) or [sentence]
+    lines = [Text.assemble(mark if n == 0 else " " * len(mark), line) for n, line in enumerate(wrapped)]
+    if bars is not None:
+        lines[0].append(" " * (width - cell_len(wrapped[0].plain))).append_text(bars)
+    return lines
+
+
+def _bars(effect: SentenceEffect, peak: float, width: int) -> Text:
+    bars = Text()
+    for value, style in ((effect.own, "cyan"), (effect.rival, "yellow")):
+        drawn = (bar(value / peak, width) or "▏") if value > LEAST_BAR * peak > 0 else "·"
+        bars.append(f" {drawn:<{width}}", style=style)
+    return bars
+
+
+def _cut(name: str, width: int) -> str:
+    return name if cell_len(name) <= width else set_cell_size(name, width - 1).rstrip() + "…"
