@@ -6,7 +6,19 @@ import msgspec
 import pytest
 
 from engine.export.verify import Manifest
-from engine.results import Draft, Evidence, HeadQuality, LayerQuality, LinearCombination, StoryFit
+from engine.results import (
+    CopyOf,
+    Difference,
+    Draft,
+    Evidence,
+    HeadQuality,
+    LayerQuality,
+    LinearCombination,
+    OtherNarrator,
+    Prose,
+    SentenceEffect,
+    StoryFit,
+)
 from engine.triage import Bucket, Thresholds, Verdict
 from tests.places import ROOT
 
@@ -16,7 +28,23 @@ SUBJECTS = {"text_id", "concept", "concepts", "truncated"}
 
 
 @pytest.mark.parametrize(
-    "kind", [Manifest, LayerQuality, LinearCombination, HeadQuality, StoryFit, Evidence, Draft, Verdict, Thresholds]
+    "kind",
+    [
+        Manifest,
+        LayerQuality,
+        LinearCombination,
+        HeadQuality,
+        StoryFit,
+        Evidence,
+        Draft,
+        SentenceEffect,
+        Prose,
+        Difference,
+        OtherNarrator,
+        CopyOf,
+        Verdict,
+        Thresholds,
+    ],
 )
 def test_every_field_is_named(kind: type[msgspec.Struct]) -> None:
     names = {field.name for field in msgspec.structs.fields(kind)} - SUBJECTS
