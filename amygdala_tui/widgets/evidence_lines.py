@@ -121,10 +121,11 @@ def by_sentence(text: str, draft: Draft, concept: str, width: int) -> Text:
     has_bars = text_width >= LEAST_TEXT
     text_width = text_width if has_bars else max(width - len(MARK), 1)
     lines: list[Text] = []
+    hardest = max(effects, key=lambda effect: effect.pull)
     if has_bars:
         names = [" " + set_cell_size(_cut(plain(name), bar_width), bar_width) for name in (concept, rival)]
-        lines.append(Text(set_cell_size(f"{MARK}pulls hardest", len(MARK) + text_width) + "".join(names), style="dim"))
-    hardest = max(effects, key=lambda effect: effect.pull)
+        legend = f"{MARK}pulls hardest" if hardest.pull > 0 else ""
+        lines.append(Text(set_cell_size(legend, len(MARK) + text_width) + "".join(names), style="dim"))
     peak = max(max(effect.own, effect.rival) for effect in effects)
     end = 0
     for reading, effect in zip(draft.sentences, effects, strict=True):
