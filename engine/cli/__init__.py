@@ -82,6 +82,15 @@ def parser() -> argparse.ArgumentParser:
     _socket_flag(watch)
     watch.set_defaults(command=_lazily("watch", "watch"))
 
+    advise = commands.add_parser("advise", help="which pooling, method and blocks read a corpus best (held-out AUROC)")
+    advise.add_argument("corpus", type=Path, metavar="CORPUS", help="the folder with stories/ and paired/")
+    advise.add_argument(
+        "--sample", type=_count, metavar="N", help="read whole scenarios of about N texts, and say which (all texts)"
+    )
+    advise.add_argument("--json", action="store_true", help="as JSON, for scripts")
+    settings.add_flags(advise)
+    advise.set_defaults(command=_lazily("advise", "advise"))
+
     verify = commands.add_parser("verify", help="check a set of readout files, and say which model and corpus it is of")
     verify.add_argument("folder", type=Path, metavar="OUT", help="the folder that an export wrote")
     verify.add_argument(

@@ -139,17 +139,19 @@ class Source:
         }
 
     def _is_whole(self, entry: Entry) -> bool:
-        """Whether an entry has all that is read of a text today. One that was put before means were read has none: its
-        text goes through the model once more, and the entry is put again."""
-        return self._extractor.pools_all_tokens or "mean" in entry.tensors
+        """Whether an entry has all that is asked for. One that was put where less was has not: its text goes through
+        the model once more, and the entry is put again."""
+        has_mean = self._extractor.pools_all_tokens or "mean" in entry.tensors
+        return has_mean and ("later" in entry.tensors or not self._extractor.keep_later)
 
     def _keep(self, activations: Mapping[str, Activation]) -> None:
         entries, tokens = {}, {}
         for text_id, activation in activations.items():
             mean = {} if activation.mean is activation.x else {"mean": activation.mean}
+            later = {} if activation.later is None else {"later": activation.later}
             heads = {f"heads.{i}": part for i, part in enumerate(activation.heads) if part is not None}
             entries[self._key(text_id)] = Entry(
-                {"x": activation.x, **mean, **heads},
+                {"x": activation.x, **mean, **later, **heads},
                 {"truncated": str(int(activation.truncated)), "layers": str(len(activation.heads))},
             )
             if activation.tokens is not None:
@@ -169,4 +171,5 @@ def _activation(entry: Entry, tokens: Entry | None = None) -> Activation:
         truncated=entry.notes["truncated"] == "1",
         heads=tuple(entry.tensors.get(f"heads.{i}") for i in range(int(entry.notes["layers"]))),
         tokens=tokens.tensors["tokens"] if tokens is not None else None,
+        later=entry.tensors.get("later"),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from importlib.metadata import version
+from typing import Literal
 
 from engine.compute.model.checkpoint import Checkpoint
 from engine.compute.model.folder import Digest
@@ -73,17 +74,23 @@ def is_deep_enough(model: Model, settings: Settings) -> bool:
     return model.anatomy.depth >= n_needed
 
 
-def extractor_for(model: Model, layers: Sequence[int], settings: Settings) -> Extractor:
-    """The extractor that settings ask for; the model decides what they leave open."""
+def extractor_for(model: Model, layers: Sequence[int], settings: Settings, *, keep_later: bool = False) -> Extractor:
+    """The extractor that settings ask for; the model decides what they leave open. `keep_later` as of `Extractor`."""
     return Extractor(
         model,
         layers,
-        pooling=settings.pooling or ("mean" if settings.model == EMBEDDED else "last"),
+        pooling=pooling_of(settings),
         pool_from=settings.pool_from,
         max_length=settings.max_length,
         batch_size=settings.batch_size,
         keep_tokens=settings.method == "subspace",
+        keep_later=keep_later,
     )
+
+
+def pooling_of(settings: Settings) -> Literal["last", "mean"]:
+    """The pooling that settings ask for; the model decides where they do not."""
+    return settings.pooling or ("mean" if settings.model == EMBEDDED else "last")
 
 
 def _last_layer(settings: Settings, checkpoint: Checkpoint) -> int | None:

@@ -42,6 +42,8 @@ class Activation:
     """Per target block the input of its attention output projection, pooled alike: `[A]`, fp32, on the CPU."""
     tokens: Tensor | None = None
     """The residuals of all tokens, with `keep_tokens`: `[L, T, H]`, in the model's number format, on its device."""
+    later: Tensor | None = None
+    """Averaged over the tokens from `pool_from` on, with `keep_later`: `[L, H]`, fp32, on the CPU."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Extractor:
         max_length: tokens read of a text, special tokens included.
         batch_size: texts per batch at most; None bounds batches by tokens alone.
         keep_tokens: give the residuals of all tokens too.
+        keep_later: give the mean of the tokens from `pool_from` on too, whatever the pooling.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class Extractor:
         max_length: int = 512,
         batch_size: int | None = None,
         keep_tokens: bool = False,
+        keep_later: bool = False,
     ) -> None:
         self.model = model
         self.layers = tuple(layers)
@@ -86,6 +90,7 @@ class Extractor:
         self.pools_all_tokens = pooling == "mean" and pool_from == 0
         self.max_length = min(max_length, model.max_positions)
         self.keep_tokens = keep_tokens
+        self.keep_later = keep_later
         self._batch_size = batch_size or 1 << 30
         self._budget = TOKENS_PER_BATCH.get((model.device.type, model.dtype), TOKENS_PER_GPU_BATCH)
         self.recipe = "\n".join(
@@ -232,6 +237,7 @@ class Extractor:
             inputs["attention_mask"] = (torch.arange(padded.shape[1]) < lengths[:, None]).long().to(device)
         residuals: dict[int, Tensor] = {}
         means: dict[int, Tensor] = {}
+        later: dict[int, Tensor] = {}
         tokens: dict[int, Tensor] = {}
         heads: dict[int, Tensor] = {}
 
@@ -245,6 +251,8 @@ class Extractor:
             residuals[position] = self._pool(residual, lengths)
             if not self.pools_all_tokens:
                 means[position] = _mean(residual, lengths)
+            if self.keep_later:
+                later[position] = _mean(residual, lengths, self.pool_from)
             if self.keep_tokens:
                 tokens[position] = residual
             if len(residuals) == len(self.layers):
@@ -266,9 +274,14 @@ class Extractor:
             with suppress(_AllRead):
                 model.module(**inputs)
         positions = range(len(self.layers))
+
+        def gathered(pooled: dict[int, Tensor]) -> Tensor:
+            return torch.stack([pooled[position].to(device) for position in positions]).cpu()
+
         return _BatchActivations(
-            x=torch.stack([residuals[position].to(device) for position in positions]).cpu(),
-            means=torch.stack([means[position].to(device) for position in positions]).cpu() if means else None,
+            x=gathered(residuals),
+            means=gathered(means) if means else None,
+            later=gathered(later) if later else None,
             heads=[heads[position].cpu() if position in heads else None for position in positions],
             tokens=[tokens[position] for position in positions] if self.keep_tokens else None,
         )
@@ -299,6 +312,8 @@ class _BatchActivations:
     """`[L, B, H]`, fp32, on the CPU."""
     means: Tensor | None
     """The same, over all tokens; None where `x` is that."""
+    later: Tensor | None
+    """The same, over the tokens from `pool_from` on, where it was asked for."""
     heads: list[Tensor | None]
     """Per target block `[B, A]`, fp32, on the CPU."""
     tokens: list[Tensor] | None
@@ -308,8 +323,9 @@ class _BatchActivations:
         """Per text, whether all that was read of it is finite; padded positions, which may hold anything, do not
         count."""
         finite = self.x.isfinite().all(2).all(0)
-        if self.means is not None:
-            finite &= self.means.isfinite().all(2).all(0)
+        for means in (self.means, self.later):
+            if means is not None:
+                finite &= means.isfinite().all(2).all(0)
         for heads in self.heads:
             if heads is not None:
                 finite &= heads.isfinite().all(1)
@@ -323,6 +339,7 @@ class _BatchActivations:
         return Activation(
             x=x,
             mean=x if self.means is None else self.means[:, row],
+            later=None if self.later is None else self.later[:, row],
             truncated=tokens.truncated,
             heads=tuple(None if heads is None else heads[row] for heads in self.heads),
             tokens=None

@@ -85,11 +85,11 @@ def auroc_with_interval(scores: Tensor, positive: Tensor, weights: Tensor) -> Au
         losses = placements(scores[:, ~positive], scores[:, positive], w)
         error = math.sqrt(_variance_of_mean(beaten, w) + _variance_of_mean(losses, w_others))
         if error > 0:  # all of them on one side tell nothing of the spread
-            return _on_logits(value, error, value)
+            return on_logits(value, error, value)
     n_effective, others_effective = _effective(w), _effective(w_others)
     centre = (value * n_effective + 0.5) / (n_effective + 1)
     error = WIDENED * hanley_mcneil(centre, n_effective, others_effective)
-    return _on_logits(value, error, centre)
+    return on_logits(value, error, centre)
 
 
 def hanley_mcneil(auroc: float, n: float, n_others: float) -> float:
@@ -112,7 +112,7 @@ def _effective(weights: Tensor) -> float:
     return float(weights.sum().square() / weights.square().sum())
 
 
-def _on_logits(value: float, error: float, centre: float) -> Auroc:
+def on_logits(value: float, error: float, centre: float) -> Auroc:
     """The interval about `centre`, symmetric in its logit, so that it ends within 0 and 1."""
     centre = min(max(centre, 1e-9), 1 - 1e-9)
     middle, half = math.log(centre / (1 - centre)), NORMAL_90 * error / (centre * (1 - centre))
