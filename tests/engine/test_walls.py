@@ -12,7 +12,7 @@ from tests.engine.imports import HEAVY, loaded_after
         "engine.service.hosting.views",
         "engine.service.history.database", "engine.client", "engine.cli", "engine.cli.watch", "engine.cli.history",
         "engine.cli.log", "engine.cli.cache", "engine.cli.serve", "engine.cli.remote", "engine.cli.init",
-        "engine.cli.export",
+        "engine.cli.export", "engine.cli.advise",
         "engine.corpus", "engine.corpus.watch", "engine.wire.protocol", "engine.settings", "engine.triage",
         "engine.wire.jobs", "engine.prose.copies", "engine.prose.apart", "engine.prose.giveaway",
         "engine.prose.openings", "engine.prose.confounds",

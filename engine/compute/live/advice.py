@@ -99,8 +99,8 @@ def advise(
     tally.statistics_s = time.perf_counter() - started
     if not aurocs:
         raise AmygdalaError(
-            "nothing can be measured: no concept has stories in two scenarios (or two without one), and others to "
-            "stand against"
+            "there are too few stories to measure anything by: a concept needs some in two scenarios (or two without "
+            "one), and others to stand against"
         )
     best = sorted((_way_of(grid, *of, at) for of, at in aurocs.items()), key=lambda way: -way.auroc)
     pooling, method = Pooling.of(settings), method_of(settings)

@@ -43,8 +43,8 @@ def layers_for(
     aurocs = measured.aurocs(Pooling.of(settings), method_of(settings))
     if aurocs is None:
         raise AmygdalaError(
-            "--target-layers auto: no concept has two stories of different scenarios and others to stand against, so "
-            "no block can be chosen; name the blocks, such as 50%,67%"
+            "--target-layers auto: there are too few stories to choose a block by: a concept needs some in two "
+            "scenarios (or two without one), and others to stand against; name the blocks, such as 50%,67%"
         )
     scores = {block: auroc.value for block, auroc in aurocs.items()}
     return choose(list(scores.values()), list(scores)), scores

@@ -274,14 +274,10 @@ class Extractor:
             with suppress(_AllRead):
                 model.module(**inputs)
         positions = range(len(self.layers))
-
-        def gathered(pooled: dict[int, Tensor]) -> Tensor:
-            return torch.stack([pooled[position].to(device) for position in positions]).cpu()
-
         return _BatchActivations(
-            x=gathered(residuals),
-            means=gathered(means) if means else None,
-            later=gathered(later) if later else None,
+            x=torch.stack([residuals[position].to(device) for position in positions]).cpu(),
+            means=torch.stack([means[position].to(device) for position in positions]).cpu() if means else None,
+            later=torch.stack([later[position].to(device) for position in positions]).cpu() if later else None,
             heads=[heads[position].cpu() if position in heads else None for position in positions],
             tokens=[tokens[position] for position in positions] if self.keep_tokens else None,
         )

@@ -102,6 +102,21 @@ def test_only_entries_without_the_mean_are_completed(llama: LoadedModel, store: 
     assert (n_run, n_cached) == (2, 1)  # a is completed, c is new
 
 
+def test_entry_without_the_later_mean_is_completed_where_that_is_asked_for(llama: LoadedModel, store: Store) -> None:
+    plain, later = (
+        Source(Extractor(llama, [1], pooling="last", pool_from=2, keep_later=keep), store) for keep in (False, True)
+    )
+    fetched(plain)
+    completed, n_run, _ = fetched(later)
+    assert n_run == len(TEXTS)
+    cached, n_run, n_cached = fetched(later)
+    assert (n_run, n_cached) == (0, len(TEXTS))
+    for text_id, read in completed.items():
+        assert read.later is not None
+        torch.testing.assert_close(cached[text_id].later, read.later, rtol=0, atol=0)
+    assert fetched(plain)[1] == 0, "an entry that has more serves as well"
+
+
 def test_entry_stays_where_it_cannot_be_completed(
     llama: LoadedModel, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

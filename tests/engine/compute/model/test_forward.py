@@ -31,6 +31,7 @@ TEXTS = [
     "The dog slept.",
 ]
 LAYERS = [0, 2, 4]
+POOLINGS: tuple[tuple[Literal["last", "mean"], int], ...] = (("last", 0), ("mean", 0), ("mean", 3))
 Loader = Callable[[str], LoadedModel]
 
 
@@ -78,6 +79,18 @@ def test_last_block_is_read_before_the_final_norm(llama: LoadedModel, golden: Pa
     normed = whole(input_ids=ids).last_hidden_state[0, -1].detach()
     assert not torch.allclose(ours.x[0], normed, atol=1e-2)
     torch.testing.assert_close(whole.norm(ours.x[0]).detach(), normed, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("pooling", ["last", "mean"])
+def test_one_pass_gives_every_pooling(llama: LoadedModel, pooling: Literal["last", "mean"]) -> None:
+    last, mean, later = (
+        extract(Extractor(llama, LAYERS, pooling=kind, pool_from=start), TEXTS) for kind, start in POOLINGS
+    )
+    together = extract(Extractor(llama, LAYERS, pooling=pooling, pool_from=3, keep_later=True), TEXTS)
+    for i, read in enumerate(together):
+        assert read.later is not None
+        torch.testing.assert_close((read.mean, read.later), (mean[i].x, later[i].x), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(read.x, (last if pooling == "last" else later)[i].x, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("pool_from", [1, 3, 10_000])
