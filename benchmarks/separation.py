@@ -4,7 +4,7 @@
 
 Every story is scored by pooled directions made without it; a concept's AUROC is the chance that one of its stories
 scores higher on it than a story of another concept does. 0.5 is chance. `--all` looks at every block, not only at the
-target layers. (`--target-layers auto` makes the same measurement, on a sample of the stories.)
+target layers. (`amygdala-engine advise` and `--target-layers auto` hold out whole scenarios instead.)
 """
 
 from __future__ import annotations
