@@ -43,7 +43,7 @@ def swept(layers: list[int], scores: Mapping[int, float]) -> None:
         layer_scores = ", ".join(
             f"{layer}{'*' if layer in layers else ''} {score:.3f}" for layer, score in scores.items()
         )
-        diagnostics.print(f"leave-one-out AUROC by block: {layer_scores}")
+        diagnostics.print(f"held-out AUROC by block: {layer_scores}")
         diagnostics.print(f'chosen: {chosen} (to keep to them: target_layers = "{chosen}" in amygdala.toml)')
     else:
         diagnostics.print(f"blocks {chosen}")

@@ -92,7 +92,7 @@ class Drafts:
             before=_quality(evaluation, concept),
             after=None if standing.state.spaces is not None else _quality(after, concept),
         )
-        if not explain or evidence is None or not evidence.flagged or evidence.reads_as is None:
+        if not explain or evidence is None or not evidence.misread or evidence.reads_as is None:
             return draft
         effects_of = standing.judge.effects_at(Placement(text_id, concept, evidence.scenario), evidence.reads_as)
         if effects_of is None:

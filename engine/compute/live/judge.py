@@ -152,12 +152,15 @@ class _Judged:
     def place(self, story: Placement) -> Place:
         """Where a story stands or would stand; its concept is one of these."""
         old = self.at_slot.get(_slot(story))
+        place = None if old is None else self.index[old]
         scenarios, scenario = self.state.stories.scenarios, self.scenarios.get(story.scenario, UNPAIRED)
         if scenario == UNPAIRED:
-            group = torch.tensor([] if old is None else [self.index[old]], dtype=torch.long, device=scenarios.device)
+            group = torch.tensor([] if place is None else [place], dtype=torch.long, device=scenarios.device)
         else:
             group = (scenarios == scenario).nonzero()[:, 0]
-        return Place(concept=self.number[story.concept or ""], group=group, story=None if old is None else self.index[old])
+        return Place(
+            concept=self.number[story.concept or ""], group=group, story=None if old is None else self.index[old]
+        )
 
     def after(
         self, slots: Set[Slot], came: Mapping[Slot, Placement], now: Set[Placement], means: Rows
