@@ -11,7 +11,8 @@ import msgspec
 
 from engine.compute.activations.source import Tally
 from engine.compute.activations.store import Store
-from engine.compute.live.corpus import LiveCorpus, Readout
+from engine.compute.live.corpus import LiveCorpus
+from engine.compute.live.readout import Readout
 from engine.compute.model.loaded import LoadedModel
 from engine.corpus import Corpus
 from engine.export import readout

@@ -103,7 +103,11 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reads_as: str | None
     """The other concept that it reads as most; None where nothing can be told."""
     shares: list[Ranked]
-    """The other concepts that it may belong to, each with its probability: the likeliest three."""
+    """The other concepts that it may belong to, each with its probability: the likeliest three, in a file five."""
+    margin: float | None = None
+    """The log odds of any other concept against its own; None where it cannot be judged."""
+    neighbours: list[tuple[str, str, str | None, float]] = []
+    """The stories that it is most like, as (text id, concept, scenario, cosine); only in what is written to files."""
 
     @property
     def place(self) -> Place:

@@ -16,10 +16,12 @@ from engine.cli.report import ForwardProgress, diagnostics, swept
 from engine.compute.activations.source import Tally
 from engine.compute.activations.store import Store
 from engine.compute.live import methods
-from engine.compute.live.corpus import LiveCorpus, Readout
+from engine.compute.live.corpus import LiveCorpus
+from engine.compute.live.readout import Readout
 from engine.compute.live.sweep import layers_for
 from engine.compute.model.depth import outline_for
 from engine.compute.model.sketch import Sketches
+from engine.compute.statistics.steps import run
 from engine.corpus import Corpus, Layout, scan
 from engine.errors import AmygdalaError
 from engine.results import Cost, Facts, Results
@@ -46,8 +48,12 @@ class Computed:
     """Block -> how well it separates the concepts, where a sweep chose the blocks; else empty."""
 
 
-def alone(corpus: Corpus, chosen: Settings, *, with_neurons: bool) -> Computed:
+def alone(corpus: Corpus, chosen: Settings, *, with_neurons: bool, with_evidence: bool) -> Computed:
     """Compute in this process. The model's weights are loaded only if a text is not in the store, or for neurons.
+
+    Args:
+        with_neurons: whether to compare directions with neurons.
+        with_evidence: whether to judge the stories.
 
     Raises:
         AmygdalaError: the model cannot be used, or there is nothing to compute.
@@ -60,10 +66,12 @@ def alone(corpus: Corpus, chosen: Settings, *, with_neurons: bool) -> Computed:
     with ForwardProgress() as progress:
         layers, sweep = layers_for(model, chosen, store, placements, texts, progress)
     swept(layers, sweep)
-    live = LiveCorpus(model, chosen, store, layers, with_neurons=with_neurons)
+    live = LiveCorpus(model, chosen, store, layers, with_neurons=with_neurons, with_evidence=with_evidence)
     tally = Tally()
     with ForwardProgress() as progress:
-        results = live.apply(placements, texts, progress=progress, tally=tally)
+        live.apply(placements, texts, progress=progress, tally=tally)
+    results = run(live.for_files(with_evidence=with_evidence))
+    assert results is not None, "nothing changes the stories here"
     used = live.extractor.model
     for warning in [*used.warnings, *live.warnings]:
         diagnostics.print(f"warning: {warning}")
@@ -73,9 +81,14 @@ def alone(corpus: Corpus, chosen: Settings, *, with_neurons: bool) -> Computed:
 
 
 async def by_engine(
-    connection: client.Connection, layout: Layout, chosen: Settings, progress: ForwardProgress
+    connection: client.Connection,
+    layout: Layout,
+    chosen: Settings,
+    progress: ForwardProgress,
+    *,
+    with_evidence: bool,
 ) -> Computed:
-    """Have an engine compute.
+    """Have an engine compute, and judge the stories if asked to.
 
     Raises:
         AmygdalaError: the engine failed, or the stories kept changing.
@@ -84,7 +97,7 @@ async def by_engine(
     try:
         folders = await in_thread(_absolute, layout)
         for _ in range(TRIES):
-            reply = await connection.request(protocol.Export, settings=chosen, **folders)
+            reply = await connection.request(protocol.Export, settings=chosen, with_evidence=with_evidence, **folders)
             assert isinstance(reply, protocol.Exported)
             readout = await in_thread(_fetch, reply)
             corpus = await in_thread(scan, layout)

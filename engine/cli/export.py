@@ -12,7 +12,7 @@ import msgspec
 
 from engine import client, paths, settings
 from engine.cli.report import ForwardProgress, diagnostics, preflight, summary, warn_of_stories
-from engine.corpus import Layout, scan
+from engine.corpus import Corpus, Layout, scan
 from engine.errors import AmygdalaError, UsageError
 from engine.export import files
 from engine.settings import Settings
@@ -33,12 +33,8 @@ def export(arguments: argparse.Namespace) -> int:
     if not corpus.concepts:
         raise AmygdalaError(f"{home}: no stories to compute anything from")
     prepare(arguments)
-    computed = asyncio.run(_by_engine(layout, chosen))
-    if computed is None:
-        # imported here, so that a wrong flag or folder is answered at once: torch takes seconds
-        from engine.cli.computing import alone
-
-        computed = alone(corpus, chosen, with_neurons=arguments.quality_report)
+    with_quality = arguments.quality_report
+    computed = compute(layout, corpus, chosen, with_neurons=with_quality, with_evidence=with_quality)
     warn_of_stories(computed.results, computed.corpus)
     written = write(arguments, chosen, computed)
     cost = computed.cost
@@ -54,7 +50,18 @@ def export(arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _by_engine(layout: Layout, chosen: Settings) -> Computed | None:
+def compute(layout: Layout, corpus: Corpus, chosen: Settings, *, with_neurons: bool, with_evidence: bool) -> Computed:
+    """Compute in the live engine where there is one, else here; arguments as of `computing.alone`."""
+    computed = asyncio.run(_by_engine(layout, chosen, with_evidence=with_evidence))
+    if computed is None:
+        # imported here, so that a wrong flag or folder is answered at once: torch takes seconds
+        from engine.cli.computing import alone
+
+        computed = alone(corpus, chosen, with_neurons=with_neurons, with_evidence=with_evidence)
+    return computed
+
+
+async def _by_engine(layout: Layout, chosen: Settings, *, with_evidence: bool) -> Computed | None:
     """Have the live engine compute; None where there is no engine, or none that can be used."""
     try:
         connection = await client.connect(paths.socket_path())
@@ -68,7 +75,7 @@ async def _by_engine(layout: Layout, chosen: Settings) -> Computed | None:
     diagnostics.print(f"computed by the engine at {paths.socket_path()} (pid {connection.welcome.pid})")
     try:
         with ForwardProgress() as progress:
-            return await by_engine(connection, layout, chosen, progress)
+            return await by_engine(connection, layout, chosen, progress, with_evidence=with_evidence)
     except client.NoEngine as error:
         diagnostics.print(f"{error}; going on without it")
         return None

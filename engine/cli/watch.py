@@ -155,7 +155,7 @@ async def _export(arguments: argparse.Namespace, chosen: Settings) -> list[Probl
     connection = await client.connect(paths.socket_path(arguments.socket))
     try:
         with ForwardProgress() as progress:
-            computed = await by_engine(connection, layout, chosen, progress)
+            computed = await by_engine(connection, layout, chosen, progress, with_evidence=arguments.quality_report)
     finally:
         await connection.close()
     written = await _write(arguments, chosen, computed)

@@ -22,7 +22,7 @@ class Task:
     """The corpus's stories as they were when the job came."""
     texts: dict[str, str] = field(default_factory=dict, compare=False)
     """Those that it may need, by id."""
-    steps: Iterator[None] | None = field(default=None, compare=False)
+    steps: Iterator[object] | None = field(default=None, compare=False)
     """None before its first step."""
 
 

@@ -118,7 +118,7 @@ class JobLoop:
                 raise SystemExit(1) from error  # a CUDA fault spoils the context: only a new process recovers
             self._fail(task, f"the engine met an error it did not expect: {error}\n{traceback.format_exc()}")
 
-    def _begin(self, task: Task) -> Iterator[None]:
+    def _begin(self, task: Task) -> Iterator[object]:
         match job := task.job:
             case jobs.Prepare():
                 return self._prepare(job, task)
@@ -182,13 +182,12 @@ class JobLoop:
             draft = msgspec.structs.replace(draft, prose=prose)
         send(self._out, jobs.Scored(job=job.job, draft=draft))
 
-    def _write(self, job: jobs.Write) -> Iterator[None]:
+    def _write(self, job: jobs.Write) -> Iterator[Step]:
         live = self._applied(job)
-        while not live.is_settled:  # a change may come in between
-            for _ in live.settle():
-                yield
-        # no file of an export says which stories are off, so that it is the same with an engine and without one
-        readout, results = live.readout(), msgspec.structs.replace(live.results(), evidence=[])
+        results = None
+        while results is None:  # a change may come in between
+            results = yield from live.for_files(with_evidence=job.with_evidence)
+        readout = live.readout()
         tensors = {str(block): vectors.contiguous() for block, vectors in readout.vectors.items()}
         try:
             safetensors.torch.save_file(tensors, job.file)

@@ -33,7 +33,7 @@ from engine.export import files
 if TYPE_CHECKING:
     import gguf
 
-    from engine.compute.live.corpus import Readout
+    from engine.compute.live.readout import Readout
 
 FOLDER = "gguf"
 ARCHITECTURE = "controlvector"

@@ -18,10 +18,11 @@ import torch
 from torch import Tensor
 
 from engine import __version__
-from engine.compute.live.corpus import Readout
+from engine.compute.live.readout import Readout
 from engine.corpus import Corpus
 from engine.errors import AmygdalaError
 from engine.export import gguf
+from engine.export.evidence import judged
 from engine.export.files import MANIFEST, QUALITY, RUN, VECTORS, locked, replace_all
 from engine.results import ConceptQuality, Results
 from engine.triage import Verdict
@@ -83,9 +84,11 @@ def write(
 
 
 def quality_document(results: Results, verdicts: Mapping[str, Verdict], corpus: Corpus) -> dict[str, Any]:
-    """`quality.json`: the contract's fields, and beside them each concept's triage and its outliers' paths."""
+    """`quality.json`: the contract's fields, and beside them each concept's triage, its outliers' paths, and what the
+    evidence says of it and of its stories, where these were judged."""
     stories = {story.text_id: story for story in corpus.stories}
     paths = {(story.text_id, story.concept): story.path for story in corpus.stories}
+    of_corpus = judged(results, corpus)
 
     def entry(quality: ConceptQuality) -> dict[str, Any]:
         name, eigenvalues = quality.concept, quality.subspace_eigvals
@@ -103,6 +106,8 @@ def quality_document(results: Results, verdicts: Mapping[str, Verdict], corpus: 
                 "r_squared": msgspec.to_builtins(quality.r_squared_null),
             },
             "triage": msgspec.to_builtins(verdicts[name]),
+            **(msgspec.to_builtins(of_corpus.concepts[name]) if name in of_corpus.concepts else {}),
+            **({"stories": msgspec.to_builtins(of_corpus.stories[name])} if name in of_corpus.stories else {}),
         }
 
     return {quality.concept: entry(quality) for quality in results.concepts}

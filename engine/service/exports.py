@@ -56,7 +56,10 @@ class Exports:
         file, written, cost = Path(), None, Cost()
         if open_corpus is not None and open_corpus.settings == request.settings:
             current = open_corpus
-            file, written = await _hand_over(lambda file: current.write(file, corpus.digest))
+            with_evidence = request.with_evidence
+            file, written = await _hand_over(
+                lambda file: current.write(file, corpus.digest, with_evidence=with_evidence)
+            )
         if written is None:
             file, written, cost = await self._alone(request, corpus, tell)
         return protocol.Exported(
@@ -91,10 +94,10 @@ class Exports:
 
         async def write(file: Path) -> jobs.Written:
             try:
-                return await worker.write(name, file)
+                return await worker.write(name, file, with_evidence=request.with_evidence)
             except (StateLost, WorkerDied):  # the store has the activations: a second try is quick
                 await apply()
-                return await worker.write(name, file)
+                return await worker.write(name, file, with_evidence=request.with_evidence)
 
         try:
             cost = await apply()

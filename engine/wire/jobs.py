@@ -114,6 +114,8 @@ class Write(Job, frozen=True, kw_only=True, tag=True):
 
     file: str
     """A safetensors file that does not exist yet."""
+    with_evidence: bool
+    """Whether to judge the stories, as a run from nothing does."""
 
 
 class Drop(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -221,6 +221,8 @@ class Export(Message, frozen=True, kw_only=True):
     paired: str | None
     root: str | None
     """The corpus's folder, where it is one."""
+    with_evidence: bool = False
+    """Whether to judge the stories, too: `results.evidence`, as a run from nothing gives it."""
 
 
 class Exported(Message, frozen=True, kw_only=True):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
+import msgspec
 import torch
-from torch import Tensor
 
 from engine.compute.activations.source import Progress, Source, Tally, silent
 from engine.compute.activations.store import Store
@@ -19,6 +18,7 @@ from engine.compute.live.filing import Filing
 from engine.compute.live.gathering import Gathering, Step
 from engine.compute.live.guard import Guard
 from engine.compute.live.judge import NOTHING, StoryJudge, Verdicts
+from engine.compute.live.readout import Readout
 from engine.compute.live.state import State, View
 from engine.compute.model.depth import extractor_for
 from engine.compute.model.forward import Extractor
@@ -26,23 +26,11 @@ from engine.compute.model.layers import target_layers
 from engine.compute.model.loaded import Model
 from engine.compute.statistics.neurons import Neurons
 from engine.errors import AmygdalaError
-from engine.results import Draft, Results, middle_layer
+from engine.results import Draft, Evidence, Results, middle_layer
 from engine.settings import Settings
 from engine.wire.jobs import Placement
 
 R = TypeVar("R")
-
-
-@dataclass(frozen=True)
-class Readout:
-    """The vectors that ship: row c of `vectors[layer]` (`[C, H]`, fp16, CPU) is `concepts[c]`'s unit direction."""
-
-    concepts: list[str]
-    layers: list[int]
-    hidden_size: int
-    vectors: dict[int, Tensor]
-    norms: dict[int, list[float]]
-    """Per layer, the length of each concept's difference of means before it was made a unit vector."""
 
 
 class LiveCorpus:
@@ -58,7 +46,7 @@ class LiveCorpus:
         store: where activations are kept.
         layers: the target blocks; None takes those that `settings` name.
         with_neurons: whether to compare directions with neurons, which takes the model's weights.
-        with_evidence: whether to judge which stories are off and how concepts read, which no file of an export says.
+        with_evidence: whether to judge which stories are off, and how concepts read.
     """
 
     def __init__(
@@ -190,19 +178,42 @@ class LiveCorpus:
 
         Returns None if there is nothing to settle, or if the state changed in the meantime.
         """
-        if self.is_settled:
+        if self.is_settled or not (yield from self._while_unchanged(self._settling())):
             return None
+        return self.results()
+
+    def for_files(self, *, with_evidence: bool) -> Generator[Step, None, Results | None]:
+        """The results that go with `readout`: settled but for the stories, and these judged as from nothing, or not.
+
+        Returns None if the state changed in the meantime.
+        """
+        evidence: list[Evidence] = []
+
+        def steps() -> Iterator[None]:
+            yield from self._settling_vectors()
+            if with_evidence:
+                evidence.extend((yield from self._judge.for_files(self._stories, self._state.means)))
+
+        if not (yield from self._while_unchanged(steps())):
+            return None
+        return msgspec.structs.replace(self.results(), evidence=evidence, stories_are_settled=True)
+
+    def _while_unchanged(self, steps: Iterator[None]) -> Generator[Step, None, bool]:
+        """Go through steps that do not touch the stories; False if these changed in between, which ends it."""
         placements = self._placements
         with self._guarded():
-            for _ in self._settling():
+            for _ in steps:
                 yield Step()
                 if self._placements is not placements:
-                    return None
-            return self.results()
+                    return False
+        return True
 
-    def _settling(self) -> Iterator[None]:
+    def _settling_vectors(self) -> Iterator[None]:
         if not self._evaluation.is_settled:
             self._evaluation = yield from self._evaluator.settle(self._state.view, self._evaluation)
+
+    def _settling(self) -> Iterator[None]:
+        yield from self._settling_vectors()
         if not self._verdicts.are_settled:
             self._verdicts = yield from self._judge.settle(self._stories, self._state.means)
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property, partial
+from math import isfinite
 
 import torch
+from msgspec.structs import replace
 from torch import Tensor
 
 from engine.compute.live.concept_judge import concept_evidence
@@ -17,15 +19,18 @@ from engine.compute.live.filing import Filing
 from engine.compute.live.rows import Rows
 from engine.compute.statistics.evidence.judgement import Judgement
 from engine.compute.statistics.evidence.judging import State, judge_in_steps
+from engine.compute.statistics.evidence.neighbours import neighbours
 from engine.compute.statistics.evidence.rejudging import Edited, added, group_of, removed, replaced
 from engine.compute.statistics.evidence.sentences import Place, SentenceEffects, sentence_effects
 from engine.compute.statistics.evidence.stories import UNPAIRED, Stories
 from engine.results import ConceptEvidence, Evidence
 from engine.wire.jobs import Placement
 
+N_NEIGHBOURS = 3
 A_FEW = 16
 """Stories judged at once: each takes some milliseconds, and where more changed the whole is due anyway."""
 SHOWN_SHARES = 3
+WRITTEN_SHARES = 5
 
 Slot = tuple[str | None, str | None]
 """A concept and a scenario: the place of one file. An edit puts another text there."""
@@ -122,6 +127,19 @@ class StoryJudge:
         self._judged, self._renewed = judged, set()
         return Verdicts(dict(judged.told(judged.stories, judged.state.judgement)), concepts=concepts)
 
+    def for_files(self, stories: Collection[Placement], means: Rows) -> Generator[None, None, list[Evidence]]:
+        """Every story as a run from nothing judges it, in full: a file must not tell which edits came before.
+
+        Arguments as of `settle`. What stands here stays as it is.
+        """
+        if not stories:
+            return []
+        ordered = tuple(sorted(set(stories), key=_order))
+        judged = self._judged
+        if judged is None or self._renewed or judged.stories != ordered or not judged.is_from_nothing:
+            judged = yield from _judge(ordered, means, None, ())
+        return judged.in_full()
+
 
 @dataclass(frozen=True)
 class _Judged:
@@ -149,6 +167,22 @@ class _Judged:
         """The story at each slot."""
         return {_slot(story): story for story in self.stories}
 
+    @property
+    def is_from_nothing(self) -> bool:
+        """Whether all was chosen from exactly these stories."""
+        return self.state.reading is None or self.state.reading.tuning.n_changed == 0
+
+    def in_full(self) -> list[Evidence]:
+        """What is said of every story, with more shares and with its neighbours."""
+        told = [each for _, each in self.told(self.stories, self.state.judgement, WRITTEN_SHARES)]
+        if self.state.reading is None:
+            return told
+        others, cosines = neighbours(self.state.reading.middle, N_NEIGHBOURS)
+        return [
+            replace(each, neighbours=[(*_place(self.stories[i]), cosine) for i, cosine in zip(*near, strict=True)])
+            for each, *near in zip(told, others.tolist(), cosines.tolist(), strict=True)
+        ]
+
     def place(self, story: Placement) -> Place:
         """Where a story stands or would stand; its concept is one of these."""
         old = self.at_slot.get(_slot(story))
@@ -158,9 +192,7 @@ class _Judged:
             group = torch.tensor([] if place is None else [place], dtype=torch.long, device=scenarios.device)
         else:
             group = (scenarios == scenario).nonzero()[:, 0]
-        return Place(
-            concept=self.number[story.concept or ""], group=group, story=None if old is None else self.index[old]
-        )
+        return Place(concept=self.number[story.concept or ""], group=group, story=place)
 
     def after(
         self, slots: Set[Slot], came: Mapping[Slot, Placement], now: Set[Placement], means: Rows
@@ -186,18 +218,20 @@ class _Judged:
             return replaced(self.state, self.index[old], row)
         return added(self.state, row, self.number[new.concept], self.scenarios.get(new.scenario, UNPAIRED))
 
-    def told(self, stories: Sequence[Placement], judgement: Judgement) -> Iterator[tuple[Placement, Evidence]]:
+    def told(
+        self, stories: Sequence[Placement], judgement: Judgement, n_shares: int = SHOWN_SHARES
+    ) -> Iterator[tuple[Placement, Evidence]]:
         """A judgement of these stories, in words and names; of a story with a number that is not finite, nothing."""
         own = torch.tensor([self.number[story.concept or ""] for story in stories], dtype=torch.long)
         shares = judgement.shares.cpu().clone()
         is_finite = (shares.isfinite().all(1) & judgement.strange.cpu().isfinite()).tolist()
         shares[torch.arange(len(own)), own] = -1.0
-        top = shares.topk(min(SHOWN_SHARES, len(self.concepts) - 1), dim=1)
+        top = shares.topk(min(n_shares, len(self.concepts) - 1), dim=1)
         columns = (
             stories, is_finite, judgement.strange.tolist(), judgement.misfiled.tolist(), judgement.strengths,
-            judgement.reads_as.tolist(), top.indices.tolist(), top.values.tolist(),
+            judgement.reads_as.tolist(), judgement.margin.tolist(), top.indices.tolist(), top.values.tolist(),
         )  # fmt: skip
-        for story, is_told, strange, misfiled, strength, reads_as, others, values in zip(*columns, strict=True):
+        for story, is_told, strange, misfiled, strength, reads_as, margin, others, values in zip(*columns, strict=True):
             yield (
                 story,
                 Evidence(
@@ -211,6 +245,7 @@ class _Judged:
                     shares=[(self.concepts[c], share) for c, share in zip(others, values, strict=True)]
                     if is_told
                     else [],
+                    margin=margin if is_told and isfinite(margin) else None,
                 ),
             )
 
@@ -239,6 +274,10 @@ def _judge(
 
 def _slot(story: Placement) -> Slot:
     return story.concept, story.scenario
+
+
+def _place(story: Placement) -> tuple[str, str, str | None]:
+    return story.text_id, story.concept or "", story.scenario
 
 
 def _order(story: Placement) -> tuple[str, str, str]:

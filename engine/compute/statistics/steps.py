@@ -8,7 +8,7 @@ from typing import TypeVar
 R = TypeVar("R")
 
 
-def run(steps: Generator[None, None, R]) -> R:
+def run(steps: Generator[object, None, R]) -> R:
     """Drive a computation to its end, with nothing between its steps."""
     while True:
         try:

@@ -143,7 +143,7 @@ class Applying:
             await self._remind(jobs.Urgency.DRAFT)
             return await self._worker.score(self._name, job)
 
-    async def write(self, file: Path) -> jobs.Written | None:
+    async def write(self, file: Path, *, with_evidence: bool) -> jobs.Written | None:
         """Have the settled vectors written; None where the stories changed meanwhile, or processes kept dying."""
         stories = self.stories
         for _ in range(TRIES):
@@ -152,7 +152,7 @@ class Applying:
             if self.stories is not stories:
                 return None
             try:
-                written = await self._worker.write(self._name, file)
+                written = await self._worker.write(self._name, file, with_evidence=with_evidence)
             except (StateLost, WorkerDied, JobDropped):
                 continue
             return written if written.of == state else None

@@ -169,14 +169,14 @@ class OpenCorpus:
         draft = await self._applying.score(request, rivals)
         return Scored(id=request.id, revision=revision, draft=draft, verdicts=self._published.verdicts(draft))
 
-    async def write(self, file: Path, digest: str) -> jobs.Written | None:
+    async def write(self, file: Path, digest: str, *, with_evidence: bool) -> jobs.Written | None:
         """Have the settled vectors written; None where the numbers are not of the stories with this digest."""
         stories, disk = self._applying.stories, self._disk.corpus
         if stories is None or self.is_busy or self._wake.is_set() or stories != self._disk.stories:
             return None
         if await asyncio.to_thread(lambda: disk.digest) != digest or self._applying.stories is not stories:
             return None
-        return await self._applying.write(file)
+        return await self._applying.write(file, with_evidence=with_evidence)
 
     # Following the disk
 

@@ -191,11 +191,13 @@ class WorkerProxy:
         self._demand_state(corpus)
         return (await self._attempt(draft, jobs.Scored)).draft
 
-    async def write(self, corpus: str, file: Path) -> jobs.Written:
-        """Have the vectors of the settled state written to a file. Raises what `settle` raises."""
+    async def write(self, corpus: str, file: Path, *, with_evidence: bool) -> jobs.Written:
+        """Have the vectors of the settled state written to a file; its stories may be judged. Raises as `settle`."""
         self._demand_state(corpus)
         return await self._attempt(
-            lambda number: jobs.Write(corpus=corpus, job=number, urgency=jobs.Urgency.BULK, file=str(file)),
+            lambda number: jobs.Write(
+                corpus=corpus, job=number, urgency=jobs.Urgency.BULK, file=str(file), with_evidence=with_evidence
+            ),
             jobs.Written,
         )
 

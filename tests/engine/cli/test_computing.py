@@ -27,7 +27,7 @@ def test_each_story_is_computed_with_its_concept_and_its_scenario(monkeypatch: p
 
     monkeypatch.setattr(LiveCorpus, "apply", noted)
     llama = Settings(model=str(GOLDEN / "models" / "llama"), device="cpu", target_layers="1")
-    computing.alone(corpus, llama, with_neurons=False)
+    computing.alone(corpus, llama, with_neurons=False, with_evidence=False)
     assert sorted((place.text_id, place.concept or "", place.scenario or "") for place in computed) == sorted(
         (story.text_id, story.concept or "", story.scenario or "") for story in corpus.stories
     )

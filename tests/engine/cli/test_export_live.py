@@ -138,6 +138,24 @@ async def test_open_corpus_is_exported_by_the_engine_as_it_would_be_without(
     await talk.close()
 
 
+async def test_what_files_say_of_stories_does_not_depend_on_the_edits_before(
+    live: Engine, run: Run, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(20):  # so many that one edit leaves the settings as they were
+        write(corpus / "paired" / f"day{number}" / f"{'calm' if number % 2 else 'lost'}.txt", f"Day {number} of rain.")
+    talk = await opened(live, corpus)
+    write(corpus / "stories" / "joyful.txt", "The kettle sang; so that not all is of one computation.")
+    await talk.revision()
+    words = (str(corpus), *FLAGS, "--quality-report", "--output-dir")
+    assert (await asyncio.to_thread(run, "export", *words, tmp_path / "engine"))[0] == 0
+    await asyncio.to_thread(alone, run, monkeypatch, *words, tmp_path / "alone")
+    same(tmp_path / "engine", tmp_path / "alone")
+    quality = json.loads((tmp_path / "engine" / "quality.json").read_text())
+    assert sum(len(entry["stories"]) for entry in quality.values()) == 62
+    await talk.ask(protocol.Close)
+    await talk.close()
+
+
 @pytest.mark.usefixtures("no_weights")
 async def test_corpus_that_is_not_open_is_exported_by_the_engine_and_then_forgotten(
     live: Engine, run: Run, corpus: Path, tmp_path: Path
@@ -174,7 +192,7 @@ async def test_story_that_changes_during_the_export_is_exported_as_it_is_in_the_
     live: Engine, run: Run, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from engine.cli import computing
-    from engine.compute.live.corpus import Readout
+    from engine.compute.live.readout import Readout
 
     talk = await opened(live, corpus)
     fetch = computing._fetch

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from engine.compute.live.corpus import Readout
+from engine.compute.live.readout import Readout
 
 RUN_DOCUMENT: dict[str, Any] = {
     "written_by": "amygdala-studio 0",

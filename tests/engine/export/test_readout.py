@@ -12,7 +12,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from engine.compute.live.corpus import Readout
+from engine.compute.live.readout import Readout
 from engine.errors import AmygdalaError
 from engine.export.files import MANIFEST, QUALITY, RUN, VECTORS
 from engine.export.readout import write

@@ -10,8 +10,10 @@ import torch
 
 from engine.compute.activations.source import silent
 from engine.compute.activations.store import Store
+from engine.compute.live import judge as judge_module
 from engine.compute.live.corpus import LiveCorpus, _run
 from engine.compute.model.loaded import LoadedModel
+from engine.compute.statistics.evidence import tuning
 from engine.compute.statistics.evidence.judging import State, judge
 from engine.compute.statistics.evidence.stories import UNPAIRED, Stories
 from engine.compute.statistics.steps import run
@@ -19,6 +21,7 @@ from engine.corpus import text_id
 from engine.results import Evidence, Results
 from engine.settings import Settings
 from engine.wire.jobs import Placement
+from tests.engine.compute.live.comparing import assert_same
 from tests.engine.compute.live.lookup import lookup_model
 
 CONCEPTS = ("angry", "calm", "sad")
@@ -201,3 +204,59 @@ def test_what_is_said_of_concepts_stays_until_it_settles_and_is_then_that_of_a_r
     change(anew, edited)
     assert settled == settle(anew).concept_evidence
     assert settled != first
+def for_files(live: LiveCorpus) -> Results:
+    results = _run(live.for_files(with_evidence=True), silent)
+    assert results is not None
+    return results
+
+
+def test_files_say_what_a_run_from_nothing_says_whatever_edits_came_before(
+    live: LiveCorpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning, "CHANGED_AT_MOST", 1.0)  # settings stand, however few stories there are
+    change(live, TEXTS)
+    settle(live)
+    edited = TEXTS | {("sad", "rain"): "20"}
+    change(live, edited)
+    anew = LiveCorpus(
+        lookup_model(TABLE), Settings(model="lookup", pooling="mean"), Store(tmp_path), [0, 1], with_evidence=True
+    )
+    change(anew, edited)
+    expected, written = for_files(anew), for_files(live)
+    assert not live.is_settled, "an export leaves the stories to those who look at them"
+    assert_same(written, expected)
+    standing = settle(live)
+    assert told(standing.evidence) != told(written.evidence)
+    assert_same(for_files(live), expected)
+    assert live.results() == standing
+
+
+def test_files_tell_more_of_a_story_than_a_screen_does(live: LiveCorpus) -> None:
+    change(live, TEXTS)
+    shown = settle(live).evidence
+    places = {(each.text_id, each.concept, each.scenario) for each in shown}
+    for brief, full in zip(shown, for_files(live).evidence, strict=True):
+        assert full.shares[: len(brief.shares)] == brief.shares
+        assert brief.neighbours == []
+        assert len(full.neighbours) == 3
+        assert {(text_id, concept, scenario) for text_id, concept, scenario, _ in full.neighbours} < places
+        assert full.margin is not None
+
+
+def test_files_for_which_nobody_asks_for_evidence_cost_no_judgement(
+    live: LiveCorpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(live, TEXTS)
+    monkeypatch.setattr(judge_module, "_judge", None)
+    results = _run(live.for_files(with_evidence=False), silent)
+    assert results is not None
+    assert results.evidence == []
+    assert all(quality.settled for quality in results.concepts)
+
+
+def test_files_of_stories_that_change_meanwhile_are_asked_for_again(live: LiveCorpus) -> None:
+    change(live, TEXTS)
+    steps = live.for_files(with_evidence=True)
+    next(steps)
+    change(live, TEXTS | {("sad", "rain"): "20"})
+    assert _run(steps, silent) is None

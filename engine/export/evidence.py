@@ -1,0 +1,165 @@
+"""What the evidence and the texts say, under the names of files: what `quality.json` and reports are made of."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from engine.corpus import Corpus, Story
+from engine.prose.apart import Apart, SetApart
+from engine.prose.copies import Copies
+from engine.prose.giveaway import giveaways
+from engine.prose.words import Told
+from engine.results import ConceptEvidence, Evidence, Measured, Ranked, Results, Strength
+
+SHARES = 5
+
+Place = tuple[str, str | None, str | None]
+"""A story: its text's id, its concept, its scenario."""
+
+
+class JudgedStory(msgspec.Struct, frozen=True, kw_only=True):
+    """One story: how it is judged, and what its text shows."""
+
+    path: str
+    misfit: float
+    misfiled: float
+    strange: float
+    flagged: bool
+    strength: Strength
+    reads_as: str | None
+    shares: list[Ranked]
+    """The likeliest five concepts, its own among them; empty where nothing can be told."""
+    margin: float | None
+    loo_alignment: float | None
+    """`StoryFit.own`."""
+    neighbours: list[Ranked]
+    """The stories that it is most like, each with the cosine."""
+    near_copies: list[Ranked]
+    """The stories that share most of its wording, each with the share."""
+    sets_apart: SetApart | None
+    """None where its concept has too few other stories."""
+    giveaways: list[str]
+    """Where it says its concept's name: the words that stand there."""
+
+
+class Groups(msgspec.Struct, frozen=True, kw_only=True):
+    """Two groups within one concept."""
+
+    p_value: float
+    smaller: list[str]
+    """Paths of the smaller group's stories."""
+
+
+class JudgedConcept(msgspec.Struct, frozen=True, kw_only=True):
+    """How well one concept reads stories that it was not made from."""
+
+    auroc: float | None
+    auroc_interval: tuple[float, float] | None
+    rival: str | None
+    auroc_rival: float | None
+    auroc_rival_interval: tuple[float, float] | None
+    stability: float | None
+    groups: Groups | None
+
+
+class JudgedCorpus(msgspec.Struct, frozen=True, kw_only=True):
+    """All of it, by concept."""
+
+    stories: dict[str, list[JudgedStory]]
+    """In the order of their paths; empty where no story was judged."""
+    concepts: dict[str, JudgedConcept]
+    """Empty where no concept was judged."""
+
+
+def judged(results: Results, corpus: Corpus) -> JudgedCorpus:
+    """What the results say of the corpus that they are of; texts are read only if its stories were judged."""
+    paths: dict[Place, list[str]] = {}
+    for story in corpus.stories:
+        paths.setdefault(_place(story), []).append(story.path)
+    stories: dict[str, list[JudgedStory]] = {}
+    if results.evidence:
+        evidence: dict[Place, Evidence] = {
+            (each.text_id, each.concept, each.scenario): each for each in results.evidence
+        }
+        own_scores = {(fit.text_id, fit.concept): fit.own for fit in results.fits}
+        texts = _Texts(corpus)
+        for story in corpus.stories:
+            if story.concept is not None and _place(story) in evidence:
+                own = own_scores.get((story.text_id, story.concept))
+                entry = _judged_story(story, evidence[_place(story)], own, paths, texts)
+                stories.setdefault(story.concept, []).append(entry)
+    concepts = {each.concept: _judged_concept(each, paths) for each in results.concept_evidence}
+    return JudgedCorpus(stories=stories, concepts=concepts)
+
+
+class _Texts:
+    """What the texts of a corpus show."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        self.apart = Apart({s.path: Told(s.text, s.concept, s.scenario) for s in corpus.stories})
+        self.copies: dict[str, list[Ranked]] = {}
+        for pair in Copies({story.path: story.text for story in corpus.stories}).pairs:
+            self.copies.setdefault(pair.one, []).append((pair.other, pair.share))
+            self.copies.setdefault(pair.other, []).append((pair.one, pair.share))
+
+
+def _judged_story(
+    story: Story, evidence: Evidence, own: float | None, paths: Mapping[Place, Sequence[str]], texts: _Texts
+) -> JudgedStory:
+    return JudgedStory(
+        path=story.path,
+        misfit=evidence.misfit,
+        misfiled=evidence.misfiled,
+        strange=evidence.strange,
+        flagged=evidence.flagged,
+        strength=evidence.strength,
+        reads_as=evidence.reads_as,
+        shares=largest_shares(evidence),
+        margin=evidence.margin,
+        loo_alignment=own,
+        neighbours=[
+            (paths[text_id, concept, scenario][0], cosine) for text_id, concept, scenario, cosine in evidence.neighbours
+        ],
+        near_copies=texts.copies.get(story.path, []),
+        sets_apart=texts.apart.of(story.path),
+        giveaways=[giveaway.words for giveaway in giveaways(story.text, evidence.concept)],
+    )
+
+
+def largest_shares(evidence: Evidence) -> list[Ranked]:
+    """The likeliest concepts of one story, its own among them; empty where nothing can be told."""
+    if evidence.reads_as is None:
+        return []
+    shares = [(evidence.concept, 1 - evidence.misfiled), *evidence.shares]
+    return sorted(shares, key=lambda share: -share[1])[:SHARES]
+
+
+def _judged_concept(evidence: ConceptEvidence, paths: Mapping[Place, Sequence[str]]) -> JudgedConcept:
+    groups = None
+    if evidence.camps is not None:
+        smaller = [paths[text_id, evidence.concept, scenario] for text_id, scenario in evidence.camps.smaller]
+        groups = Groups(p_value=evidence.camps.p_value, smaller=sorted(itertools.chain(*smaller)))
+    return JudgedConcept(
+        auroc=_value(evidence.auroc),
+        auroc_interval=_interval(evidence.auroc),
+        rival=evidence.rival,
+        auroc_rival=_value(evidence.rival_auroc),
+        auroc_rival_interval=_interval(evidence.rival_auroc),
+        stability=evidence.stability,
+        groups=groups,
+    )
+
+
+def _value(measured: Measured | None) -> float | None:
+    return None if measured is None else measured.value
+
+
+def _interval(measured: Measured | None) -> tuple[float, float] | None:
+    return None if measured is None else (measured.low, measured.high)
+
+
+def _place(story: Story) -> Place:
+    return story.text_id, story.concept, story.scenario
