@@ -91,6 +91,15 @@ def parser() -> argparse.ArgumentParser:
     settings.add_flags(advise)
     advise.set_defaults(command=_lazily("advise", "advise"))
 
+    report = commands.add_parser("report", help="say which stories look misread and why, for people; writes no vectors")
+    report.add_argument("corpus", type=Path, metavar="CORPUS", help="the folder with stories/ and paired/")
+    report.add_argument("--html", type=Path, metavar="FILE", help="write one page that needs no network")
+    report.add_argument(
+        "--format", choices=("md", "json"), help="on stdout: md (where no --html is given), or json, for scripts"
+    )
+    settings.add_flags(report)
+    report.set_defaults(command=_lazily("evidence_report", "report"))
+
     verify = commands.add_parser("verify", help="check a set of readout files, and say which model and corpus it is of")
     verify.add_argument("folder", type=Path, metavar="OUT", help="the folder that an export wrote")
     verify.add_argument(
@@ -155,7 +164,9 @@ def _count(text: str) -> int:
 
 def _export_flags(parser: argparse.ArgumentParser, json_help: str) -> None:
     parser.add_argument("--output-dir", type=Path, required=True, metavar="DIR", help="where the files go")
-    parser.add_argument("--quality-report", action="store_true", help="write quality.json too")
+    parser.add_argument(
+        "--quality-report", action="store_true", help="write quality.json too, for which every story is judged"
+    )
     parser.add_argument(
         "--format", choices=("readout", "gguf"), default="readout", help="gguf: control vectors for llama.cpp, too"
     )

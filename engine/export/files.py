@@ -42,6 +42,25 @@ def prepare(folder: Path) -> None:
         raise UsageError(f"--output-dir {folder}: cannot be written to: {error.strerror}") from error
 
 
+def prepare_file(file: Path, flag: str) -> None:
+    """Make sure, before anything is computed, that one file can be written.
+
+    Args:
+        file: may be there already.
+        flag: what it was named by, for the words of the error.
+
+    Raises:
+        UsageError: it is a folder, or its folder is not there or cannot be written to.
+    """
+    if file.is_dir():
+        raise UsageError(f"{flag} {file}: this is a folder, not a file")
+    try:
+        with tempfile.TemporaryFile(dir=file.parent):
+            pass
+    except OSError as error:
+        raise UsageError(f"{flag} {file}: its folder cannot be written to: {error.strerror}") from error
+
+
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Keep other exports out of a folder meanwhile, and remove what those that were killed left in it.

@@ -204,6 +204,8 @@ def test_what_is_said_of_concepts_stays_until_it_settles_and_is_then_that_of_a_r
     change(anew, edited)
     assert settled == settle(anew).concept_evidence
     assert settled != first
+
+
 def for_files(live: LiveCorpus) -> Results:
     results = _run(live.for_files(with_evidence=True), silent)
     assert results is not None

@@ -1,0 +1,144 @@
+"""What a report says, as plain values: every form of it is made from these."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from engine import __version__
+from engine.corpus import Corpus, left_out
+from engine.export.evidence import JudgedConcept, JudgedStory, judged
+from engine.report import words
+from engine.results import Results
+
+
+class FlaggedStory(msgspec.Struct, frozen=True, kw_only=True):
+    """A story that a writer should look at."""
+
+    concept: str
+    says: str
+    """What the evidence says, in a sentence."""
+    reasons: list[str]
+    """What may be behind it, a sentence each."""
+    text: str
+    evidence: JudgedStory
+
+
+class ReportedConcept(msgspec.Struct, frozen=True, kw_only=True):
+    """One concept."""
+
+    name: str
+    n_stories: int
+    n_flagged: int
+    n_untold: int
+    """Stories of which nothing can be told."""
+    without_vector: str | None
+    """Why it gets no vector."""
+    evidence: JudgedConcept | None
+    """None where it was not judged."""
+
+
+class CopiedPair(msgspec.Struct, frozen=True, kw_only=True):
+    """Two stories that share most of their wording."""
+
+    one: str
+    other: str
+    share: float
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """All of it, what is wrong first."""
+
+    corpus: str
+    """The folder's name."""
+    headline: list[str]
+    """What is wrong, in a few sentences."""
+    flagged: list[FlaggedStory]
+    """Those that are most likely off first."""
+    problems: list[str]
+    """Of files, with what to do."""
+    copies: list[CopiedPair]
+    """The closest first."""
+    concepts: list[ReportedConcept]
+    """Those that read worst first."""
+    n_stories: int
+    """Without baselines."""
+    made_of: dict[str, Any]
+    """Model, layers, digest: what the numbers are of."""
+
+
+def report_of(name: str, results: Results, corpus: Corpus, made_of: Mapping[str, Any]) -> Report:
+    """The report of a corpus whose stories were judged.
+
+    Args:
+        name: the corpus's.
+        results: with evidence.
+        corpus: the stories that the results are of.
+        made_of: the model and the settings that are to be named.
+    """
+    of_corpus = judged(results, corpus)
+    told = [story for of_concept in of_corpus.stories.values() for story in of_concept]
+    texts = {story.path: story for story in corpus.stories}
+    concept_of = {path: story.concept or "" for path, story in texts.items()}
+    flagged = [
+        FlaggedStory(
+            concept=concept_of[story.path],
+            says=words.says(story, concept_of[story.path]),
+            reasons=words.reasons(story, concept_of),
+            text=texts[story.path].text,
+            evidence=story,
+        )
+        for story in sorted(told, key=lambda story: (-story.misfit, story.path))
+        if story.flagged
+    ]
+    copies = {
+        CopiedPair(one=min(story.path, other), other=max(story.path, other), share=share)
+        for story in told
+        for other, share in story.near_copies
+    }
+    problems = [*corpus.problems, *left_out(corpus.stories, results.left_out)]
+    untold = sum(story.strength == "too few to tell" for story in told)
+    return Report(
+        corpus=name,
+        headline=words.headline(len(flagged), len(told), untold, len(copies), len(problems)),
+        flagged=flagged,
+        problems=[str(problem) for problem in problems],
+        copies=sorted(copies, key=lambda pair: (-pair.share, pair.one, pair.other)),
+        concepts=_concepts(results, of_corpus.stories, of_corpus.concepts, concept_of),
+        n_stories=sum(concept != "" for concept in concept_of.values()),
+        made_of={
+            "written_by": f"amygdala-studio {__version__}",
+            **made_of,
+            "layers": results.layers,
+            "corpus_digest": corpus.digest,
+        },
+    )
+
+
+def _concepts(
+    results: Results,
+    stories: Mapping[str, list[JudgedStory]],
+    evidence: Mapping[str, JudgedConcept],
+    concept_of: Mapping[str, str],
+) -> list[ReportedConcept]:
+    counts = Counter(concept for concept in concept_of.values() if concept)
+    concepts = [
+        ReportedConcept(
+            name=name,
+            n_stories=count,
+            n_flagged=sum(story.flagged for story in stories.get(name, [])),
+            n_untold=sum(story.strength == "too few to tell" for story in stories.get(name, [])),
+            without_vector=results.without_vector.get(name),
+            evidence=evidence.get(name),
+        )
+        for name, count in counts.items()
+    ]
+    return sorted(concepts, key=_worst_first)
+
+
+def _worst_first(concept: ReportedConcept) -> tuple[float, float, str]:
+    auroc = concept.evidence.auroc if concept.evidence is not None else None
+    return 1.0 if auroc is None else auroc, -concept.n_flagged / concept.n_stories, concept.name

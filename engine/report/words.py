@@ -1,0 +1,179 @@
+"""What a report says in sentences: a writer's words, each with the number that it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from engine.export.evidence import JudgedConcept, JudgedStory
+from engine.prose.apart import Fact, Narrator
+from engine.prose.surface import EXCLAMATIONS, LENGTH, PAST, PERSONS, QUESTIONS, SENTENCE_LENGTH, SPEECH_SHARE
+from engine.results import Strength
+
+if TYPE_CHECKING:
+    from engine.report.content import Report, ReportedConcept
+
+MARKS: Mapping[Strength, str] = {"strong": "●●●", "fair": "●●", "borderline": "●"}
+SHOWN_FACTS = 3
+SURE = 0.5
+"""The probability from which something is said to be so."""
+
+HOW_TO_READ = (
+    "A language model reads every story. A story is judged by what the model makes of all stories of other scenarios: "
+    "neither the story itself nor its scenario has a say.",
+    "●●● strong: something is off with a probability above 95 %. ●● fair: from 75 to 95 %. ● borderline: from 50 to "
+    "75 %, so that up to one in two is a false alarm. Below 50 % nothing is said.",
+    "Percentages after “reads as” are shares of 100 %: how likely each concept is to be what the story tells, given "
+    "its text and where it is filed.",
+    "With five stories a concept, more than half of the misfiled stories stay unseen; with twenty, about one in four.",
+    "The model may be wrong, and what it reads may be just what you want: read the story, then decide.",
+)
+
+
+def says(story: JudgedStory, concept: str) -> str:
+    """What the evidence says of a flagged story."""
+    sentences = []
+    if story.misfiled >= max(story.strange, SURE) or (story.misfiled > story.strange and story.strange <= SURE):
+        own = f"not as {concept} ({percent(1 - story.misfiled)})"
+        shares = dict(story.shares)
+        rival = f" ({percent(shares[story.reads_as])})" if story.reads_as in shares else ""
+        sentences.append(f"Reads as {story.reads_as}{rival}, {own}.")
+    else:
+        sentences.append(f"Lies far from the other {concept} stories, whatever it reads as ({percent(story.strange)}).")
+    return " ".join(sentences)
+
+
+def reasons(story: JudgedStory, concept_of: Mapping[str, str]) -> list[str]:
+    """What may be behind a flag, in sentences.
+
+    Args:
+        story: flagged.
+        concept_of: every story's concept, by path.
+    """
+    sentences = []
+    near = [concept_of.get(path, "") for path, _ in story.neighbours]
+    if story.reads_as is not None and story.reads_as in near:
+        n_alike = near.count(story.reads_as)
+        sentences.append(f"Of the {len(near)} stories most like it, {n_alike} tell {story.reads_as}.")
+    if story.sets_apart is not None:
+        if story.sets_apart.narrator is not None:
+            sentences.append(_narrator(story.sets_apart.narrator))
+        sentences += [_fact(fact) for fact in story.sets_apart.facts[:SHOWN_FACTS]]
+    sentences += [f"Shares wording with {path}: {of_shorter(share)}." for path, share in story.near_copies]
+    if story.giveaways:
+        said = ", ".join(f"“{words}”" for words in dict.fromkeys(story.giveaways))
+        sentences.append(f"Says its concept's name: {said}.")
+    return sentences
+
+
+def headline(n_flagged: int, n_told: int, n_untold: int, n_copies: int, n_problems: int) -> list[str]:
+    """What is wrong with a corpus, in a few sentences.
+
+    Args:
+        n_flagged: stories that look misread.
+        n_told: stories that were judged.
+        n_untold: those of them of which nothing can be told.
+        n_copies: pairs of near-copies.
+        n_problems: problems of files.
+    """
+    if n_untold == n_told:
+        sentences = ["Nothing can be told yet: it takes three concepts with three stories each."]
+    elif n_flagged:
+        look = "looks misread" if n_flagged == 1 else "look misread. Start with the first"
+        sentences = [f"{n_flagged} of {_count(n_told, 'story', 'stories')} {look}."]
+    else:
+        sentences = [f"None of {_count(n_told, 'story', 'stories')} looks misread."]
+    if 0 < n_untold < n_told:
+        sentences.append(f"Of {_count(n_untold, 'story', 'stories')} nothing can be told: write more of its kind.")
+    if n_copies:
+        share = "shares" if n_copies == 1 else "share"
+        sentences.append(f"{_count(n_copies, 'pair of stories', 'pairs of stories')} {share} most of the wording.")
+    if n_problems:
+        sentences.append(f"{_count(n_problems, 'remark', 'remarks')} on files.")
+    return sentences
+
+
+def reads_right(concept: JudgedConcept) -> str:
+    """How well a concept is told from all others; a dash where that cannot be said."""
+    return _pairs(concept.auroc, concept.auroc_interval)
+
+
+def reads_right_beside_rival(concept: JudgedConcept) -> str:
+    """How well it is told from its rival, with the rival's name."""
+    if concept.rival is None or concept.auroc_rival is None:
+        return "–"
+    return f"{concept.rival}: {_pairs(concept.auroc_rival, concept.auroc_rival_interval)}"
+
+
+def remarks(concept: ReportedConcept) -> list[str]:
+    """What else is to be said of a concept."""
+    said = []
+    if concept.without_vector is not None:
+        said.append(f"no vector: {concept.without_vector}")
+    if concept.n_untold:
+        n_untold = f" of {concept.n_untold}" if concept.n_untold < concept.n_stories else ""
+        said.append(f"too few stories to tell{n_untold}")
+    groups = None if concept.evidence is None else concept.evidence.groups
+    if groups is not None:
+        smaller = ", ".join(groups.smaller)
+        said.append(f"its stories fall into two groups (p = {groups.p_value:.3f}); the smaller one: {smaller}")
+    return said
+
+
+def copies(report: Report) -> list[str]:
+    """The stories that share most of their wording, a sentence a pair."""
+    return [f"{pair.one} and {pair.other}: {of_shorter(pair.share)}" for pair in report.copies]
+
+
+def made_of(report: Report) -> str:
+    """What the numbers are of, on one line."""
+    return " · ".join(f"{name.replace('_', ' ')}: {value}" for name, value in report.made_of.items())
+
+
+def of_shorter(share: float) -> str:
+    """How much of the wording of the shorter of two texts stands in the other one."""
+    return "all of the shorter text" if share == 1 else f"{percent(share)} of the shorter text"
+
+
+def percent(share: float) -> str:
+    """A probability; never 0 % or 100 %, of which nobody can be sure."""
+    if share < 0.01:
+        return "under 1 %"
+    return "over 99 %" if share > 0.99 else f"{share:.0%}".replace("%", " %")
+
+
+def _pairs(auroc: float | None, interval: tuple[float, float] | None) -> str:
+    if auroc is None:
+        return "–"
+    about = "" if interval is None else f" ({100 * interval[0]:.0f} to {100 * interval[1]:.0f})"
+    return f"{100 * auroc:.0f} of 100{about}"
+
+
+def _count(n: int, one: str, many: str) -> str:
+    return f"{n} {one if n == 1 else many}"
+
+
+def _narrator(narrator: Narrator) -> str:
+    teller = "Its narrator cannot be told" if narrator.person is None else f"Its narrator is “{narrator.person}”"
+    return f"{teller}, where {narrator.n_typical} of the other {narrator.n_others} have “{narrator.typical}”."
+
+
+def _fact(fact: Fact) -> str:
+    """One fact, as counts: lengths in words, the rest in so many of a hundred words."""
+    value, typical = (f"{100 * share:.0f}" for share in (fact.value, fact.typical))
+    match fact.feature:
+        case name if fact.is_word:
+            return f"Says “{name}” {value} times in 100 words; the others usually {typical}."
+        case name if name == LENGTH:
+            return f"Has {fact.value:.0f} words; the others usually {fact.typical:.0f}."
+        case name if name == SENTENCE_LENGTH:
+            return f"Has {fact.value:.0f} words a sentence; the others usually {fact.typical:.0f}."
+        case name if name == SPEECH_SHARE:
+            return f"{value} % of it is speech; of the others usually {typical} %."
+        case name if name == PAST:
+            return f"{value} of 100 words end in “-ed”; of the others' usually {typical}."
+        case name if name in PERSONS:
+            return f"Says “{name}” or a form of it {value} times in 100 words; the others usually {typical}."
+        case name:
+            assert name in (QUESTIONS, EXCLAMATIONS)
+            return f"Has {value} “{name}” in 100 words; the others usually {typical}."
