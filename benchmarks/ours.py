@@ -59,7 +59,8 @@ def export(model: LoadedModel, settings: Settings, corpus: Corpus) -> Exported:
         out = Path(folder) / "out"
         out.mkdir()
         vectors = live.readout()
-        readout.write(out, vectors, run, readout.quality_document(results, verdicts, corpus))
+        quality = readout.quality_document(results, verdicts, corpus, settings.thresholds.redundant_r2)
+        readout.write(out, vectors, run, quality)
         together = time.perf_counter() - started
     forward = tally.fetching_s
     assert tally.n_run == len({story.text_id for story in corpus.stories}), tally

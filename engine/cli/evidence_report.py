@@ -38,7 +38,7 @@ def report(arguments: argparse.Namespace) -> int:
         "pooling": facts.pooling,
     }
     name = arguments.corpus.resolve().name
-    content = report_of(name, computed.results, computed.corpus, made_of)
+    content = report_of(name, computed.results, computed.corpus, made_of, chosen.thresholds.redundant_r2)
     if page is not None:
         try:
             files.replace_all(page.parent, {page.name: html.page(content).encode()})

@@ -108,7 +108,9 @@ def write(arguments: argparse.Namespace, chosen: Settings, computed: Computed) -
         **({"layer_sweep": computed.sweep} if computed.sweep else {}),
     )
     quality = (
-        readout.quality_document(computed.results, verdicts(chosen, computed), computed.corpus)
+        readout.quality_document(
+            computed.results, verdicts(chosen, computed), computed.corpus, chosen.thresholds.redundant_r2
+        )
         if arguments.quality_report
         else None
     )

@@ -13,6 +13,7 @@ from engine.prose.copies import Copies
 from engine.prose.giveaway import giveaways
 from engine.prose.words import Told
 from engine.results import ConceptEvidence, Evidence, Measured, Ranked, Results, Strength
+from engine.verdicts import ConceptVerdict, concept_verdicts
 
 SHARES = 5
 
@@ -63,6 +64,10 @@ class JudgedConcept(msgspec.Struct, frozen=True, kw_only=True):
     auroc_rival_interval: tuple[float, float] | None
     stability: float | None
     groups: Groups | None
+    verdict: str | None
+    """What a writer should know of it, in a few words; None for a concept without a vector."""
+    reasons: list[str]
+    """The numbers that decided, with what chance gives."""
 
 
 class JudgedCorpus(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,8 +79,14 @@ class JudgedCorpus(msgspec.Struct, frozen=True, kw_only=True):
     """Empty where no concept was judged."""
 
 
-def judged(results: Results, corpus: Corpus) -> JudgedCorpus:
-    """What the results say of the corpus that they are of; texts are read only if its stories were judged."""
+def judged(results: Results, corpus: Corpus, redundant_r2: float) -> JudgedCorpus:
+    """What the results say of the corpus that they are of; texts are read only if its stories were judged.
+
+    Args:
+        results: with evidence or without.
+        corpus: the stories that they are of.
+        redundant_r2: the threshold of this name.
+    """
     paths: dict[Place, list[str]] = {}
     for story in corpus.stories:
         paths.setdefault(_place(story), []).append(story.path)
@@ -91,7 +102,10 @@ def judged(results: Results, corpus: Corpus) -> JudgedCorpus:
                 own = own_scores.get((story.text_id, story.concept))
                 entry = _judged_story(story, evidence[_place(story)], own, paths, texts)
                 stories.setdefault(story.concept, []).append(entry)
-    concepts = {each.concept: _judged_concept(each, paths) for each in results.concept_evidence}
+    verdicts = concept_verdicts(results, redundant_r2) if results.concept_evidence else {}
+    concepts = {
+        each.concept: _judged_concept(each, verdicts.get(each.concept), paths) for each in results.concept_evidence
+    }
     return JudgedCorpus(stories=stories, concepts=concepts)
 
 
@@ -137,7 +151,9 @@ def largest_shares(evidence: Evidence) -> list[Ranked]:
     return sorted(shares, key=lambda share: -share[1])[:SHARES]
 
 
-def _judged_concept(evidence: ConceptEvidence, paths: Mapping[Place, Sequence[str]]) -> JudgedConcept:
+def _judged_concept(
+    evidence: ConceptEvidence, verdict: ConceptVerdict | None, paths: Mapping[Place, Sequence[str]]
+) -> JudgedConcept:
     groups = None
     if evidence.camps is not None:
         smaller = [paths[text_id, evidence.concept, scenario] for text_id, scenario in evidence.camps.smaller]
@@ -150,6 +166,8 @@ def _judged_concept(evidence: ConceptEvidence, paths: Mapping[Place, Sequence[st
         auroc_rival_interval=_interval(evidence.rival_auroc),
         stability=evidence.stability,
         groups=groups,
+        verdict=None if verdict is None else verdict.label or str(verdict.finding),
+        reasons=[] if verdict is None else verdict.reasons,
     )
 
 

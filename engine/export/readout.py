@@ -83,12 +83,14 @@ def write(
     return {name: folder / name for name in written}
 
 
-def quality_document(results: Results, verdicts: Mapping[str, Verdict], corpus: Corpus) -> dict[str, Any]:
+def quality_document(
+    results: Results, verdicts: Mapping[str, Verdict], corpus: Corpus, redundant_r2: float
+) -> dict[str, Any]:
     """`quality.json`: the contract's fields, and beside them each concept's triage, its outliers' paths, and what the
     evidence says of it and of its stories, where these were judged."""
     stories = {story.text_id: story for story in corpus.stories}
     paths = {(story.text_id, story.concept): story.path for story in corpus.stories}
-    of_corpus = judged(results, corpus)
+    of_corpus = judged(results, corpus, redundant_r2)
 
     def entry(quality: ConceptQuality) -> dict[str, Any]:
         name, eigenvalues = quality.concept, quality.subspace_eigvals

@@ -70,7 +70,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Model, layers, digest: what the numbers are of."""
 
 
-def report_of(name: str, results: Results, corpus: Corpus, made_of: Mapping[str, Any]) -> Report:
+def report_of(name: str, results: Results, corpus: Corpus, made_of: Mapping[str, Any], redundant_r2: float) -> Report:
     """The report of a corpus whose stories were judged.
 
     Args:
@@ -78,8 +78,9 @@ def report_of(name: str, results: Results, corpus: Corpus, made_of: Mapping[str,
         results: with evidence.
         corpus: the stories that the results are of.
         made_of: the model and the settings that are to be named.
+        redundant_r2: the threshold of this name.
     """
-    of_corpus = judged(results, corpus)
+    of_corpus = judged(results, corpus, redundant_r2)
     told = [story for of_concept in of_corpus.stories.values() for story in of_concept]
     texts = {story.path: story for story in corpus.stories}
     concept_of = {path: story.concept or "" for path, story in texts.items()}

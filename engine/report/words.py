@@ -9,6 +9,7 @@ from engine.export.evidence import JudgedConcept, JudgedStory
 from engine.prose.apart import Fact, Narrator
 from engine.prose.surface import EXCLAMATIONS, LENGTH, PAST, PERSONS, QUESTIONS, SENTENCE_LENGTH, SPEECH_SHARE
 from engine.results import Strength
+from engine.verdicts import Finding
 
 if TYPE_CHECKING:
     from engine.report.content import Report, ReportedConcept
@@ -110,10 +111,14 @@ def remarks(concept: ReportedConcept) -> list[str]:
     said = []
     if concept.without_vector is not None:
         said.append(f"no vector: {concept.without_vector}")
+    evidence = concept.evidence
+    if evidence is not None and evidence.verdict is not None and evidence.verdict != Finding.HEALTHY:
+        is_open = evidence.verdict.startswith(Finding.UNKNOWN)  # what is said of it stands beside in numbers
+        said.append(evidence.verdict if is_open else f"{evidence.verdict}: {'; '.join(evidence.reasons)}")
     if concept.n_untold:
         n_untold = f" of {concept.n_untold}" if concept.n_untold < concept.n_stories else ""
         said.append(f"too few stories to tell{n_untold}")
-    groups = None if concept.evidence is None else concept.evidence.groups
+    groups = None if evidence is None else evidence.groups
     if groups is not None:
         smaller = ", ".join(groups.smaller)
         said.append(f"its stories fall into two groups (p = {groups.p_value:.3f}); the smaller one: {smaller}")

@@ -26,7 +26,7 @@ from engine.compute.model.layers import target_layers
 from engine.compute.model.loaded import Model
 from engine.compute.statistics.neurons import Neurons
 from engine.errors import AmygdalaError
-from engine.results import Draft, Evidence, Results, middle_layer
+from engine.results import ConceptEvidence, Draft, Evidence, Results, middle_layer
 from engine.settings import Settings
 from engine.wire.jobs import Placement
 
@@ -188,15 +188,20 @@ class LiveCorpus:
         Returns None if the state changed in the meantime.
         """
         evidence: list[Evidence] = []
+        concepts: list[ConceptEvidence] = []
 
         def steps() -> Iterator[None]:
             yield from self._settling_vectors()
             if with_evidence:
-                evidence.extend((yield from self._judge.for_files(self._stories, self._state.means)))
+                told = yield from self._judge.for_files(self._verdicts, self._stories, self._state.means)
+                evidence.extend(told[0])
+                concepts.extend(told[1])
 
         if not (yield from self._while_unchanged(steps())):
             return None
-        return msgspec.structs.replace(self.results(), evidence=evidence, stories_are_settled=True)
+        return msgspec.structs.replace(
+            self.results(), evidence=evidence, concept_evidence=concepts, stories_are_settled=True
+        )
 
     def _while_unchanged(self, steps: Iterator[None]) -> Generator[Step, None, bool]:
         """Go through steps that do not touch the stories; False if these changed in between, which ends it."""

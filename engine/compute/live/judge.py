@@ -127,18 +127,23 @@ class StoryJudge:
         self._judged, self._renewed = judged, set()
         return Verdicts(dict(judged.told(judged.stories, judged.state.judgement)), concepts=concepts)
 
-    def for_files(self, stories: Collection[Placement], means: Rows) -> Generator[None, None, list[Evidence]]:
-        """Every story as a run from nothing judges it, in full: a file must not tell which edits came before.
+    def for_files(
+        self, last: Verdicts, stories: Collection[Placement], means: Rows
+    ) -> Generator[None, None, tuple[list[Evidence], Sequence[ConceptEvidence]]]:
+        """Every story, in full, and every concept as a run from nothing judges them: a file must not tell of edits.
 
-        Arguments as of `settle`. What stands here stays as it is.
+        Arguments as of `settle`, and what is said now. What stands here stays as it is.
         """
         if not stories:
-            return []
+            return [], ()
         ordered = tuple(sorted(set(stories), key=_order))
         judged = self._judged
         if judged is None or self._renewed or judged.stories != ordered or not judged.is_from_nothing:
             judged = yield from _judge(ordered, means, None, ())
-        return judged.in_full()
+        concepts = last.concepts
+        if judged is not self._judged or not last.are_settled:
+            concepts = yield from concept_evidence(judged.stories, judged.concepts, judged.state, means)
+        return judged.in_full(), concepts
 
 
 @dataclass(frozen=True)

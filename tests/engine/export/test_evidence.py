@@ -38,7 +38,7 @@ def results(corpus: Corpus, llama: LoadedModel, tmp_path: Path) -> Results:
 
 
 def test_every_positive_has_an_entry_that_says_what_results_say(results: Results, corpus: Corpus) -> None:
-    entries = {story.path: story for stories in judged(results, corpus).stories.values() for story in stories}
+    entries = {story.path: story for stories in judged(results, corpus, 0.9).stories.values() for story in stories}
     assert entries.keys() == {story.path for story in corpus.stories if story.concept is not None}
     path_of = {(story.text_id, story.concept, story.scenario): story.path for story in corpus.stories}
     for evidence in results.evidence:
@@ -53,7 +53,7 @@ def test_every_positive_has_an_entry_that_says_what_results_say(results: Results
 
 def test_quality_holds_all_of_it_as_strict_json(results: Results, corpus: Corpus) -> None:
     verdicts = {q.concept: judge(q, results.middle, Settings(model="llama").thresholds) for q in results.concepts}
-    document = json.loads(json.dumps(quality_document(results, verdicts, corpus), allow_nan=False))
+    document = json.loads(json.dumps(quality_document(results, verdicts, corpus, 0.9), allow_nan=False))
     assert all(len(entry["stories"]) == entry["n_positive_stories"] for entry in document.values())
     assert document["joyful"]["stories"][0].keys() == set(JudgedStory.__struct_fields__)
 
@@ -61,7 +61,7 @@ def test_quality_holds_all_of_it_as_strict_json(results: Results, corpus: Corpus
 def test_where_nothing_was_judged_quality_says_nothing_of_it(results: Results, corpus: Corpus) -> None:
     verdicts = {q.concept: judge(q, results.middle, Settings(model="llama").thresholds) for q in results.concepts}
     bare = msgspec.structs.replace(results, evidence=[], concept_evidence=[])
-    assert {"stories", "auroc"}.isdisjoint(quality_document(bare, verdicts, corpus)["joyful"])
+    assert {"stories", "auroc"}.isdisjoint(quality_document(bare, verdicts, corpus, 0.9)["joyful"])
 
 
 def test_a_concepts_numbers_stand_beside_its_stories(results: Results, corpus: Corpus) -> None:
@@ -81,9 +81,10 @@ def test_a_concepts_numbers_stand_beside_its_stories(results: Results, corpus: C
     )
     verdicts = {q.concept: judge(q, results.middle, Settings(model="llama").thresholds) for q in results.concepts}
     with_concept = msgspec.structs.replace(results, concept_evidence=[concept])
-    entry = quality_document(with_concept, verdicts, corpus)["joyful"]
+    entry = quality_document(with_concept, verdicts, corpus, 0.9)["joyful"]
     assert (entry["auroc"], entry["auroc_rival"], entry["rival"], entry["stability"]) == (0.9, None, "sad", 0.6)
     assert list(entry["auroc_interval"]) == [0.8, 0.95]
+    assert isinstance(entry["verdict"], str)
     assert entry["groups"] == {"p_value": 0.004, "smaller": [story.path]}
 
 
@@ -93,7 +94,7 @@ def test_texts_are_told_apart_and_copies_named(results: Results, corpus: Corpus)
     altered = msgspec.structs.replace(
         corpus, stories=tuple(twin if story is second else story for story in corpus.stories)
     )
-    entries = {entry.path: entry for entry in judged(results, altered).stories["joyful"]}
+    entries = {entry.path: entry for entry in judged(results, altered, 0.9).stories["joyful"]}
     assert entries[first.path].near_copies[0][0] == second.path
     assert entries[second.path].near_copies[0][0] == first.path
     assert "joyful" in entries[second.path].giveaways

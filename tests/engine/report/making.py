@@ -82,4 +82,4 @@ def results(of: Corpus, *, flagged: int = 1, concepts: bool = True, **fields: An
 def report(text: str = "The lake lay still.", *, flagged: int = 1, concepts: bool = True) -> Report:
     """Of these stories."""
     of = corpus(text)
-    return report_of("<my> corpus", results(of, flagged=flagged, concepts=concepts), of, {"model": "m & m"})
+    return report_of("<my> corpus", results(of, flagged=flagged, concepts=concepts), of, {"model": "m & m"}, 0.9)

@@ -31,7 +31,7 @@ def test_where_nothing_can_be_told_it_says_what_it_takes() -> None:
     of = corpus()
     judged = results(of)
     untold = [msgspec.structs.replace(each, strength="too few to tell") for each in judged.evidence]
-    said = report_of("few", msgspec.structs.replace(judged, evidence=untold), of, {})
+    said = report_of("few", msgspec.structs.replace(judged, evidence=untold), of, {}, 0.9)
     assert said.headline[0].startswith("Nothing can be told yet")
     assert [words.remarks(concept) for concept in said.concepts] == [["too few stories to tell"]] * 3
 
@@ -45,12 +45,26 @@ def test_concepts_that_read_worst_come_first() -> None:
     assert [concept.name for concept in report().concepts] == ["sad", "proud", "calm"]
 
 
+def test_a_verdict_is_a_remark_with_its_reasons_and_a_healthy_concept_has_none() -> None:
+    concept = report().concepts[0]
+    assert concept.evidence is not None
+    said = {
+        verdict: words.remarks(
+            msgspec.structs.replace(
+                concept, evidence=msgspec.structs.replace(concept.evidence, verdict=verdict, reasons=["1 of 2"])
+            )
+        )
+        for verdict in ("told like sad", "no verdict yet: write 2 more", "healthy", None)
+    }
+    assert list(said.values()) == [["told like sad: 1 of 2"], ["no verdict yet: write 2 more"], [], []]
+
+
 def test_near_copies_are_told_once_a_pair() -> None:
     text = "The same morning came again over the same slow river, and the ferry took the same four people across."
     of = corpus(text)
     twin = msgspec.structs.replace(of.stories[-1], text=text, text_id=of.stories[0].text_id)
     of = msgspec.structs.replace(of, stories=(*of.stories[:-1], twin))
-    said = report_of("twins", results(of), of, {})
+    said = report_of("twins", results(of), of, {}, 0.9)
     assert words.copies(said) == ["paired/day0/calm.txt and paired/day3/sad.txt: all of the shorter text"]
 
 

@@ -7,7 +7,6 @@ from torch import Tensor
 
 from engine.compute.statistics.directions import normalise
 from engine.compute.statistics.evidence.judging import Layer
-from engine.compute.statistics.evidence.readouts import story_rows
 
 CHUNK = 1024
 """Stories compared with all others at a time."""
@@ -24,8 +23,10 @@ def neighbours(layer: Layer, most: int) -> tuple[Tensor, Tensor]:
         layer: usually the middle one.
         most: k, or N - 1 where that is less.
     """
-    n = len(layer.discriminant.concepts)
-    rows = normalise(story_rows(layer, layer.metric, torch.arange(n, device=layer.scores.device)))
+    made = layer.discriminant
+    n = len(made.concepts)
+    about_mean = made.residuals / made.weights.sqrt()[:, None] + made.means[made.concepts]
+    rows = normalise(about_mean * layer.metric.factors)
     places, cosines = [], []
     for start in range(0, n, CHUNK):
         alike = rows[start : start + CHUNK] @ rows.T
