@@ -36,11 +36,11 @@ def intervals(aurocs: Sequence[tuple[str, float, tuple[float, float]]]) -> str:
     def x(auroc: float) -> float:
         return LABELS + PLOT * (auroc - lowest) / (1 - lowest)
 
-    rows = [f'<line class="chance" x1="{x(0.5):.1f}" x2="{x(0.5):.1f}" y1="0" y2="{len(aurocs) * ROW}"/>']
+    rows = [_line("chance", (x(0.5), 0), (x(0.5), len(aurocs) * ROW))]
     for i, (name, auroc, (low, high)) in enumerate(aurocs):
         y = i * ROW + ROW / 2
         rows.append(
-            f'{_label(i, name)}<line class="interval" x1="{x(low):.1f}" x2="{x(high):.1f}" y1="{y}" y2="{y}"/>'
+            f"{_label(i, name)}{_line('interval', (x(low), y), (x(high), y))}"
             f'<circle class="other" cx="{x(auroc):.1f}" cy="{y}" r="4"/>'
             f"{_value(i, f'{100 * auroc:.0f} ({100 * low:.0f}–{100 * high:.0f})')}"
         )
@@ -54,6 +54,12 @@ def _svg(n_rows: int, title: str, parts: Sequence[str]) -> str:
         + "".join(parts)
         + "</svg>"
     )
+
+
+def _line(kind: str, start: tuple[float, float], end: tuple[float, float]) -> str:
+    """A line whose colour is the style sheet's, or where that is not applied, the text's."""
+    (x1, y1), (x2, y2) = start, end
+    return f'<line class="{kind}" stroke="currentColor" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
 
 
 def _label(row: int, name: str) -> str:
