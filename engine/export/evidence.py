@@ -128,7 +128,7 @@ def _judged_story(
         misfit=evidence.misfit,
         misfiled=evidence.misfiled,
         strange=evidence.strange,
-        flagged=evidence.flagged,
+        flagged=evidence.misread,
         strength=evidence.strength,
         reads_as=evidence.reads_as,
         shares=largest_shares(evidence),

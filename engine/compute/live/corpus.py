@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
-from typing import TypeVar
 
 import msgspec
 import torch
 
 from engine.compute.activations.source import Progress, Source, Tally, silent
 from engine.compute.activations.store import Store
+from engine.compute.live import methods
 from engine.compute.live.deferred import DirectionKeeper, NeuronKeeper, NullKeeper, RatioKeeper
 from engine.compute.live.drafts import Drafts, Standing
 from engine.compute.live.evaluation import Change, Evaluation, Evaluator, Keepers
 from engine.compute.live.filing import Filing
-from engine.compute.live.gathering import Gathering, Step
+from engine.compute.live.gathering import Gathering, Step, run_telling
 from engine.compute.live.guard import Guard
 from engine.compute.live.judge import NOTHING, StoryJudge, Verdicts
 from engine.compute.live.readout import Readout
@@ -25,12 +25,11 @@ from engine.compute.model.forward import Extractor
 from engine.compute.model.layers import target_layers
 from engine.compute.model.loaded import Model
 from engine.compute.statistics.neurons import Neurons
+from engine.compute.statistics.steps import run
 from engine.errors import AmygdalaError
 from engine.results import ConceptEvidence, Draft, Evidence, Results, middle_layer
 from engine.settings import Settings
 from engine.wire.jobs import Placement
-
-R = TypeVar("R")
 
 
 class LiveCorpus:
@@ -81,20 +80,7 @@ class LiveCorpus:
     @property
     def warnings(self) -> list[str]:
         """Which target blocks have no neurons, or no heads, to compare directions with."""
-        neuronless = []
-        if self._with_neurons:
-            with_weights = self.extractor.loaded().anatomy
-            neuronless = [block for block in self.layers if not with_weights.down_projections(block)]
-        anatomy = self.extractor.model.anatomy
-        headless = [block for block in self.layers if not anatomy.head_width(block)]
-        return [
-            *([f"blocks {neuronless}: no down projection found, so neurons are not compared"] if neuronless else []),
-            *(
-                [f"blocks {headless}: no attention output projection found, so heads are not compared"]
-                if headless
-                else []
-            ),
-        ]
+        return methods.missing_parts(self.extractor, self.layers, with_neurons=self._with_neurons)
 
     def apply(
         self,
@@ -119,8 +105,8 @@ class LiveCorpus:
         Raises:
             AmygdalaError: the model can take none of the texts, or the memory does not suffice.
         """
-        results = _run(self.change(placements, texts, fresh, tally), progress)
-        return _run(self.settle(), silent) or results
+        results = run_telling(self.change(placements, texts, fresh, tally), progress)
+        return run(self.settle()) or results
 
     def prepare(
         self, texts: Mapping[str, str], fresh: Collection[str] = (), tally: Tally | None = None
@@ -353,15 +339,3 @@ class LiveCorpus:
 
     def _guarded(self) -> Guard:
         return Guard(self._begin_anew, self._settings, str(self.extractor.model.device))
-
-
-def _run(computation: Generator[Step, None, R], progress: Progress) -> R:
-    """Drive a computation to its end, with nothing between its steps."""
-    while True:
-        try:
-            step = next(computation)
-        except StopIteration as end:
-            result: R = end.value
-            return result
-        if step.total:
-            progress(step.done, step.total)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Set
+from collections.abc import Collection, Generator, Iterator, Mapping, Set
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from engine.compute.activations.source import Source, Tally
+from engine.compute.activations.source import Progress, Source, Tally
 from engine.compute.model.forward import Activation
 from engine.compute.model.unreadable import none_taken
+
+R = TypeVar("R")
 
 REFUSALS = 256
 """A model that has taken no text, and cannot take so many, takes none: the others are not tried."""
@@ -81,3 +83,15 @@ class Gathering:
         for text_id in text_ids:
             self.ready.pop(text_id, None)
             self.refusals.pop(text_id, None)
+
+
+def run_telling(computation: Generator[Step, None, R], progress: Progress) -> R:
+    """Drive a computation to its end, with nothing between its steps but the progress that they tell."""
+    while True:
+        try:
+            step = next(computation)
+        except StopIteration as end:
+            result: R = end.value
+            return result
+        if step.total:
+            progress(step.done, step.total)

@@ -90,3 +90,18 @@ def point(
         ]
         return Pointed(torch.stack(layers), [])
     return Pointed(differences, [])
+
+
+def missing_parts(extractor: Extractor, layers: Sequence[int], *, with_neurons: bool) -> list[str]:
+    """What directions are not compared with, in words: target blocks without neurons, where they are asked for, and
+    without heads."""
+    neuronless = []
+    if with_neurons:
+        with_weights = extractor.loaded().anatomy
+        neuronless = [block for block in layers if not with_weights.down_projections(block)]
+    anatomy = extractor.model.anatomy
+    headless = [block for block in layers if not anatomy.head_width(block)]
+    return [
+        *([f"blocks {neuronless}: no down projection found, so neurons are not compared"] if neuronless else []),
+        *([f"blocks {headless}: no attention output projection found, so heads are not compared"] if headless else []),
+    ]

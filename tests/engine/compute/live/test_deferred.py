@@ -11,10 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from engine.compute.activations.source import silent
 from engine.compute.activations.store import Store
 from engine.compute.live import deferred
-from engine.compute.live.corpus import LiveCorpus, _run
+from engine.compute.live.corpus import LiveCorpus
 from engine.compute.live.deferred import DirectionKeeper
 from engine.compute.live.gathering import Step
 from engine.compute.live.spaces import Spaces
@@ -39,7 +38,7 @@ MANY: Tree = {
 
 def change(live: LiveCorpus, tree: Tree) -> Results:
     """A change that is not settled."""
-    return _run(live.change(placed(tree), texts(tree)), silent)
+    return run(live.change(placed(tree), texts(tree)))
 
 
 def at_once(results: Results, pairs: set[tuple[str, str]]) -> Results:
@@ -89,10 +88,10 @@ def test_what_is_cheap_is_exact_before_settling_and_the_rest_after(
         assert told >= {pair for pair in pairs_of(tree) - earlier if pair[1] in with_vector}
         assert_same(at_once(results, told), at_once(exact, told))
         earlier = pairs_of(tree)
-    settled = _run(live.settle(), silent) or results
+    settled = run(live.settle()) or results
     assert all(quality.settled for quality in settled.concepts)
     assert_same(settled, exact)
-    assert _run(live.settle(), silent) is None
+    assert run(live.settle()) is None
 
 
 def settled(results: Results) -> dict[str, bool]:
@@ -147,7 +146,7 @@ def test_other_layers_and_other_stories_follow_when_they_settle(tmp_path: Path) 
     ]
     assert [(fit.text_id, fit.concept) for fit in results.fits] == [(text_id("11"), "angry")]
     assert not results.stories_are_settled
-    settled_results = _run(live.settle(), silent)
+    settled_results = run(live.settle())
     assert settled_results is not None
     assert settled_results.stories_are_settled
     assert_same(settled_results, exact)
@@ -161,9 +160,9 @@ def test_a_change_during_settling_ends_it(tmp_path: Path, monkeypatch: pytest.Mo
     settling_it = live.settle()
     assert next(settling_it) == Step()
     results = change(live, MANY)
-    assert _run(settling_it, silent) is None
+    assert run(settling_it) is None
     exact = fresh_corpus(lookup_model(table()), tmp_path).apply(placed(MANY), texts(MANY))
-    assert_same(_run(live.settle(), silent) or results, exact)
+    assert_same(run(live.settle()) or results, exact)
 
 
 def test_a_change_can_be_dropped_between_its_steps(tmp_path: Path) -> None:

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine.compute.activations.source import silent
 from engine.compute.activations.store import Store
 from engine.compute.live import judge as judge_module
-from engine.compute.live.corpus import LiveCorpus, _run
+from engine.compute.live.corpus import LiveCorpus
 from engine.compute.model.loaded import LoadedModel
 from engine.compute.statistics.evidence import tuning
 from engine.compute.statistics.evidence.judging import State, judge
@@ -55,11 +54,11 @@ def live(tmp_path: Path) -> LiveCorpus:
 
 
 def change(live: LiveCorpus, texts: Texts) -> Results:
-    return _run(live.change(placements(texts), by_id(texts)), silent)
+    return run(live.change(placements(texts), by_id(texts)))
 
 
 def settle(live: LiveCorpus) -> Results:
-    results = _run(live.settle(), silent)
+    results = run(live.settle())
     assert results is not None
     return results
 
@@ -207,7 +206,7 @@ def test_what_is_said_of_concepts_stays_until_it_settles_and_is_then_that_of_a_r
 
 
 def for_files(live: LiveCorpus) -> Results:
-    results = _run(live.for_files(with_evidence=True), silent)
+    results = run(live.for_files(with_evidence=True))
     assert results is not None
     return results
 
@@ -250,7 +249,7 @@ def test_files_for_which_nobody_asks_for_evidence_cost_no_judgement(
 ) -> None:
     change(live, TEXTS)
     monkeypatch.setattr(judge_module, "_judge", None)
-    results = _run(live.for_files(with_evidence=False), silent)
+    results = run(live.for_files(with_evidence=False))
     assert results is not None
     assert results.evidence == []
     assert all(quality.settled for quality in results.concepts)
@@ -261,4 +260,4 @@ def test_files_of_stories_that_change_meanwhile_are_asked_for_again(live: LiveCo
     steps = live.for_files(with_evidence=True)
     next(steps)
     change(live, TEXTS | {("sad", "rain"): "20"})
-    assert _run(steps, silent) is None
+    assert run(steps) is None

@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.compute.activations.source import silent
 from engine.compute.activations.store import Store
 from engine.compute.live import rereading
 from engine.compute.live.corpus import LiveCorpus
-from engine.compute.live.corpus import _run as run_change
 from engine.compute.live.rereading import without
 from engine.compute.model.loaded import LoadedModel
 from engine.compute.statistics.evidence.rejudging import replaced
@@ -36,7 +34,7 @@ DRAFT = "The calm lake lay still.\n\nNobody rowed. Calm, calm, calm it was, and 
 @pytest.fixture
 def live(tmp_path: Path, llama: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> LiveCorpus:
     """A corpus in which every story is flagged, since only of those sentences are told."""
-    monkeypatch.setattr("engine.results.Evidence.flagged", True)
+    monkeypatch.setattr("engine.results.Evidence.misread", True)
     settings = Settings(model="llama", pooling="last")
     live = LiveCorpus(llama, settings, Store(tmp_path), [1, 3], with_evidence=True)
     live.apply(list(STORIES), {story.text_id: text for story, text in STORIES.items()})
@@ -88,7 +86,7 @@ def test_the_model_is_asked_in_steps_and_leaves_no_trace(live: LiveCorpus) -> No
     steps = live.score(DRAFT, text_id(DRAFT), OLD.text_id, "sad", ["sad"], explain=True)
     next(steps)
     fewer = {story: text for story, text in STORIES.items() if story.scenario != "rain"}
-    run_change(live.change(list(fewer), {story.text_id: text for story, text in fewer.items()}), silent)
+    run(live.change(list(fewer), {story.text_id: text for story, text in fewer.items()}))
     assert len(run(steps).effects or []) == 3  # of the state at its first step
     live.apply(list(STORIES), {story.text_id: text for story, text in STORIES.items()})
     assert live.results().fits == before.fits
@@ -101,7 +99,7 @@ def test_of_one_sentence_and_of_a_new_concept_nothing_is_told(live: LiveCorpus) 
 
 def test_only_what_is_flagged_and_asked_about_is_read_again(live: LiveCorpus, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(live.score(DRAFT, text_id(DRAFT), OLD.text_id, "sad", ["sad"])).effects is None
-    monkeypatch.setattr("engine.results.Evidence.flagged", False)
+    monkeypatch.setattr("engine.results.Evidence.misread", False)
     assert explained(live).effects is None
 
 
