@@ -40,6 +40,11 @@ class Mirror:
         return sorted(ranked, key=lambda view: (view.rank or 0, view.path))
 
     @property
+    def is_judged(self) -> bool:
+        """Whether anything is said of how stories read."""
+        return any(view.strength for view in self.stories.values())
+
+    @property
     def misread(self) -> frozenset[str]:
         """Paths of the stories that a writer should look at."""
         return frozenset(path for path, view in self.stories.items() if view.misread)

@@ -307,7 +307,7 @@ class StudioScreen(Screen[None]):
         if path is not None:
             self._visit(path)
             return
-        words = "no numbers yet" if not self.mirror.revision else "nothing left to fix"
+        words = "nothing left to fix" if self.mirror.is_judged else "the stories are not judged yet"
         self.notify("you have been to every story in the queue" if queue else words, timeout=3)
 
     def action_previous_story(self) -> None:

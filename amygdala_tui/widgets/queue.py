@@ -46,7 +46,7 @@ class QueuePane(Vertical):
 
 
 def _head(mirror: Mirror, n_misread: int, n_maybe: int) -> Text:
-    if not any(view.strength for view in mirror.stories.values()):
+    if not mirror.is_judged:
         return Text("the stories are not judged yet", style="dim")
     count = f"{n_misread} to fix" if n_misread else "nothing to fix"
     text = Text(count, style="bold yellow" if n_misread else "bold green")

@@ -96,7 +96,7 @@ def judged(results: Results, corpus: Corpus, redundant_r2: float) -> JudgedCorpu
             (each.text_id, each.concept, each.scenario): each for each in results.evidence
         }
         own_scores = {(fit.text_id, fit.concept): fit.own for fit in results.fits}
-        texts = _Texts(corpus)
+        texts = _Texts([story for story in corpus.stories if story.text_id not in results.left_out])
         for story in corpus.stories:
             if story.concept is not None and _place(story) in evidence:
                 own = own_scores.get((story.text_id, story.concept))
@@ -110,12 +110,12 @@ def judged(results: Results, corpus: Corpus, redundant_r2: float) -> JudgedCorpu
 
 
 class _Texts:
-    """What the texts of a corpus show."""
+    """What the texts of stories show."""
 
-    def __init__(self, corpus: Corpus) -> None:
-        self.apart = Apart({s.path: Told(s.text, s.concept, s.scenario) for s in corpus.stories})
+    def __init__(self, stories: Sequence[Story]) -> None:
+        self.apart = Apart({s.path: Told(s.text, s.concept, s.scenario) for s in stories})
         self.copies: dict[str, list[Ranked]] = {}
-        for pair in Copies({story.path: story.text for story in corpus.stories}).pairs:
+        for pair in Copies({story.path: story.text for story in stories}).pairs:
             self.copies.setdefault(pair.one, []).append((pair.other, pair.share))
             self.copies.setdefault(pair.other, []).append((pair.one, pair.share))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from engine.corpus import Change
 from engine.settings import Settings
 from engine.triage import Bucket
 from engine.wire import protocol
-from engine.wire.snapshot import ConceptView
+from engine.wire.snapshot import ConceptView, StoryView
 from tests.e2e.sample import CONCEPT, MISFILED, mended
 from tests.engine.service.running import WITHIN, Talk
 
@@ -31,10 +32,11 @@ async def test_mending_the_misfiled_story_takes_its_concept_out_of_its_bucket(tm
 
     assert first.concepts is not None
     concepts = {view.name: view for view in first.concepts}
-    stories = {view.path: view for view in (await snapshot(talk)).stories}
     assert bucket(concepts[CONCEPT]) is Bucket.FRAGMENTED
+    stories = await judged(talk)
+    assert [path for path, view in stories.items() if view.misread] == [MISFILED]
     assert stories[MISFILED].rank == 0
-    assert stories[MISFILED].rival == "disgusted"
+    assert stories[MISFILED].reads_as == "disgusted"
 
     (corpus / MISFILED).write_text(mended())
     second = await talk.event(protocol.Changed, lambda event: event.revision == 2 and event.base == 1)
@@ -52,7 +54,8 @@ async def test_mending_the_misfiled_story_takes_its_concept_out_of_its_bucket(tm
     assert before is not None
     assert after is not None
     assert after > before
-    assert moved.queue == (5, 4)
+    assert moved.queue == (1, 0)
+    assert [(story.path, story.strength) for story in moved.stories] == [(MISFILED, ("fair", "none"))]
 
     await talk.ask(protocol.Stop)
     await connection.close()
@@ -60,10 +63,14 @@ async def test_mending_the_misfiled_story_takes_its_concept_out_of_its_bucket(tm
     assert not (short_dir / "e.sock").exists()
 
 
-async def snapshot(talk: Talk) -> protocol.Snapshot:
-    """The whole state, asked for anew."""
-    await talk.ask(protocol.Open, settings=None)
-    return await talk.event(protocol.Snapshot)
+async def judged(talk: Talk) -> dict[str, StoryView]:
+    """Every story by path, once all are judged."""
+    while True:
+        await talk.ask(protocol.Open, settings=None)
+        stories = (await talk.event(protocol.Snapshot)).stories
+        if any(view.strength is not None for view in stories):
+            return {view.path: view for view in stories}
+        await asyncio.sleep(0.1)
 
 
 def bucket(view: ConceptView) -> Bucket:

@@ -43,8 +43,9 @@ def test_every_positive_has_an_entry_that_says_what_results_say(results: Results
     path_of = {(story.text_id, story.concept, story.scenario): story.path for story in corpus.stories}
     for evidence in results.evidence:
         entry = entries[path_of[evidence.text_id, evidence.concept, evidence.scenario]]
-        for name in ("misfit", "misfiled", "strange", "flagged", "strength", "reads_as", "margin"):
+        for name in ("misfit", "misfiled", "strange", "strength", "reads_as", "margin"):
             assert getattr(entry, name) == getattr(evidence, name)
+        assert entry.flagged == evidence.misread
         assert entry.loo_alignment == results.fit_of[evidence.text_id, evidence.concept].own
         assert entry.neighbours == [(path_of[i, c, s], cosine) for i, c, s, cosine in evidence.neighbours]
         assert len(entry.shares) == 5
