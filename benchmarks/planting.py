@@ -1,4 +1,4 @@
-"""Faults planted in a corpus: stories drawn from it, some of which are then filed wrongly, replaced or cut."""
+"""Faults planted in a corpus: stories drawn from it, some of which are then filed wrongly, replaced, cut or copied."""
 
 from __future__ import annotations
 
@@ -14,9 +14,14 @@ from benchmarks.corpora import ROOT
 from engine.compute.statistics.evidence.stories import UNPAIRED, Stories
 from engine.corpus import Story
 
-FAULTS = ("clean", "random", "nearest", "swap", "replace", "off-topic", "truncated")
+CLEAN = "nothing"
+FAULTS_OF_STORIES = ("random", "nearest", "swap", "replace", "off", "trunc", "copies")
+FAULTS_OF_CONCEPTS = ("merge", "split")
+FAULTS = (*FAULTS_OF_STORIES, *FAULTS_OF_CONCEPTS)
 KEPT_WORDS = 0.25
 """The share of its words that a truncated story keeps."""
+CHANGED_WORDS = 0.1
+"""The share of its words that a near-copy has from elsewhere."""
 LONG_PARAGRAPH = 200
 """Characters from which a paragraph of the documentation is a text."""
 
@@ -67,9 +72,25 @@ class Draw:
 
     places: list[int]
     """In the library."""
+    texts: list[str]
     stories: Stories
     planted: Tensor
-    """Which are faulty: `[N]`, bool."""
+    """Which are faulty: stories, `[N]`, or for `FAULTS_OF_CONCEPTS` concepts, `[C]`; bool."""
+
+    def only(self, kept: Tensor) -> Draw:
+        """The draw without all other stories: `kept` are their numbers, ascending."""
+        stories = self.stories
+        return Draw(
+            places=[self.places[i] for i in kept.tolist()],
+            texts=[self.texts[i] for i in kept.tolist()],
+            stories=replace(
+                stories,
+                rows=stories.rows[:, kept],
+                concepts=stories.concepts[kept],
+                scenarios=stories.scenarios[kept],
+            ),
+            planted=self.planted,
+        )
 
 
 def draw(library: Library, per_concept: int, chance: random.Random, *, whole_scenarios: bool) -> Draw | None:
@@ -94,42 +115,107 @@ def draw(library: Library, per_concept: int, chance: random.Random, *, whole_sce
         scenarios=scenarios if whole_scenarios else torch.full_like(scenarios, UNPAIRED),
         n_concepts=library.n_concepts,
     )
-    return Draw(places, stories, torch.zeros(len(places), dtype=torch.bool))
+    texts = [library.stories[place].text for place in places]
+    return Draw(places, texts, stories, torch.zeros(len(places), dtype=torch.bool))
 
 
 def plant(library: Library, clean: Draw, fault: str, rate: float, chance: random.Random) -> Draw | None:
-    """Make a share of the stories faulty.
+    """Make a share of the stories, or of the concepts, faulty.
 
     Args:
-        fault: one of `FAULTS`. `random` and `nearest` file a story under another concept; `swap` has two stories, of
-            one scenario where there are scenarios, change names; `replace` puts a story of another concept, from
-            outside the draw, in a story's place; `off-topic` puts a text of no concept there; `truncated` cuts a story
-            short.
+        fault: one of `FAULTS`, or `CLEAN`. `random` and `nearest` file a story under another concept; `swap` has two
+            stories, of one scenario where there are scenarios, change names; `replace` puts a story of another
+            concept, from outside the draw, in a story's place; `off` puts a text of no concept there; `trunc` cuts a
+            story short; `copies` makes one of two stories of a concept a copy of the other but for a few words, and
+            both count as faulty. `merge` files half of a concept's stories and half of another's under one name, and
+            drops the rest; `split` files half of a concept's stories under a new name, and both concepts count.
+        rate: the share that is made faulty; above 0, of concepts at least one.
 
     Returns:
         None where the library does not have what it takes.
     """
-    n = len(clean.places)
-    chosen = chance.sample(range(n), round(rate * n))
-    concepts, rows = clean.stories.concepts.clone(), clean.stories.rows.clone()
-    if fault == "clean":
+    if fault == CLEAN:
         return clean
-    if fault in {"random", "nearest"}:
+    if fault in FAULTS_OF_CONCEPTS:
+        return (_merged if fault == "merge" else _split)(clean, rate, chance)
+    count = round(rate * len(clean.places))
+    if fault in {"swap", "random", "nearest"}:
+        return _filed_elsewhere(library, clean, fault, count, chance)
+    if fault == "copies":
+        pairs = _pairs_within(clean.stories.concepts, count // 2, chance)
+        words = [word for text in clean.texts for word in text.split()]
+        texts = [_near_copy(clean.texts[one], words, chance) for one, _ in pairs]
+        changed = _with_texts(clean, [other for _, other in pairs], texts, library.read(texts)) if pairs else clean
+        return replace(changed, planted=_these([i for pair in pairs for i in pair], clean))
+    chosen = chance.sample(range(len(clean.places)), count)
+    if fault == "replace":
+        instead = _from_elsewhere(library, clean, chosen, chance)
+        if instead is None:
+            return None
+        changed = _with_texts(clean, chosen, [library.stories[p].text for p in instead], library.rows[:, instead])
+        return replace(changed, planted=_these(chosen, clean))
+    if fault == "off":
+        if len(library.off_topic) < count:
+            return None
+        texts = chance.sample(list(library.off_topic), count)
+    else:
+        texts = [_cut(clean.texts[i].split()) for i in chosen]
+    return replace(_with_texts(clean, chosen, texts, library.read(texts)), planted=_these(chosen, clean))
+
+
+def _these(chosen: Sequence[int], of: Draw) -> Tensor:
+    """Which of a draw's stories are among the chosen."""
+    planted = torch.zeros(len(of.places), dtype=torch.bool)
+    planted[list(chosen)] = True
+    return planted
+
+
+def _with_texts(clean: Draw, chosen: list[int], texts: Sequence[str], rows: Tensor) -> Draw:
+    """The draw with other texts, of activations `[L, chosen, H]`, in the chosen stories' places."""
+    new_texts, new_rows = list(clean.texts), clean.stories.rows.clone()
+    for i, text in zip(chosen, texts, strict=True):
+        new_texts[i] = text
+    new_rows[:, chosen] = rows
+    return replace(clean, texts=new_texts, stories=replace(clean.stories, rows=new_rows))
+
+
+def _cut(words: list[str]) -> str:
+    return " ".join(words[: max(1, round(KEPT_WORDS * len(words)))])
+
+
+def _near_copy(text: str, words: Sequence[str], chance: random.Random) -> str:
+    """The text with some of its words from elsewhere."""
+    copy = text.split()
+    for i in chance.sample(range(len(copy)), round(CHANGED_WORDS * len(copy))):
+        copy[i] = chance.choice(words)
+    return " ".join(copy)
+
+
+def _pairs_within(concepts: Tensor, count: int, chance: random.Random) -> list[tuple[int, int]]:
+    """So many pairs of stories of one concept, none in two of them."""
+    pairs: list[tuple[int, int]] = []
+    alone: dict[int, int] = {}
+    for i in chance.sample(range(len(concepts)), len(concepts)):
+        concept = int(concepts[i])
+        if concept in alone:
+            pairs.append((alone.pop(concept), i))
+        else:
+            alone[concept] = i
+    return chance.sample(pairs, min(count, len(pairs)))
+
+
+def _filed_elsewhere(library: Library, clean: Draw, fault: str, count: int, chance: random.Random) -> Draw:
+    concepts = clean.stories.concepts.clone()
+    if fault == "swap":
+        chosen = _swapped(clean.stories, concepts, count, chance)
+    else:
+        chosen = chance.sample(range(len(concepts)), count)
         nearest = library.nearest()
         for i in chosen:
             own = int(concepts[i])
             others = [c for c in range(library.n_concepts) if c != own]
             concepts[i] = nearest[own] if fault == "nearest" else chance.choice(others)
-    elif fault == "swap":
-        chosen = _swapped(clean.stories, concepts, len(chosen), chance)
-    else:
-        new = _texts_instead(library, clean, chosen, fault, chance)
-        if new is None:
-            return None
-        rows[:, chosen] = new
-    planted = torch.zeros(n, dtype=torch.bool)
-    planted[chosen] = True
-    return replace(clean, stories=replace(clean.stories, rows=rows, concepts=concepts), planted=planted)
+    return replace(clean, stories=replace(clean.stories, concepts=concepts), planted=_these(chosen, clean))
 
 
 def _swapped(stories: Stories, concepts: Tensor, count: int, chance: random.Random) -> list[int]:
@@ -149,27 +235,69 @@ def _swapped(stories: Stories, concepts: Tensor, count: int, chance: random.Rand
     return swapped
 
 
-def _texts_instead(
-    library: Library, clean: Draw, chosen: list[int], fault: str, chance: random.Random
-) -> Tensor | None:  # fmt: skip
-    """Activations of what stands in the chosen stories' places, `[L, chosen, H]`."""
-    if fault == "replace":
-        drawn = set(clean.places)
-        outside = [place for place in range(len(library.stories)) if place not in drawn]
-        instead: list[int] = []
-        for i in chosen:
-            others = [p for p in outside if library.concepts[p] != clean.stories.concepts[i]]
-            if not others:
-                return None
-            instead.append(chance.choice(others))
-            outside.remove(instead[-1])
-        return library.rows[:, instead]
-    if fault == "off-topic":
-        if len(library.off_topic) < len(chosen):
+def _from_elsewhere(library: Library, clean: Draw, chosen: list[int], chance: random.Random) -> list[int] | None:
+    """Places of stories outside the draw, for each chosen story one of another concept; None where they run out."""
+    drawn = set(clean.places)
+    outside = [place for place in range(len(library.stories)) if place not in drawn]
+    instead: list[int] = []
+    for i in chosen:
+        others = [place for place in outside if library.concepts[place] != clean.stories.concepts[i]]
+        if not others:
             return None
-        return library.read(chance.sample(list(library.off_topic), len(chosen)))
-    texts = [library.stories[clean.places[i]].text.split() for i in chosen]
-    return library.read([" ".join(words[: max(1, round(KEPT_WORDS * len(words)))]) for words in texts])
+        instead.append(chance.choice(others))
+        outside.remove(instead[-1])
+    return instead
+
+
+def _concepts_to_plant(rate: float, n_concepts: int) -> int:
+    return max(1, round(rate * n_concepts)) if rate else 0
+
+
+def _merged(clean: Draw, rate: float, chance: random.Random) -> Draw | None:
+    """Pairs of concepts under the name of the first: half of the stories of each, and of each scenario one."""
+    stories = clean.stories
+    count = _concepts_to_plant(rate, stories.n_concepts)
+    if 2 * count > stories.n_concepts:
+        return None
+    taken = chance.sample(range(stories.n_concepts), 2 * count)
+    concepts, kept = stories.concepts.clone(), torch.ones(len(stories), dtype=torch.bool)
+    for first, second in zip(taken[:count], taken[count:], strict=True):
+        of_first, of_second = (_by_slot(stories, concept) for concept in (first, second))
+        slots = sorted(of_first.keys() | of_second.keys())
+        of_the_first = set(chance.sample(slots, len(slots) // 2))
+        kept[[i for slot, i in of_first.items() if slot not in of_the_first]] = False
+        kept[[i for slot, i in of_second.items() if slot in of_the_first]] = False
+        concepts[list(of_second.values())] = first
+    left = torch.ones(stories.n_concepts, dtype=torch.bool)
+    left[taken[count:]] = False
+    planted = torch.zeros(stories.n_concepts, dtype=torch.bool)
+    planted[taken[:count]] = True
+    names = left.cumsum(0) - 1  # those of the second ones go
+    concepts = names[concepts]
+    merged = replace(stories, concepts=concepts, n_concepts=stories.n_concepts - count)
+    return replace(clean, stories=merged, planted=planted[left]).only(kept.nonzero()[:, 0])
+
+
+def _by_slot(stories: Stories, concept: int) -> dict[int, int]:
+    """A concept's stories by their scenario; by their number in the concept where scenarios are unknown."""
+    own = (stories.concepts == concept).nonzero()[:, 0].tolist()
+    scenarios = stories.scenarios[own].tolist()
+    return {
+        number if slot == UNPAIRED else slot: i for number, (slot, i) in enumerate(zip(scenarios, own, strict=True))
+    }
+
+
+def _split(clean: Draw, rate: float, chance: random.Random) -> Draw:
+    """Concepts half of whose stories have another name."""
+    stories = clean.stories
+    taken = chance.sample(range(stories.n_concepts), _concepts_to_plant(rate, stories.n_concepts))
+    concepts = stories.concepts.clone()
+    planted = torch.zeros(stories.n_concepts + len(taken), dtype=torch.bool)
+    for new, concept in enumerate(taken, stories.n_concepts):
+        own = (stories.concepts == concept).nonzero()[:, 0].tolist()
+        concepts[chance.sample(own, len(own) // 2)] = new
+        planted[[concept, new]] = True
+    return replace(clean, stories=replace(stories, concepts=concepts, n_concepts=len(planted)), planted=planted)
 
 
 def documentation() -> list[str]:
