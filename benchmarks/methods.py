@@ -30,6 +30,7 @@ from engine.compute.model.checkpoint import load
 from engine.compute.model.loaded import LoadedModel
 from engine.compute.statistics.separation import auroc
 from engine.compute.statistics.subspace import Solved, Subspaces, filtered
+from engine.compute.statistics.whitening import whitened
 from engine.corpus import Layout, Story, scan
 from engine.settings import Settings
 from engine.wire.jobs import Placement
@@ -38,12 +39,15 @@ METHODS: dict[str, dict[str, Any]] = {
     "pooled": {},
     "whitened": {"method": "whitened"},
     "whitened, 0.1": {"method": "whitened", "shrinkage": 0.1},
+    "diagonal": {"method": "whitened"},
+    "diagonal, 0.1": {"method": "whitened", "shrinkage": 0.1},
     "filter": {"method": "subspace"},
     "filter, k=16": {"method": "subspace", "subspace_k": 16},
     "top-k": {"method": "subspace", "subspace_direction": "top-k"},
     "relu": {"method": "subspace"},
 }
-"""`relu` is the filter that was not chosen, the positive part of `M_c` applied to the difference: only here."""
+"""Only here: `relu`, the filter that was not chosen, the positive part of `M_c` applied to the difference; `diagonal`,
+`whitened` with its scatter shrunk towards its own diagonal."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,7 +66,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     model = load(Settings(), store.digest, last_layer=arguments.block)
     for count in arguments.per_concept:
         for name in arguments.methods:
-            with mock.patch.object(methods, "filtered", positive_part if name == "relu" else filtered):
+            with (
+                mock.patch.object(methods, "filtered", positive_part if name == "relu" else filtered),
+                mock.patch.object(methods, "whitened", to_diagonal if name.startswith("diagonal") else whitened),
+            ):
                 means = [
                     held_out(model, store, stories, METHODS[name], arguments.block, count, seed)
                     for seed in range(arguments.seeds)
@@ -98,6 +105,13 @@ def positive_part(spaces: Subspaces, differences: Tensor) -> Solved:
         values, vectors = torch.linalg.eigh(matrix)
         directions.append(vectors @ (values.clamp_min(0) * (difference @ vectors)))
     return Solved(torch.stack(directions), differences.new_zeros(len(differences), 0))
+
+
+def to_diagonal(rows: Sequence[Tensor], differences: Tensor, shrinkage: float) -> Tensor:
+    """`(Σ_w + λ diag Σ_w)⁻¹ d₀`: whitened where each dimension has been divided by its spread within concepts."""
+    centred = torch.cat([group.double() - group.double().mean(0) for group in rows])
+    spreads = centred.square().sum(0).sqrt()
+    return whitened([group.double() / spreads for group in rows], differences / spreads, shrinkage) / spreads
 
 
 def split(stories: list[Story], count: int, seed: int) -> tuple[list[Story], list[Story]]:

@@ -134,13 +134,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--off-topic", type=Path, help="a folder of texts of no concept (else documentation)")
     flags.add_engine_settings(parser)
     arguments = parser.parse_args(argv)
-    stories = [story for story in scan(Layout.of(arguments.corpus)).stories if story.concept is not None]
     off_topic = (
         [file.read_text("utf-8") for file in sorted(arguments.off_topic.glob("*.txt"))]
         if arguments.off_topic
         else documentation()
     )
-    library = Library.of(stories, off_topic, _reader(flags.engine_settings(arguments, arguments.corpus)))
+    library = library_of(arguments.corpus, off_topic, flags.engine_settings(arguments, arguments.corpus))
     if not HAS_CLEANLAB:
         print("Cleanlab is not installed and is left out: pip install 'amygdala-studio[bench]'")
     print(HEADING)
@@ -163,6 +162,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     print("\nmisfit that was said, and the share that was planted (clean corpora count as without faults)")
     print("\n".join(reliability))
     return 0
+
+
+def library_of(corpus: Path, off_topic: Sequence[str], settings: Settings) -> Library:
+    """All stories of a corpus that have a concept, read; and texts of no concept."""
+    stories = [story for story in scan(Layout.of(corpus)).stories if story.concept is not None]
+    return Library.of(stories, off_topic, _reader(settings))
 
 
 def _cases(faults: Sequence[str], rates: Sequence[float]) -> list[tuple[str, float]]:
