@@ -238,7 +238,8 @@ class _Work:
     def _reading(self, tuning: Tuning, layers: Sequence[Layer]) -> Reading:
         scores = tuning.temperature * torch.stack([layer.scores for layer in layers]).sum(0)
         with threads_for(WIDE_FROM):
-            noise = label_noise(scores[self._judgeable], self._stories.concepts[self._judgeable])
+            able = self._judgeable
+            noise = label_noise(scores[able], self._stories.concepts[able], 1 - self._strange[able])
         return Reading(tuning=tuning, layers=tuple(layers), noise=noise, scores=scores)
 
 

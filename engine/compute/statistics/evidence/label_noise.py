@@ -53,8 +53,13 @@ class LabelNoise:
         return shares.scatter(1, concepts[:, None], 1 - shares.sum(1, keepdim=True))
 
 
-def label_noise(scores: Tensor, concepts: Tensor) -> LabelNoise:
-    """Learn it from the log scores `[N, C]` of stories that can be judged."""
+def label_noise(scores: Tensor, concepts: Tensor, weights: Tensor) -> LabelNoise:
+    """Learn it from the log scores `[N, C]` of stories that can be judged.
+
+    Args:
+        weights: how much each story tells of wrong labels, `[N]`. A strange one tells nothing: an off-topic text reads
+            as any concept, and would raise the rate of wrong labels for all others.
+    """
     n_concepts = scores.shape[1]
     usual_size = median(concepts.bincount(minlength=n_concepts).double())
     confused = mean_confusions(scores, concepts, CONFUSED_SHARE if usual_size >= CONFUSED_FROM else 0.0)
@@ -64,7 +69,7 @@ def label_noise(scores: Tensor, concepts: Tensor) -> LabelNoise:
     for t in _temperatures(scores):
         fits, others = _fits(scores, filed, t)
         own = fits.gather(1, concepts[:, None])[:, 0]
-        likelihoods.append((torch.outer(1 - rates, own) + torch.outer(rates, others.sum(1)) + TINY).log().sum(1))
+        likelihoods.append((torch.outer(1 - rates, own) + torch.outer(rates, others.sum(1)) + TINY).log() @ weights)
     log_likelihoods = torch.stack(likelihoods, 1)
     prior = torch.gradient(rates)[0] * (1 - rates) ** (RATE_PRIOR - 1)  # a rate stands for the space around it
     grid = prior[:, None] * (log_likelihoods - log_likelihoods.max()).exp()

@@ -202,8 +202,11 @@ def margins(log_scores: Floats, concepts: Integers) -> Floats:
     return values
 
 
-def posterior(log_scores: Floats, concepts: Integers) -> tuple[Floats, float]:
-    """The shares of the true concept `[N, C]`, and the expected error rate; every grid point one after the other."""
+def posterior(log_scores: Floats, concepts: Integers, tells: Floats) -> tuple[Floats, float]:
+    """The shares of the true concept `[N, C]`, and the expected error rate; every grid point one after the other.
+
+    `tells` `[N]` is how much each story tells of wrong labels.
+    """
     n, n_concepts = log_scores.shape
     share = 0.5 if np.median(np.bincount(concepts, minlength=n_concepts)) >= 10 else 0.0
     confusions = np.full((n_concepts, n_concepts), 1 / (n_concepts - 1))
@@ -220,7 +223,7 @@ def posterior(log_scores: Floats, concepts: Integers) -> tuple[Floats, float]:
             table = rate * p * confusions[:, concepts].T
             table[np.arange(n), concepts] = (1 - rate) * p[np.arange(n), concepts]
             total = table.sum(1) + 1e-300
-            weights.append(np.log(step) + 19 * np.log(1 - rate) + np.log(total).sum())
+            weights.append(np.log(step) + 19 * np.log(1 - rate) + tells @ np.log(total))
             tables.append((rate, table / total[:, None]))
     chances = softmax(np.array(weights))
     shares = sum(chance * table for chance, (_, table) in zip(chances, tables, strict=True))
@@ -253,7 +256,7 @@ def judge(corpus: Corpus) -> Judged:
             places = [SHRINKAGES.index(shrinkage) for shrinkage, _ in chosen]
             candidates = [SHRINKAGES[max(place - 1, 0) : place + 2] for place in places]
     shares = np.eye(corpus.n_concepts)[concepts]
-    shares[able], rate = posterior(total[able], concepts[able])
+    shares[able], rate = posterior(total[able], concepts[able], 1 - strange[able])
     others = np.where(np.eye(corpus.n_concepts, dtype=bool)[concepts], -np.inf, total)
     misfiled = 1 - shares[np.arange(n), concepts]
     counts = np.bincount(concepts, minlength=corpus.n_concepts)

@@ -8,6 +8,7 @@ import torch
 
 from engine.compute.statistics.evidence.influence import influence
 from engine.compute.statistics.evidence.judging import State, judge
+from engine.compute.statistics.evidence.label_noise import label_noise
 from engine.compute.statistics.evidence.readouts import concept_readouts, left_out
 from engine.compute.statistics.evidence.rejudging import replaced
 from engine.compute.statistics.evidence.stories import Stories
@@ -191,6 +192,16 @@ def test_a_text_that_is_far_from_all_is_strange_though_its_margin_is_good() -> N
     assert said.strange[5] > 0.95
     assert said.misfiled[5] < 0.5
     assert said.strengths[5] == "strong"
+
+
+def test_strange_texts_do_not_raise_the_rate_of_wrong_labels() -> None:
+    filed = torch.arange(120) % 4
+    reads_as = torch.where(torch.arange(120) < 12, (filed + 1) % 4, filed)
+    scores = 40 * torch.nn.functional.one_hot(reads_as, 4).double()
+    tells = torch.ones(120, dtype=torch.float64)
+    misled = label_noise(scores, filed, tells).rate
+    tells[:12] = 0
+    assert label_noise(scores, filed, tells).rate < misled / 3
 
 
 def test_scale_and_origin_of_the_activations_do_not_matter() -> None:

@@ -181,7 +181,8 @@ def test_settling_with_stored_settings_is_the_oracle_forced_to_them_and_near_wha
                 rest[members] -= x[members].sum(0) / (len(members) + 2)
         total += at.temperature * oracle.scores(corpus, rest, chosen.weights.numpy(), at.shrinkage)[at.prior]
     able = corpus.judgeable
-    shares, _ = oracle.posterior((chosen.temperature * total)[able], corpus.concepts[able])
+    tells = 1 - oracle.strangeness(corpus)[able]
+    shares, _ = oracle.posterior((chosen.temperature * total)[able], corpus.concepts[able], tells)
     np.testing.assert_allclose(settled.judgement.shares[torch.tensor(able)], shares, atol=1e-6)
     if len(edit.judgement.misfit) == len(edit.kept) + 1:
         assert abs(float(edit.judgement.misfit[-1] - settled.judgement.misfit[-1])) < 0.2
