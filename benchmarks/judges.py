@@ -51,7 +51,7 @@ def by_evidence(drawn: Draw) -> tuple[Verdicts, State]:
 
 
 def by_alignment(drawn: Draw) -> Verdicts:
-    """Triage's classic list (`engine.triage.outliers`) at the middle layer, followed by all other stories by alignment.
+    """The classic list of outliers, at the middle layer, followed by all other stories by alignment.
 
     Flagged is what stands on the list: misread stories, and each concept's two lowest alignments where below zero.
     """

@@ -28,6 +28,7 @@ from benchmarks.planting import Draw, Library, draw, plant
 from engine.compute.statistics.directions import contrast, difference, row_sum
 from engine.compute.statistics.evidence.influence import influence
 from engine.compute.statistics.evidence.judging import State, judge
+from engine.compute.statistics.evidence.readouts import left_out
 from engine.compute.statistics.evidence.stories import Stories
 from engine.compute.statistics.separation import auroc
 from engine.compute.statistics.whitening import whitened
@@ -87,9 +88,9 @@ def measure(library: Library, clean: Draw, drawn: Draw, chance: random.Random) -
 def orders(state: State) -> Mapping[str, Tensor]:
     """What stories are ordered by, `[N]` each: the largest is mended first."""
     misfit = state.judgement.misfit
-    effect = torch.zeros_like(misfit)
+    effect, read = torch.zeros_like(misfit), left_out(state)
     for concept in range(state.stories.n_concepts):
-        of_concept = influence(state, concept)
+        of_concept = None if read is None else influence(read, concept)
         if of_concept is not None:
             effect[of_concept.stories] = of_concept.auroc.nan_to_num(0.0)
     return {"misfit": misfit, "expected gain": misfit * effect, "effect alone": effect}

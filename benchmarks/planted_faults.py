@@ -7,7 +7,7 @@ Draws stories, as whole scenarios and as a mixture, plants one kind of fault in 
 and asks every judge (`benchmarks.judges`) about the same stories:
 
     evidence    the engine's misfit
-    alignment   triage's classic list of misread stories and lowest alignments
+    alignment   the classic list: stories that read below zero as their own, and lowest alignments
     cleanlab    the library of this name, on probabilities of a logistic regression (extra `bench`; else left out)
     margin      whitened directions at λ = 3
 

@@ -6,7 +6,6 @@ import random
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from unittest import mock
 
 import pytest
 import torch
@@ -17,8 +16,6 @@ from benchmarks.planting import CLEAN, FAULTS_OF_STORIES, Draw, Library, documen
 from engine.compute.statistics.evidence.stories import Stories
 from engine.compute.statistics.leave_one_out import leave_one_out
 from engine.corpus import Story
-from engine.results import ConceptQuality, StoryFit
-from engine.triage import outliers
 from tests.benchmarks.smoke import CORPUS, LLAMA, printed
 
 
@@ -127,45 +124,37 @@ def test_documentation_gives_texts() -> None:
     assert len(documentation()) > 50
 
 
-def test_the_classic_judge_flags_what_triage_lists_and_in_its_order() -> None:
+def test_the_classic_judge_flags_what_the_classic_list_has_and_in_its_order() -> None:
     chance = torch.Generator().manual_seed(3)
     _, drawn = planted("swap")
     stories = replace(drawn.stories, rows=torch.randn(1, len(drawn.texts), 6, generator=chance))
     verdicts = judges.by_alignment(replace(drawn, stories=stories))
-    listed = [int(outlier.text_id) for outlier in outliers(*classic_numbers(stories))]
+    listed = classic_list(stories)
     assert listed
     assert any(verdicts.flagged.logical_not())
     assert sorted(listed) == verdicts.flagged.nonzero()[:, 0].tolist()
     assert verdicts.scores[listed].diff().max() <= 0
 
 
-def classic_numbers(stories: Stories) -> tuple[dict[tuple[str, str], StoryFit], list[ConceptQuality]]:
-    """What triage reads, story by story from the definitions."""
+def classic_list(stories: Stories) -> list[int]:
+    """Stories that read below zero as their own concept and above it as another; then each concept's lowest two."""
     x = stories.rows[0].double()
     concepts = stories.concepts.tolist()
     scores = leave_one_out(stories.rows[0], one_hot(stories.concepts, stories.n_concepts).bool())
-    fits: dict[tuple[str, str], StoryFit] = {}
-    qualities: list[ConceptQuality] = []
+    leads: dict[int, float] = {}
+    lowest: dict[int, float] = {}
     for c in range(stories.n_concepts):
         own = [i for i, concept in enumerate(concepts) if concept == c]
         mean = x[own].mean(0)
         direction = mean - x[[i for i in range(len(x)) if i not in own]].mean(0)
         alignment = {i: float(torch.cosine_similarity(x[i] - mean, direction, dim=0)) for i in own}
         for i in own:
-            rival = max((k for k in range(stories.n_concepts) if k != c), key=lambda k: float(scores[i, k]))
-            fits[str(i), str(c)] = StoryFit(
-                text_id=str(i),
-                concept=str(c),
-                alignment=alignment[i],
-                own=float(scores[i, c]),
-                rival=str(rival),
-                rival_score=float(scores[i, rival]),
-            )
-        lowest = sorted(own, key=lambda i: alignment[i])[:2]
-        quality = mock.Mock(spec=ConceptQuality, concept=str(c), n_positive_stories=len(own))
-        quality.outliers = [(str(i), alignment[i]) for i in lowest]
-        qualities.append(quality)
-    return fits, qualities
+            rival = max(float(scores[i, k]) for k in range(stories.n_concepts) if k != c)
+            if float(scores[i, c]) < 0 < rival:
+                leads[i] = rival - float(scores[i, c])
+        lowest |= {i: alignment[i] for i in sorted(own, key=lambda i: alignment[i])[:2] if alignment[i] < 0}
+    rest = [i for i in sorted(lowest, key=lambda i: lowest[i]) if i not in leads]
+    return [*sorted(leads, key=lambda i: -leads[i]), *rest]
 
 
 def test_tables_are_printed_with_whoever_is_installed() -> None:
