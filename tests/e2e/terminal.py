@@ -113,7 +113,7 @@ def type_ahead(terminal: Terminal, folder: Path) -> str:
     terminal.wait_for("● ready")
     terminal.press("3")
     terminal.wait_for("1 to fix")
-    terminal.press("n", "1")
+    terminal.press("1")
     terminal.wait_for("Four days without current")
     terminal.press("-l", "e88L")
     terminal.wait_for(lambda shown: "Four days without current" not in shown)

@@ -15,7 +15,6 @@ from amygdala_tui.mirror import Mirror
 from engine.compute.activations.store import Store
 from engine.compute.live.corpus import LiveCorpus
 from engine.compute.model.loaded import LoadedModel
-from engine.compute.statistics.evidence.judgement import FLAG_FROM
 from engine.corpus import Corpus
 from engine.results import Results
 from engine.service.hosting.story_views import story_views
@@ -28,8 +27,6 @@ SETTINGS = replace(running.SETTINGS, batch_size=1)
 """A text is run by itself: there is more to interrupt, and its activation is nearly the same to the last bit."""
 NOISE = 1e-3
 """By which numbers may differ: one bit of one component of a vector (fp16)."""
-JUDGED_NOISE = 1e-3
-"""By which probabilities may differ: they follow from activations, not from vectors."""
 
 
 def covers(what: str, place: str, path: str) -> bool:
@@ -61,17 +58,21 @@ def from_nothing(model: LoadedModel, corpus: Corpus) -> tuple[LiveCorpus, Result
 
 
 def same_stories(shown: list[StoryView], corpus: Corpus, exact: Results) -> None:
-    """What clients see of each story is what follows; a verdict may differ where it hangs on noise."""
+    """What clients see of each story is what follows."""
     expected = story_views(corpus, {story.path: story for story in corpus.stories}, exact, ())
     assert [view.path for view in shown] == sorted(expected)
     for view in shown:
         wanted = expected[view.path]
         shown_numbers, due = ([v.alignment, v.own, v.rival_score] for v in (view, wanted))
         assert shown_numbers == pytest.approx(due, abs=NOISE), view.path
-        shown_judgement, due = ([v.misfit, *(share for _, share in v.shares)] for v in (view, wanted))
-        assert shown_judgement == pytest.approx(due, abs=JUDGED_NOISE), view.path
-        if wanted.misfit is None or abs(wanted.misfit - FLAG_FROM) > JUDGED_NOISE:
-            assert view.state == wanted.state, view.path
+        assert (view.strength is None) == (wanted.strength is None), view.path
+        assert as_read(view) == as_read(wanted), view.path
+
+
+def as_read(view: StoryView) -> str:
+    """A story's state, whether it is misread or not: after a few edits stories are judged with the settings that stand
+    (`compute/live/test_judge.py`), and a run from nothing chooses its own."""
+    return "ok" if view.state == "misread" else view.state
 
 
 def same_vectors(file: Path, live: LiveCorpus) -> None:

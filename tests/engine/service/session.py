@@ -257,6 +257,7 @@ class Session(Writers):
             and {view.path for view in snapshot.stories} == self.ids().keys()
             and all(view.state != "computing" for view in snapshot.stories)
             and all(view.quality is None or view.quality.settled for view in snapshot.concepts)
+            and all(view.strength is not None for view in snapshot.stories if view.concept and view.state == "ok")
         )
 
     def differences(self, snapshot: Snapshot) -> str:
