@@ -180,6 +180,19 @@ class ConceptEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """Its stories that have the least of what is its own, least first: they say what the others say too."""
 
 
+class HeldOutConcept(msgspec.Struct, frozen=True, kw_only=True):
+    """How the vectors read a concept's stories of `held-out/`, none of which they are made of."""
+
+    n: int
+    """Stories, as unique texts."""
+    auroc: float | None
+    """Of the concept's vector, against all other held-out texts, baselines included; None where one side has none."""
+    auroc_interval: tuple[float, float] | None
+    """The 90 % interval."""
+    reads_as: dict[str, int]
+    """How many of them each concept reads highest, the most frequent first."""
+
+
 class ConceptQuality(msgspec.Struct, frozen=True, kw_only=True):
     """Everything `quality.json` says of one concept; layer keys are block indices."""
 

@@ -64,3 +64,20 @@ def jackknife_error(table: np.ndarray, member: np.ndarray, folds: np.ndarray, gr
         moved = [mean_auroc(table, member, folds, np.where(groups == group, 1 + way, 1.0)) for way in (step, -step)]
         squares += ((moved[0] - moved[1]) / (2 * step)) ** 2
     return math.sqrt(squares * n / (n - 1))
+
+
+def pairs_won(scores: np.ndarray, member: np.ndarray) -> float:
+    """The share of pairs of a concept's text and another that the concept's wins, ties half; NaN for none."""
+    pairs = [(ours, theirs) for ours in scores[member] for theirs in scores[~member]]
+    won = [1.0 if ours > theirs else 0.5 if ours == theirs else 0.0 for ours, theirs in pairs]
+    return sum(won) / len(won) if won else math.nan
+
+
+def confusions(rows: np.ndarray, vectors: np.ndarray, centre: np.ndarray, member: np.ndarray) -> np.ndarray:
+    """How many of each concept's texts have their highest cosine, about the centre, with each vector."""
+    counts = np.zeros((len(vectors), len(vectors)), dtype=int)
+    for row, concepts in zip(rows, member, strict=True):
+        cosines = [(row - centre) @ vector / np.linalg.norm(row - centre) for vector in vectors]
+        for c in np.flatnonzero(concepts):
+            counts[c, cosines.index(max(cosines))] += 1
+    return counts

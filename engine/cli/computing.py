@@ -20,6 +20,7 @@ from engine.compute.live.corpus import LiveCorpus
 from engine.compute.live.readout import Readout
 from engine.compute.live.sweep import layers_for
 from engine.compute.model.depth import outline_for
+from engine.compute.model.loaded import Model
 from engine.compute.model.sketch import Sketches
 from engine.compute.statistics.steps import run
 from engine.corpus import Corpus, Layout, scan
@@ -46,6 +47,8 @@ class Computed:
     facts: Facts
     sweep: dict[int, float] = field(default_factory=dict)
     """Block -> how well it separates the concepts, where a sweep chose the blocks; else empty."""
+    model: Model | None = None
+    """What read the texts; None where an engine did."""
 
 
 def alone(corpus: Corpus, chosen: Settings, *, with_neurons: bool, with_evidence: bool) -> Computed:
@@ -77,7 +80,8 @@ def alone(corpus: Corpus, chosen: Settings, *, with_neurons: bool, with_evidence
         diagnostics.print(f"warning: {warning}")
     where = f"on {used.placement}" if live.extractor.is_loaded else "not loaded: all that was asked of it is known"
     diagnostics.print(f"{chosen.model} {where} ({time.perf_counter() - started:.1f} s)")
-    return Computed(corpus, live.readout(), results, tally.cost, methods.facts(live.extractor, chosen), sweep)
+    facts = methods.facts(live.extractor, chosen)
+    return Computed(corpus, live.readout(), results, tally.cost, facts, sweep, used)
 
 
 async def by_engine(
@@ -123,6 +127,7 @@ def _fetch(reply: protocol.Exported) -> Readout:
         hidden_size=reply.results.hidden_size,
         vectors={layer: tensors[str(layer)] for layer in reply.results.layers},
         norms=reply.norms,
+        means={layer: tensors[f"{layer}.mean"] for layer in reply.results.layers},
     )
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from engine import settings
 from engine.cli.export import compute
+from engine.cli.held_out import held_out
 from engine.cli.report import diagnostics, preflight, warn_of_stories
 from engine.corpus import Layout, scan
 from engine.errors import AmygdalaError
@@ -38,7 +39,16 @@ def report(arguments: argparse.Namespace) -> int:
         "pooling": facts.pooling,
     }
     name = arguments.corpus.resolve().name
-    content = report_of(name, computed.results, computed.corpus, made_of, chosen.thresholds.redundant_r2)
+    kept = held_out(layout, chosen, computed)
+    content = report_of(
+        name,
+        computed.results,
+        computed.corpus,
+        made_of,
+        chosen.thresholds.redundant_r2,
+        None if kept is None else kept.concepts,
+        [] if kept is None else kept.problems,
+    )
     if page is not None:
         try:
             files.replace_all(page.parent, {page.name: html.page(content).encode()})

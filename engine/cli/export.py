@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from engine import client, paths, settings
+from engine.cli.held_out import HeldOut, held_out
 from engine.cli.report import ForwardProgress, diagnostics, preflight, summary, warn_of_stories
 from engine.corpus import Corpus, Layout, scan
 from engine.errors import AmygdalaError, UsageError
@@ -36,7 +37,7 @@ def export(arguments: argparse.Namespace) -> int:
     with_quality = arguments.quality_report
     computed = compute(layout, corpus, chosen, with_neurons=with_quality, with_evidence=with_quality)
     warn_of_stories(computed.results, computed.corpus)
-    written = write(arguments, chosen, computed)
+    written = write(arguments, chosen, computed, held_out(layout, chosen, computed) if with_quality else None)
     cost = computed.cost
     diagnostics.print(
         f"{cost.texts_run} texts through the model, {cost.texts_cached} from the cache: {cost.seconds_forward:.1f} s; "
@@ -89,8 +90,11 @@ def verdicts(chosen: Settings, computed: Computed) -> dict[str, Verdict]:
     return {quality.concept: judge(quality, results.middle, chosen.thresholds) for quality in results.concepts}
 
 
-def write(arguments: argparse.Namespace, chosen: Settings, computed: Computed) -> list[Path]:
-    """Write the files that the flags ask for; returns what was written."""
+def write(
+    arguments: argparse.Namespace, chosen: Settings, computed: Computed, kept: HeldOut | None = None
+) -> list[Path]:
+    """Write the files that the flags ask for; returns what was written. `kept` is what `quality.json` tells of held-out
+    stories."""
     from engine.export import readout
 
     facts = computed.facts
@@ -109,7 +113,11 @@ def write(arguments: argparse.Namespace, chosen: Settings, computed: Computed) -
     )
     quality = (
         readout.quality_document(
-            computed.results, verdicts(chosen, computed), computed.corpus, chosen.thresholds.redundant_r2
+            computed.results,
+            verdicts(chosen, computed),
+            computed.corpus,
+            chosen.thresholds.redundant_r2,
+            None if kept is None else kept.concepts,
         )
         if arguments.quality_report
         else None

@@ -189,6 +189,7 @@ class JobLoop:
             results = yield from live.for_files(with_evidence=job.with_evidence)
         readout = live.readout()
         tensors = {str(block): vectors.contiguous() for block, vectors in readout.vectors.items()}
+        tensors |= {f"{block}.mean": mean.contiguous() for block, mean in readout.means.items()}
         try:
             safetensors.torch.save_file(tensors, job.file)
         except (OSError, safetensors.SafetensorError) as error:

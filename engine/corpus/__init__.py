@@ -1,5 +1,6 @@
 """Stories on disk: what they are, how they are found, and how two scans differ. No torch here."""
 
+from engine.corpus.held_out import held_out
 from engine.corpus.layout import Layout
 from engine.corpus.model import (
     BASELINE,
@@ -26,6 +27,7 @@ __all__ = [
     "Story",
     "changed_paths",
     "diff",
+    "held_out",
     "left_out",
     "scan",
     "text_id",

@@ -24,7 +24,7 @@ from engine.errors import AmygdalaError
 from engine.export import gguf
 from engine.export.evidence import judged
 from engine.export.files import MANIFEST, QUALITY, RUN, VECTORS, locked, replace_all
-from engine.results import ConceptQuality, Results
+from engine.results import ConceptQuality, HeldOutConcept, Results
 from engine.triage import Verdict
 
 
@@ -84,10 +84,15 @@ def write(
 
 
 def quality_document(
-    results: Results, verdicts: Mapping[str, Verdict], corpus: Corpus, redundant_r2: float
+    results: Results,
+    verdicts: Mapping[str, Verdict],
+    corpus: Corpus,
+    redundant_r2: float,
+    held_out: Mapping[str, HeldOutConcept] | None = None,
 ) -> dict[str, Any]:
-    """`quality.json`: the contract's fields, and beside them each concept's triage, its outliers' paths, and what the
-    evidence says of it and of its stories, where these were judged."""
+    """`quality.json`: the contract's fields, and beside them each concept's triage, its outliers' paths, what the
+    evidence says of it and of its stories, where these were judged, and how it reads held-out stories, where it was
+    asked to."""
     stories = {story.text_id: story for story in corpus.stories}
     paths = {(story.text_id, story.concept): story.path for story in corpus.stories}
     of_corpus = judged(results, corpus, redundant_r2)
@@ -109,6 +114,7 @@ def quality_document(
             },
             "triage": msgspec.to_builtins(verdicts[name]),
             **(msgspec.to_builtins(of_corpus.concepts[name]) if name in of_corpus.concepts else {}),
+            **({"held_out": msgspec.to_builtins(held_out[name])} if held_out is not None else {}),
             **({"stories": msgspec.to_builtins(of_corpus.stories[name])} if name in of_corpus.stories else {}),
         }
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from engine import __version__
-from engine.corpus import Corpus, left_out
+from engine.corpus import Corpus, Problem, left_out
 from engine.export.evidence import JudgedConcept, JudgedStory, judged
 from engine.report import words
-from engine.results import Results
+from engine.results import HeldOutConcept, Results
 
 
 class FlaggedStory(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +41,13 @@ class ReportedConcept(msgspec.Struct, frozen=True, kw_only=True):
     """None where it was not judged."""
 
 
+class HeldOutReading(msgspec.Struct, frozen=True, kw_only=True):
+    """How the vectors read one concept's stories of `held-out/`."""
+
+    concept: str
+    reading: HeldOutConcept
+
+
 class CopiedPair(msgspec.Struct, frozen=True, kw_only=True):
     """Two stories that share most of their wording."""
 
@@ -64,13 +71,23 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """The closest first."""
     concepts: list[ReportedConcept]
     """Those that read worst first."""
+    held_out: list[HeldOutReading] | None
+    """Of concepts that have such stories, those that read worst first; None where the corpus has no `held-out/`."""
     n_stories: int
     """Without baselines."""
     made_of: dict[str, Any]
     """Model, layers, digest: what the numbers are of."""
 
 
-def report_of(name: str, results: Results, corpus: Corpus, made_of: Mapping[str, Any], redundant_r2: float) -> Report:
+def report_of(
+    name: str,
+    results: Results,
+    corpus: Corpus,
+    made_of: Mapping[str, Any],
+    redundant_r2: float,
+    held_out: Mapping[str, HeldOutConcept] | None = None,
+    held_out_problems: Sequence[Problem] = (),
+) -> Report:
     """The report of a corpus whose stories were judged.
 
     Args:
@@ -79,6 +96,8 @@ def report_of(name: str, results: Results, corpus: Corpus, made_of: Mapping[str,
         corpus: the stories that the results are of.
         made_of: the model and the settings that are to be named.
         redundant_r2: the threshold of this name.
+        held_out: how held-out stories are read, by concept; None where the corpus has no `held-out/`.
+        held_out_problems: of that folder's files.
     """
     of_corpus = judged(results, corpus, redundant_r2)
     told = [story for of_concept in of_corpus.stories.values() for story in of_concept]
@@ -100,7 +119,7 @@ def report_of(name: str, results: Results, corpus: Corpus, made_of: Mapping[str,
         for story in told
         for other, share in story.near_copies
     }
-    problems = [*corpus.problems, *left_out(corpus.stories, results.left_out)]
+    problems = [*corpus.problems, *left_out(corpus.stories, results.left_out), *held_out_problems]
     untold = sum(story.strength == "too few to tell" for story in told)
     return Report(
         corpus=name,
@@ -109,6 +128,7 @@ def report_of(name: str, results: Results, corpus: Corpus, made_of: Mapping[str,
         problems=[str(problem) for problem in problems],
         copies=sorted(copies, key=lambda pair: (-pair.share, pair.one, pair.other)),
         concepts=_concepts(results, of_corpus.stories, of_corpus.concepts, concept_of),
+        held_out=None if held_out is None else _held_out(held_out),
         n_stories=sum(concept != "" for concept in concept_of.values()),
         made_of={
             "written_by": f"amygdala-studio {__version__}",
@@ -138,6 +158,11 @@ def _concepts(
         for name, count in counts.items()
     ]
     return sorted(concepts, key=_worst_first)
+
+
+def _held_out(concepts: Mapping[str, HeldOutConcept]) -> list[HeldOutReading]:
+    readings = [HeldOutReading(concept=name, reading=reading) for name, reading in concepts.items() if reading.n]
+    return sorted(readings, key=lambda each: 1.0 if each.reading.auroc is None else each.reading.auroc)
 
 
 def _worst_first(concept: ReportedConcept) -> tuple[float, float, str]:

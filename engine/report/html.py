@@ -30,6 +30,7 @@ def page(report: Report) -> str:
             *_list("Files", report.problems),
             *_list("Stories that share most of their wording", words.copies(report)),
             *_concepts(report.concepts),
+            *_held_out(report),
             *_flagged(report.flagged),
             *_list("How to read this", words.HOW_TO_READ),
             f"<footer><p>{_text(words.made_of(report))}</p></footer>\n</body>\n</html>\n",
@@ -81,6 +82,27 @@ def _concept_row(concept: ReportedConcept, is_judged: bool) -> list[str]:
         *([_text(rival)] if is_judged else []),
         _text("; ".join(words.remarks(concept))),
     ]
+
+
+def _held_out(report: Report) -> Iterator[str]:
+    if report.held_out is None:
+        return
+    yield f"<h2>Held-out stories</h2>\n<p>{_text(words.held_out(report))}</p>"
+    aurocs = [
+        (each.concept, each.reading.auroc, each.reading.auroc_interval)
+        for each in report.held_out
+        if each.reading.auroc is not None and each.reading.auroc_interval is not None
+    ]
+    if aurocs:
+        yield charts.intervals(aurocs)
+    if report.held_out:
+        yield from _table(
+            ["concept", "stories", "read as"],
+            (
+                [_text(each.concept), str(each.reading.n), _text(words.reads_as(each.reading))]
+                for each in report.held_out
+            ),
+        )
 
 
 def _flagged(flagged: Sequence[FlaggedStory]) -> Iterator[str]:

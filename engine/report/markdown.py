@@ -29,6 +29,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield from _list("Stories that share most of their wording", words.copies(report))
     yield "\n## Concepts\n"
     yield from _concepts(report.concepts)
+    yield from _held_out(report)
     if report.flagged:
         yield "\n## The stories to look at, in full"
     for story in report.flagged:
@@ -50,6 +51,18 @@ def _concepts(concepts: Sequence[ReportedConcept]) -> Iterator[str]:
         )
         cells = [concept.name, str(concept.n_stories), str(concept.n_flagged or ""), *(numbers if is_judged else [])]
         yield f"| {' | '.join(map(_text, [*cells, '; '.join(words.remarks(concept))]))} |"
+
+
+def _held_out(report: Report) -> Iterator[str]:
+    if report.held_out is None:
+        return
+    yield f"\n## Held-out stories\n\n{_text(words.held_out(report))}"
+    if report.held_out:
+        yield "\n| concept | stories | pairs read right | read as |\n| --- | --- | --- | --- |"
+    for each in report.held_out:
+        reading = each.reading
+        cells = [each.concept, str(reading.n), words.reads_right(reading), words.reads_as(reading)]
+        yield f"| {' | '.join(map(_text, cells))} |"
 
 
 def _story(story: FlaggedStory) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from engine.export.evidence import JudgedConcept, JudgedStory
 from engine.prose.apart import Fact, Narrator
 from engine.prose.surface import EXCLAMATIONS, LENGTH, PAST, PERSONS, QUESTIONS, SENTENCE_LENGTH, SPEECH_SHARE
-from engine.results import Strength
+from engine.results import HeldOutConcept, Strength
 from engine.verdicts import Finding
 
 if TYPE_CHECKING:
@@ -94,7 +94,26 @@ def headline(n_flagged: int, n_told: int, n_untold: int, n_copies: int, n_proble
     return sentences
 
 
-def reads_right(concept: JudgedConcept) -> str:
+def held_out(report: Report) -> str:
+    """What the held-out stories are, and what is told of them."""
+    read = [] if report.held_out is None else report.held_out
+    if not read:
+        return "None of them can be read: see what is said of its files."
+    n = sum(each.reading.n for each in read)
+    own = sum(each.reading.reads_as.get(each.concept, 0) for each in read)
+    return (
+        f"{_count(n, 'story', 'stories')} of held-out/, which no vector is made of; {own} read highest as the concept "
+        "under which they are filed. Here the vectors themselves read, of 100 pairs of a story of the concept and "
+        "another text of held-out/."
+    )
+
+
+def reads_as(reading: HeldOutConcept) -> str:
+    """As what its stories read, the most frequent first."""
+    return ", ".join(f"{name} {count}" for name, count in reading.reads_as.items())
+
+
+def reads_right(concept: JudgedConcept | HeldOutConcept) -> str:
     """How well a concept is told from all others; a dash where that cannot be said."""
     return _pairs(concept.auroc, concept.auroc_interval)
 

@@ -260,12 +260,14 @@ class LiveCorpus:
         if not vectors.isfinite().all():
             raise AmygdalaError("a vector is not finite; nothing was written")
         norms = evaluation.differences.norm(dim=2)
+        means = (self._state.view.total / self._state.view.n_texts).cpu()
         return Readout(
             concepts=evaluation.names,
             layers=self.layers,
             hidden_size=self.hidden_size,
             vectors=dict(zip(self.layers, vectors, strict=True)),
             norms=dict(zip(self.layers, norms.tolist(), strict=True)),
+            means=dict(zip(self.layers, means, strict=True)),
         )
 
     def forget(self, text_ids: Collection[str]) -> None:

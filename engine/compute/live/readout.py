@@ -17,3 +17,5 @@ class Readout:
     vectors: dict[int, Tensor]
     norms: dict[int, list[float]]
     """Per layer, the length of each concept's difference of means before it was made a unit vector."""
+    means: dict[int, Tensor]
+    """Per layer, the mean of all texts, `[H]`, fp64, CPU: what a text is compared from. It does not ship."""

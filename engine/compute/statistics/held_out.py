@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from engine.compute.statistics.directions import Contrast, difference
-from engine.compute.statistics.evidence.aurocs import WIDENED, Auroc, hanley_mcneil, on_logits
+from engine.compute.statistics.evidence.aurocs import WIDENED, Auroc, auroc_with_interval, hanley_mcneil, on_logits
 
 FOLDS = 5
 ROUNDING = 1e-9
@@ -149,3 +149,27 @@ def mean_auroc(scores: Tensor, dealt: Dealt) -> Auroc | None:
     # all of them won, or lost: the spread tells nothing, and a formula must, with each group for one story
     centre = (value * n + 0.5) / (n + 1)
     return on_logits(value, WIDENED * hanley_mcneil(centre, n, n), centre)
+
+
+def read_by(vectors: Tensor, rows: Tensor, centre: Tensor, member: Tensor) -> tuple[list[Auroc | None], Tensor]:
+    """How vectors read texts that they were made without: each concept's AUROC, and as what its texts read.
+
+    A text's score is its product with a vector. Taken from the centre, which changes no AUROC, products of unit vectors
+    can be compared between concepts: the text reads as the concept with the highest one; of equals, as the first.
+
+    Args:
+        vectors: unit length, `[C, H]`.
+        rows: activations of the texts, `[M, H]`.
+        centre: the mean of the texts that the vectors are made of, `[H]`.
+        member: `[M, C]`, true where the text is one of the concept's; a baseline is none of any.
+
+    Returns:
+        An AUROC a concept, None where it has no texts or the others have none; and `[C, C]`, int64: how many of the
+        row's texts read as the column.
+    """
+    scores = (rows.double() - centre.double()) @ vectors.double().T
+    weights = scores.new_ones(len(rows))
+    aurocs = [auroc_with_interval(own, of, weights) for own, of in zip(scores.T, member.T, strict=True)]
+    highest = scores.sort(dim=1, descending=True, stable=True).indices[:, 0]
+    read_as = torch.nn.functional.one_hot(highest, len(vectors))
+    return aurocs, member.long().T @ read_as

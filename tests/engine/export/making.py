@@ -32,6 +32,7 @@ def readout(
         hidden_size=hidden,
         vectors={layer: (made / made.norm(dim=1, keepdim=True)).half() for layer, made in random.items()},
         norms={layer: [layer + c / 4 for c in range(len(concepts))] for layer in layers},
+        means={layer: torch.zeros(hidden, dtype=torch.float64) for layer in layers},
     )
 
 

@@ -41,7 +41,7 @@ def test_vectors_are_fp16_rows_per_layer(tmp_path: Path) -> None:
 
 def test_part_of_a_larger_tensor_is_written_whole(tmp_path: Path) -> None:
     large = torch.randn(2, 3, 4).half()
-    write(tmp_path, Readout(["a", "b"], [0], 4, {0: large[:, 1]}, {0: [1.0, 1.0]}), RUN_DOCUMENT)
+    write(tmp_path, Readout(["a", "b"], [0], 4, {0: large[:, 1]}, {0: [1.0, 1.0]}, {}), RUN_DOCUMENT)
     assert torch.equal(load_file(tmp_path / VECTORS)["layer_0.vectors"], large[:, 1])
 
 

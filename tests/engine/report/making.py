@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from engine.corpus import Corpus, Problem, Story, text_id
 from engine.report.content import Report, report_of
-from engine.results import ConceptEvidence, Evidence, Measured, Results, Strength
+from engine.results import ConceptEvidence, Evidence, HeldOutConcept, Measured, Results, Strength
 
 HOSTILE = "<script>alert('x')</script> & \"quotes\" ```` | *stars* \x1b[31m \u202e"
 NAMES = ("calm", "proud", "sad")
@@ -79,7 +80,22 @@ def results(of: Corpus, *, flagged: int = 1, concepts: bool = True, **fields: An
     )
 
 
-def report(text: str = "The lake lay still.", *, flagged: int = 1, concepts: bool = True) -> Report:
+HELD_OUT = {
+    "calm": HeldOutConcept(n=3, auroc=0.9, auroc_interval=(0.7, 0.96), reads_as={"calm": 2, "sad": 1}),
+    "proud": HeldOutConcept(n=2, auroc=0.6, auroc_interval=(0.3, 0.8), reads_as={"<b>": 1, "proud": 1}),
+    "sad": HeldOutConcept(n=0, auroc=None, auroc_interval=None, reads_as={}),
+}
+"""How made-up held-out stories read."""
+
+
+def report(
+    text: str = "The lake lay still.",
+    *,
+    flagged: int = 1,
+    concepts: bool = True,
+    held_out: Mapping[str, HeldOutConcept] | None = None,
+) -> Report:
     """Of these stories."""
     of = corpus(text)
-    return report_of("<my> corpus", results(of, flagged=flagged, concepts=concepts), of, {"model": "m & m"}, 0.9)
+    judged = results(of, flagged=flagged, concepts=concepts)
+    return report_of("<my> corpus", judged, of, {"model": "m & m"}, 0.9, held_out)

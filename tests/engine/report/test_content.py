@@ -9,7 +9,7 @@ import pytest
 
 from engine.report import words
 from engine.report.content import report_of
-from tests.engine.report.making import corpus, report, results
+from tests.engine.report.making import HELD_OUT, corpus, report, results
 
 
 def test_stories_that_are_most_likely_off_come_first_with_text_and_reasons() -> None:
@@ -57,6 +57,16 @@ def test_a_verdict_is_a_remark_with_its_reasons_and_a_healthy_concept_has_none()
         for verdict in ("told like sad", "no verdict yet: write 2 more", "healthy", None)
     }
     assert list(said.values()) == [["told like sad: 1 of 2"], ["no verdict yet: write 2 more"], [], []]
+
+
+def test_of_held_out_stories_the_concepts_that_read_worst_come_first_and_those_without_any_not_at_all() -> None:
+    said = report(held_out=HELD_OUT)
+    assert said.held_out is not None
+    assert [each.concept for each in said.held_out] == ["proud", "calm"]
+    assert words.held_out(said).startswith("5 stories of held-out/, which no vector is made of; 3 read highest as")
+    assert words.reads_as(HELD_OUT["calm"]) == "calm 2, sad 1"
+    assert words.held_out(report(held_out={})).startswith("None of them can be read")
+    assert report().held_out is None
 
 
 def test_near_copies_are_told_once_a_pair() -> None:

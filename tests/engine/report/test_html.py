@@ -9,7 +9,7 @@ import pytest
 
 from engine.report import charts
 from engine.report.html import page
-from tests.engine.report.making import HOSTILE, report
+from tests.engine.report.making import HELD_OUT, HOSTILE, report
 
 VOID = {"meta", "rect", "line", "circle", "br"}
 
@@ -70,6 +70,16 @@ def test_what_is_wrong_comes_before_all_else() -> None:
     text = Tree(page(report())).text
     places = [text.index(words) for words in ("1 of 12 stories", "To look at", "Concepts", "in full", "How to read")]
     assert places == sorted(places)
+
+
+def test_held_out_stories_have_a_section_only_where_there_is_a_folder() -> None:
+    document = page(report(held_out=HELD_OUT))
+    tree = Tree(document)
+    assert "Held-out stories" in tree.text
+    assert "<b> 1, proud 1" in tree.text
+    assert document.count("<svg") == page(report()).count("<svg") + 1
+    assert "Held-out stories" in Tree(page(report(held_out={}))).text
+    assert "Held-out" not in page(report())
 
 
 def test_bars_are_as_long_as_shares_and_names_are_text() -> None:

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from engine.report.markdown import document
-from tests.engine.report.making import HOSTILE, report
+from tests.engine.report.making import HELD_OUT, HOSTILE, report
 
 
 @pytest.mark.parametrize("concepts", [True, False])
@@ -34,3 +34,10 @@ def test_names_are_text() -> None:
     said = document(report())
     assert said.startswith("# \\<my\\> corpus: how its stories read")
     assert "model: m \\& m" in said
+
+
+def test_held_out_stories_have_a_table_of_their_own() -> None:
+    said = document(report(held_out=HELD_OUT))
+    assert "| calm | 3 | 90 of 100 (70 to 96) | calm 2, sad 1 |" in said
+    assert "| proud | 2 | 60 of 100 (30 to 80) | \\<b\\> 1, proud 1 |" in said
+    assert "Held-out" not in document(report())

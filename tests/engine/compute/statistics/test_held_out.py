@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from engine.compute.statistics.evidence.aurocs import on_logits
-from engine.compute.statistics.held_out import FOLDS, Dealt, Pointing, held_out_scores, mean_auroc
+from engine.compute.statistics.held_out import FOLDS, Dealt, Pointing, held_out_scores, mean_auroc, read_by
 from engine.compute.statistics.whitening import whitened
 from tests import oracle_held_out as oracle
 
@@ -118,3 +118,33 @@ def test_perfect_reading_of_few_is_not_certain() -> None:
 def test_one_group_cannot_be_measured() -> None:
     dealt = Dealt.of(torch.eye(3, dtype=torch.bool), torch.zeros(3, dtype=torch.int64))
     assert mean_auroc(held_out_scores(torch.eye(3), dealt, pointing_by(None)), dealt) is None
+
+
+@given(CORPORA, st.integers(0, 999))
+def test_what_vectors_read_of_other_texts_is_the_oracles(corpus: tuple[Tensor, Dealt], seed: int) -> None:
+    rows, dealt = corpus
+    g = torch.Generator().manual_seed(seed)
+    made = torch.randn(dealt.member.shape[1], rows.shape[1], generator=g)
+    vectors, centre = made / made.norm(dim=1, keepdim=True), torch.randn(rows.shape[1], generator=g)
+    aurocs, read_as = read_by(vectors, rows, centre, dealt.member)
+    arrays = rows.double().numpy(), vectors.double().numpy(), centre.double().numpy(), dealt.member.numpy()
+    assert (read_as.numpy() == oracle.confusions(*arrays)).all()
+    scores = arrays[0] @ arrays[1].T  # from the origin: the centre changes no AUROC
+    for c, auroc in enumerate(aurocs):
+        expected = oracle.pairs_won(scores[:, c], arrays[3][:, c])
+        assert (auroc is None) == math.isnan(expected)
+        if auroc is not None:
+            assert auroc.value == pytest.approx(expected, abs=1e-9)
+            assert auroc.low <= auroc.value <= auroc.high
+
+
+def test_of_equal_vectors_a_text_reads_as_the_first() -> None:
+    vectors = torch.tensor([[0.0, 1.0]] * 40)
+    _, read_as = read_by(vectors, torch.tensor([[0.0, 2.0]]), torch.zeros(2), torch.eye(40, dtype=torch.bool)[7:8])
+    assert read_as.nonzero().tolist() == [[7, 0]]
+
+
+def test_without_a_text_nothing_is_told() -> None:
+    aurocs, read_as = read_by(torch.eye(2), torch.empty(0, 2), torch.zeros(2), torch.empty(0, 2, dtype=torch.bool))
+    assert aurocs == [None, None]
+    assert read_as.tolist() == [[0, 0], [0, 0]]
