@@ -137,11 +137,17 @@ class StoryEffect(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one story does to its concept, left out."""
 
     text_id: str
+    concept: str
     scenario: str | None
     auroc: float
     """What the concept's AUROC gains without it: above zero, the story harms."""
     turn: float
     """The cosine of the concept's direction without it with that of all: low where one story decides."""
+
+    @property
+    def place(self) -> Place:
+        """Of the story."""
+        return self.text_id, self.concept, self.scenario
 
 
 class Camps(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,17 +173,17 @@ class ConceptEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """The mean cosine of the directions that two halves of its stories give; None below two stories."""
     camps: Camps | None
     """None where one cannot tell, for want of stories or of concepts that have as many."""
-    effects: list[StoryEffect]
-    """Of each of its stories, from the one that harms most to the best; empty where nothing can be told."""
-    pulls: list[Ranked]
-    """The stories of the two that pull it and its rival together most, as (text id, what their cosine owes to it)."""
+    pulls: list[tuple[str, str, str | None, float]]
+    """The stories of the two that pull it and its rival together most, as (text id, concept, scenario, what the cosine
+    of the two owes to it)."""
     own_share: float | None
     """Of the squared length of its mean, what no mix of the few closest concepts gives; near 0, it has nothing of its
     own. None where nothing can be told."""
     own_auroc: Measured | None
     """How well what is its own tells its stories from those of the few closest concepts."""
-    without_own: list[str]
-    """Its stories that have the least of what is its own, least first: they say what the others say too."""
+    without_own: list[tuple[str, str | None]]
+    """Its stories that have the least of what is its own, least first, as (text id, scenario): they say what the others
+    say too."""
 
 
 class HeldOutConcept(msgspec.Struct, frozen=True, kw_only=True):
@@ -373,6 +379,9 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     concept_evidence: list[ConceptEvidence] = []
     """One for each concept that has stories, sorted by name; of the state that was last settled, so of the current
     texts where `are_settled`, and of slightly earlier ones elsewhere."""
+    story_effects: list[StoryEffect] = []
+    """One for each story of which it can be told, by concept, from the one that harms most to the best; none where
+    stories are not settled."""
     stories_are_settled: bool = True
     """Whether `fits` and `evidence` are of all stories. If not, they tell only of stories that the last change touched:
     the others moved by a hair, and keep what was told of them before."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.results import ConceptQuality, LayerQuality, LinearCombination, Null
+from engine.results import Camps, ConceptEvidence, ConceptQuality, LayerQuality, LinearCombination, Measured, Null
 
 LAYER = 2
 BELOW = Null(low=-2.0, mean=-2.0, high=-2.0)
@@ -48,4 +48,20 @@ def concept_quality(
         outliers=lowest or [],
         first_pc_null=first_pc_null or (ABOVE if first_pc < 0.4 else BELOW),
         r_squared_null=r_squared_null,
+    )
+
+
+def concept_evidence(concept: str, *, camps: Camps | None = None) -> ConceptEvidence:
+    """How a concept reads that reads well."""
+    return ConceptEvidence(
+        concept=concept,
+        auroc=Measured(value=0.98, low=0.96, high=0.99),
+        rival=None,
+        rival_auroc=None,
+        stability=None,
+        camps=camps,
+        pulls=[],
+        own_share=None,
+        own_auroc=None,
+        without_own=[],
     )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 from rich.text import Text
@@ -16,7 +15,7 @@ from amygdala_tui.widgets.lines import Line, LineList
 from amygdala_tui.words import bar, counted, number, sparkline, state_sign
 from engine.plain import plain
 from engine.results import ConceptQuality
-from engine.verdicts import pairs_right
+from engine.verdicts import Finding, pairs_right
 from engine.wire.snapshot import ConceptView, StoryView
 
 BAR_WIDTH = 14
@@ -35,27 +34,16 @@ class ConceptPane(Vertical):
         """Draw one concept."""
         view = mirror.concepts.get(concept or "")
         self.query_one("#concept-head", Static).update(report(view, mirror.middle, concept))
-        effects = effects_by_scenario(view)
-        stories = by_effect(mirror.stories_of(concept) if concept else [], effects)
-        heading = [Line("", partial(_draw_heading, len(stories), bool(effects)), is_heading=True)] if stories else []
-        lines = [
-            Line(
-                story.path,
-                partial(_draw_story, story, effects.get(story.scenario) if effects else story.alignment, bool(effects)),
-            )
-            for story in stories
-        ]
+        stories = by_effect(mirror.stories_of(concept) if concept else [])
+        are_told = any(story.effect is not None for story in stories)
+        heading = [Line("", partial(_draw_heading, len(stories), are_told), is_heading=True)] if stories else []
+        lines = [Line(story.path, partial(_draw_story, story)) for story in stories]
         self.query_one(LineList).show(heading + lines)
 
 
-def effects_by_scenario(view: ConceptView | None) -> dict[str | None, float]:
-    """What the concept's AUROC gains without its story in each scenario; None is the unpaired story."""
-    return {effect.scenario: effect.auroc for effect in view.evidence.effects} if view and view.evidence else {}
-
-
-def by_effect(stories: Sequence[StoryView], effects: Mapping[str | None, float]) -> list[StoryView]:
-    """Stories from the one that harms its concept most to the best; without effects as they come."""
-    return sorted(stories, key=lambda story: -effects.get(story.scenario, -math.inf)) if effects else list(stories)
+def by_effect(stories: Sequence[StoryView]) -> list[StoryView]:
+    """Stories from the one that harms its concept most to the best; those not told of come last."""
+    return sorted(stories, key=lambda story: (story.effect is None, -(story.effect or 0.0)))
 
 
 def report(view: ConceptView | None, middle: int | None, concept: str | None) -> Text:
@@ -98,14 +86,24 @@ def evidence_said(view: ConceptView) -> Text:
         facts.append(f"closest concept: {plain(evidence.rival)}, told from it {pairs_right(evidence.rival_auroc)}")
     if evidence.stability is not None:
         facts.append(f"two halves of its stories agree {evidence.stability:.0%}")
-    if evidence.own_share is not None:
-        facts.append(f"{evidence.own_share:.0%} of it is its own")
     if facts:
         text.append("\n" + " · ".join(facts), style="dim")
     if verdict.has_camps and evidence.camps is not None:
-        names = ", ".join(plain(scenario or "stories") for _, scenario in evidence.camps.smaller)
+        names = _listed(scenario or "stories" for _, scenario in evidence.camps.smaller)
         text.append(f"\none camp: {names}\nthe other camp: the rest", style="yellow")
+    if verdict.finding is Finding.ALIKE and evidence.pulls:
+        names = _listed(f"{concept} in {scenario or 'stories'}" for _, concept, scenario, _ in evidence.pulls)
+        text.append(f"\nwhat draws the two together most: {names}", style="yellow")
+    if verdict.finding is Finding.MIX and evidence.own_share is not None:
+        text.append(f"\n{evidence.own_share:.0%} of it is its own", style="yellow")
+        if evidence.without_own:
+            names = _listed(scenario or "stories" for _, scenario in evidence.without_own)
+            text.append(f"; least of that is in {names}: write there what only {view.name} has", style="yellow")
     return text
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(plain(name) for name in names)
 
 
 def _layers(quality: ConceptQuality, middle: int) -> Text:
@@ -133,14 +131,14 @@ def _nearest(quality: ConceptQuality) -> Text:
     return text.append("\n")
 
 
-def _draw_heading(count: int, has_effects: bool, _width: int) -> Text:
-    order = "most harmful first (what 100 pairs gain without it)" if has_effects else "least aligned first"
+def _draw_heading(count: int, are_told: bool, _width: int) -> Text:
+    order = "most harmful first (what 100 pairs gain without it)" if are_told else "likeliest misread first"
     return Text(f"its {counted(count, 'file', 'files')}, {order}", style="bold")
 
 
-def _draw_story(view: StoryView, value: float | None, is_effect: bool, width: int) -> Text:
+def _draw_story(view: StoryView, width: int) -> Text:
     sign = state_sign(view)
-    shown = f"{100 * value:+.1f}" if is_effect and value is not None else number(value)
+    shown = number(None) if view.effect is None else f"{100 * view.effect:+.1f}"
     name = Text(f"  {shown:>6}  {plain(view.scenario or 'stories')}")
     name.truncate(max(1, width - sign.cell_len - 1), overflow="ellipsis", pad=True)
     return Text.assemble(name, " ", sign)

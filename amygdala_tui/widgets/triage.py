@@ -15,11 +15,11 @@ from textual.containers import Vertical
 from textual.widgets import Static
 
 from amygdala_tui.mirror import Mirror
+from amygdala_tui.widgets.concept_table import ConceptTable
 from amygdala_tui.widgets.lines import Line, LineList
-from amygdala_tui.words import counted, fit, number, share_of_pairs
-from engine.plain import plain
+from amygdala_tui.words import counted
 from engine.triage import Thresholds
-from engine.verdicts import ConceptVerdict, Finding
+from engine.verdicts import Finding
 from engine.wire.snapshot import ConceptView
 
 SORTS = ("verdict", "reads", "first PC", "nearest", "R²", "stories", "name")
@@ -47,7 +47,8 @@ class TriagePane(Vertical):
 
     def show(self, mirror: Mirror) -> None:
         """Draw this state."""
-        if mirror.concepts is self._mirror.concepts and self._mirror.concepts:
+        before = self._mirror
+        if mirror.concepts and mirror.concepts is before.concepts and mirror.stories is before.stories:
             return
         self._mirror = mirror
         self._rebuild()
@@ -101,14 +102,15 @@ def _group(view: ConceptView) -> str:
 
 def _lines(mirror: Mirror, sort: str) -> list[Line]:
     views = sorted(mirror.concepts.values(), key=lambda view: _order(view, mirror.middle, sort))
-    lines = [Line("", _draw_heading, is_heading=True)] if views else []
+    table = ConceptTable(views, mirror)
+    lines = [Line("", table.draw_heading, is_heading=True)] if views else []
     if sort != "verdict":
-        return lines + [_line(view, mirror.middle) for view in views]
+        return lines + [table.line(view) for view in views]
     for group in GROUPS:
         members = [view for view in views if _group(view) == group]
         if members:
             lines.append(Line("", partial(_draw_group, group, len(members)), is_heading=True))
-            lines += [_line(view, mirror.middle) for view in members]
+            lines += [table.line(view) for view in members]
     return lines
 
 
@@ -129,48 +131,8 @@ def _order(view: ConceptView, middle: int | None, sort: str) -> tuple[float, str
     return value, view.name
 
 
-def _draw_heading(_width: int) -> Text:
-    columns = f"  {'concept':<14}{'stories':>7}  {'pairs right':<13}{'closest':<16}{'verdict':<21}"
-    return Text(f"{columns}bucket, first PC, R²", style="dim")
-
-
 def _draw_group(group: str, count: int, width: int) -> Text:
-    label = f"─ {group} · {count} "
+    label = f"─ {'as chance would have it, or better' if group == AS_CHANCE else group} · {count} "
     return Text(label, style="bold" if group == WORTH_A_LOOK else "dim").append(
         "─" * max(0, width - len(label)), style="dim"
     )
-
-
-def _line(view: ConceptView, middle: int | None) -> Line:
-    return Line(view.name, partial(_draw_concept, view, middle))
-
-
-def _draw_concept(view: ConceptView, middle: int | None, width: int) -> Text:
-    if view.quality is None or middle is None:
-        return Text(f"  {fit(plain(view.name), 13):<14}").append(view.reason, style="dim")
-    verdict, evidence = view.evidence_verdict, view.evidence
-    is_off = verdict is not None and verdict.worth_a_look
-    text = Text(f"  {fit(plain(view.name), 13):<14}", style="bold" if is_off else "")
-    text.append(f"{view.quality.n_positive_stories:>7}  ")
-    text.append(f"{share_of_pairs(evidence.auroc if evidence else None):<13}", style="" if is_off else "dim")
-    text.append(f"{fit(_rival(view), 15):<16}", style="dim")
-    text.append(f"{fit(_short(verdict), 20):<21}", style="bold yellow" if is_off else "")
-    first_pc, _, r_squared = view.quality.headline(middle)
-    bucket = view.verdict.label if view.verdict else ""
-    text.append(f"{bucket} {number(first_pc)} {number(r_squared)}", style="dim")
-    text.truncate(max(1, width), overflow="ellipsis")
-    return text
-
-
-def _short(verdict: ConceptVerdict | None) -> str:
-    """A verdict where there is little room: of one that cannot be given, what to do."""
-    if verdict is None:
-        return ""
-    return f"write {verdict.missing} more" if verdict.missing else verdict.label
-
-
-def _rival(view: ConceptView) -> str:
-    evidence = view.evidence
-    if evidence is None or evidence.rival is None or evidence.rival_auroc is None:
-        return ""
-    return f"{plain(evidence.rival)} {100 * evidence.rival_auroc.value:.0f}"

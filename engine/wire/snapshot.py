@@ -43,6 +43,8 @@ class StoryView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The other concept that it reads as most."""
     shares: list[Ranked] = []
     """How likely it is to belong to its own concept, then to the likeliest others."""
+    effect: float | None = None
+    """What its concept's AUROC gains without it: above zero, it harms. None until all stories were judged with it."""
 
     @property
     def misread(self) -> bool:
@@ -59,7 +61,7 @@ class ConceptView(msgspec.Struct, frozen=True, kw_only=True):
     """Its classic bucket."""
     reason: str = ""
     evidence: ConceptEvidence | None = None
-    """How it reads; None until all stories were judged."""
+    """How it reads; None until all stories were judged. Camps are told only where the verdict does."""
     evidence_verdict: ConceptVerdict | None = None
     """What that comes to."""
 

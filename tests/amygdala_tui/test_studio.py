@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from amygdala_tui.screens.dialogs import Help
-from amygdala_tui.widgets.concept import by_effect, effects_by_scenario
+from amygdala_tui.widgets.concept import by_effect
 from amygdala_tui.widgets.lines import LineList
 from amygdala_tui.widgets.story import read
 from amygdala_tui.words import share_of_pairs
@@ -59,8 +59,7 @@ async def test_enter_on_a_concept_shows_it_and_enter_on_its_story_shows_that(cor
         assert screen(app).view == "concept"
         await pilot.press("enter")
         assert screen(app).view == "story"
-        mirror = screen(app).mirror
-        story = by_effect(mirror.stories_of(first), effects_by_scenario(mirror.concepts[first]))[0]
+        story = by_effect(screen(app).mirror.stories_of(first))[0]
         await shows(app, "#story-text", (corpus / story.path).read_text()[:30])
 
 

@@ -26,7 +26,6 @@ def told(
         rival_auroc=rival_auroc,
         stability=0.8,
         camps=None if p_value is None else Camps(p_value=p_value, smaller=[("t1", "rain"), ("t2", None)]),
-        effects=[],
         pulls=[],
         own_share=0.5,
         own_auroc=own_auroc,

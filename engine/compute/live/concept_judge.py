@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -27,9 +28,20 @@ SHOWN_TEXTS = 3
 """Texts that are named where only the most telling ones help."""
 
 
-def concept_evidence(
+class OfConcepts(NamedTuple):
+    """What is said of all concepts, in the order of their names."""
+
+    evidence: Sequence[ConceptEvidence] = ()
+    effects: Sequence[StoryEffect] = ()
+    """Of each concept's stories, from the one that harms most to the best."""
+
+
+NOTHING_SAID = OfConcepts()
+
+
+def of_concepts(
     stories: Sequence[Placement], concepts: Sequence[str], state: State, means: Rows
-) -> Generator[None, None, list[ConceptEvidence]]:
+) -> Generator[None, None, OfConcepts]:
     """Of every concept, in the order of their names.
 
     Args:
@@ -41,17 +53,19 @@ def concept_evidence(
     of_all = left_out(state)
     yield
     if of_all is None:
-        return [_nothing_told(name) for name in concepts]
+        return OfConcepts([_nothing_told(name) for name in concepts])
     projections = None
     if can_be_told(state.stories.counts):
         projections = yield from projections_in_steps(of_all.layer)
     judge = _ConceptJudge(stories, concepts, of_all, projections, means)
-    evidence = []
+    evidence, effects = [], []
     for concept in range(len(concepts)):
-        effects = yield from influence_in_steps(of_all, concept)
-        evidence.append(judge.told(concept, effects))
+        influence = yield from influence_in_steps(of_all, concept)
+        if influence is not None:
+            effects += judge.effects(concept, influence)
+        evidence.append(judge.told(concept))
         yield
-    return evidence
+    return OfConcepts(evidence, effects)
 
 
 def _nothing_told(name: str) -> ConceptEvidence:
@@ -62,7 +76,6 @@ def _nothing_told(name: str) -> ConceptEvidence:
         rival_auroc=None,
         stability=None,
         camps=None,
-        effects=[],
         pulls=[],
         own_share=None,
         own_auroc=None,
@@ -93,8 +106,8 @@ class _ConceptJudge:
         rows = means.take_at(means.n_layers // 2, self._text_ids)
         self._pooled = Pooled(rows, members.to(rows.device))
 
-    def told(self, concept: int, effects: Influence | None) -> ConceptEvidence:
-        """Of one concept, whose stories do this to it."""
+    def told(self, concept: int) -> ConceptEvidence:
+        """Of one concept."""
         of_all = self._of_all
         readout = concept_readout(of_all, concept)
         others = [c for c in of_all.closest[concept].tolist() if c != concept]
@@ -106,7 +119,6 @@ class _ConceptJudge:
             rival_auroc=_measured(readout.rival_auroc),
             stability=_finite(readout.stability),
             camps=self._camps(concept),
-            effects=[] if effects is None else self._effects(effects),
             pulls=[] if readout.rival is None else self._pulls(concept, readout.rival),
             own_share=None if own is None else _finite(own.share),
             own_auroc=None if own is None else _measured(own.auroc),
@@ -122,26 +134,36 @@ class _ConceptJudge:
         smaller = [self._stories[i] for i in groups.stories[groups.smaller].tolist()]
         return Camps(p_value=groups.p_value, smaller=[(story.text_id, story.scenario) for story in smaller])
 
-    def _effects(self, effects: Influence) -> list[StoryEffect]:
-        columns = effects.stories.tolist(), effects.auroc.tolist(), effects.turn.tolist()
+    def effects(self, concept: int, influence: Influence) -> list[StoryEffect]:
+        """What each story of a concept does to it, from the one that harms most to the best."""
+        columns = influence.stories.tolist(), influence.auroc.tolist(), influence.turn.tolist()
         told = [
-            StoryEffect(text_id=self._stories[i].text_id, scenario=self._stories[i].scenario, auroc=auroc, turn=turn)
+            StoryEffect(
+                text_id=self._stories[i].text_id,
+                concept=self._concepts[concept],
+                scenario=self._stories[i].scenario,
+                auroc=auroc,
+                turn=turn,
+            )
             for i, auroc, turn in zip(*columns, strict=True)
             if math.isfinite(auroc) and math.isfinite(turn)
         ]
         return sorted(told, key=lambda effect: -effect.auroc)
 
-    def _pulls(self, concept: int, rival: int) -> list[tuple[str, float]]:
+    def _pulls(self, concept: int, rival: int) -> list[tuple[str, str, str | None, float]]:
         of_two = (self._of_all.concepts == concept) | (self._of_all.concepts == rival)
-        texts = torch.unique(self._texts[of_two.cpu()])
-        pulls = self._pooled.pulls(concept, rival, texts.to(self._of_all.concepts.device)).nan_to_num(0.0)
-        return [(self._text_ids[int(texts[i])], float(pulls[i])) for i in _highest(pulls) if pulls[i] > 0]
+        story_of = {int(self._texts[i]): self._stories[i] for i in of_two.nonzero()[:, 0].tolist()}
+        texts = torch.tensor(sorted(story_of))
+        pulls = self._pooled.pulls(concept, rival, texts.to(of_two.device)).nan_to_num(0.0)
+        strongest = [(story_of[int(texts[i])], float(pulls[i])) for i in _highest(pulls) if pulls[i] > 0]
+        return [(story.text_id, story.concept or "", story.scenario, pull) for story, pull in strongest]
 
-    def _without_own(self, concept: int, own: OwnPart) -> list[str]:
+    def _without_own(self, concept: int, own: OwnPart) -> list[tuple[str, str | None]]:
         stories = self._of_all.own(concept)
         carried = own.carried[stories]
         known = stories[~carried.isnan()]
-        return [self._stories[int(known[i])].text_id for i in _highest(-carried[~carried.isnan()])]
+        least = [self._stories[int(known[i])] for i in _highest(-carried[~carried.isnan()])]
+        return [(story.text_id, story.scenario) for story in least]
 
 
 def _highest(values: Tensor) -> list[int]:

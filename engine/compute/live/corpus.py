@@ -11,6 +11,7 @@ import torch
 from engine.compute.activations.source import Progress, Source, Tally, silent
 from engine.compute.activations.store import Store
 from engine.compute.live import methods
+from engine.compute.live.concept_judge import NOTHING_SAID
 from engine.compute.live.deferred import DirectionKeeper, NeuronKeeper, NullKeeper, RatioKeeper
 from engine.compute.live.drafts import Drafts, Standing
 from engine.compute.live.evaluation import Change, Evaluation, Evaluator, Keepers
@@ -27,7 +28,7 @@ from engine.compute.model.loaded import Model
 from engine.compute.statistics.neurons import Neurons
 from engine.compute.statistics.steps import run
 from engine.errors import AmygdalaError
-from engine.results import ConceptEvidence, Draft, Evidence, Results, middle_layer
+from engine.results import Draft, Evidence, Results, middle_layer
 from engine.settings import Settings
 from engine.wire.jobs import Placement
 
@@ -173,20 +174,23 @@ class LiveCorpus:
 
         Returns None if the state changed in the meantime.
         """
-        evidence: list[Evidence] = []
-        concepts: list[ConceptEvidence] = []
+        evidence: Sequence[Evidence] = ()
+        concepts = NOTHING_SAID
 
         def steps() -> Iterator[None]:
+            nonlocal evidence, concepts
             yield from self._settling_vectors()
             if with_evidence:
-                told = yield from self._judge.for_files(self._verdicts, self._stories, self._state.means)
-                evidence.extend(told[0])
-                concepts.extend(told[1])
+                evidence, concepts = yield from self._judge.for_files(self._verdicts, self._stories, self._state.means)
 
         if not (yield from self._while_unchanged(steps())):
             return None
         return msgspec.structs.replace(
-            self.results(), evidence=evidence, concept_evidence=concepts, stories_are_settled=True
+            self.results(),
+            evidence=list(evidence),
+            concept_evidence=list(concepts.evidence),
+            story_effects=list(concepts.effects),
+            stories_are_settled=True,
         )
 
     def _while_unchanged(self, steps: Iterator[None]) -> Generator[Step, None, bool]:
@@ -305,14 +309,16 @@ class LiveCorpus:
     def results(self) -> Results:
         """The results of the current state."""
         state, evaluation, verdicts = self._state, self._evaluation, self._verdicts
+        stories_are_settled = evaluation.fits.are_settled and verdicts.are_settled
         return Results(
             layers=self.layers,
             hidden_size=self.hidden_size,
             concepts=evaluation.qualities,
             fits=evaluation.fits.all if evaluation.fits.are_settled else list(evaluation.fits.new),
             evidence=verdicts.all if verdicts.are_settled else list(verdicts.new),
-            concept_evidence=list(verdicts.concepts),
-            stories_are_settled=evaluation.fits.are_settled and verdicts.are_settled,
+            concept_evidence=list(verdicts.concepts.evidence),
+            story_effects=list(verdicts.concepts.effects) if stories_are_settled else [],
+            stories_are_settled=stories_are_settled,
             without_vector=evaluation.without,
             without_subspace=sorted(state.spaces.refused) if state.spaces is not None else [],
             left_out=self._left_out,

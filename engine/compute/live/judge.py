@@ -14,7 +14,7 @@ import torch
 from msgspec.structs import replace
 from torch import Tensor
 
-from engine.compute.live.concept_judge import concept_evidence
+from engine.compute.live.concept_judge import NOTHING_SAID, OfConcepts, of_concepts
 from engine.compute.live.filing import Filing
 from engine.compute.live.rows import Rows
 from engine.compute.statistics.evidence.judgement import Judgement
@@ -23,7 +23,7 @@ from engine.compute.statistics.evidence.neighbours import neighbours
 from engine.compute.statistics.evidence.rejudging import Edited, added, group_of, removed, replaced
 from engine.compute.statistics.evidence.sentences import Place, SentenceEffects, sentence_effects
 from engine.compute.statistics.evidence.stories import UNPAIRED, Stories
-from engine.results import ConceptEvidence, Evidence
+from engine.results import Evidence
 from engine.wire.jobs import Placement
 
 N_NEIGHBOURS = 3
@@ -45,7 +45,7 @@ class Verdicts:
     of: Mapping[Placement, Evidence]
     new: Sequence[Evidence] = ()
     """Of the stories that the last change touched."""
-    concepts: Sequence[ConceptEvidence] = ()
+    concepts: OfConcepts = NOTHING_SAID
     """Of all concepts, as they were when it settled last."""
     are_settled: bool = True
 
@@ -123,26 +123,26 @@ class StoryJudge:
             self._judged, self._renewed = None, set()
             return NOTHING
         judged = yield from _judge(sorted(set(stories), key=_order), means, self._judged, self._renewed)
-        concepts = yield from concept_evidence(judged.stories, judged.concepts, judged.state, means)
+        concepts = yield from of_concepts(judged.stories, judged.concepts, judged.state, means)
         self._judged, self._renewed = judged, set()
         return Verdicts(dict(judged.told(judged.stories, judged.state.judgement)), concepts=concepts)
 
     def for_files(
         self, last: Verdicts, stories: Collection[Placement], means: Rows
-    ) -> Generator[None, None, tuple[list[Evidence], Sequence[ConceptEvidence]]]:
+    ) -> Generator[None, None, tuple[list[Evidence], OfConcepts]]:
         """Every story, in full, and every concept as a run from nothing judges them: a file must not tell of edits.
 
         Arguments as of `settle`, and what is said now. What stands here stays as it is.
         """
         if not stories:
-            return [], ()
+            return [], NOTHING_SAID
         ordered = tuple(sorted(set(stories), key=_order))
         judged = self._judged
         if judged is None or self._renewed or judged.stories != ordered or not judged.is_from_nothing:
             judged = yield from _judge(ordered, means, None, ())
         concepts = last.concepts
         if judged is not self._judged or not last.are_settled:
-            concepts = yield from concept_evidence(judged.stories, judged.concepts, judged.state, means)
+            concepts = yield from of_concepts(judged.stories, judged.concepts, judged.state, means)
         return judged.in_full(), concepts
 
 

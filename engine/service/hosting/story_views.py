@@ -71,6 +71,8 @@ class Scores:
     """Of these stories at least."""
     evidence: Mapping[Place, Evidence]
     """Of these stories alone."""
+    effects: Mapping[Place, float]
+    """What each story's concept reads better without it, when all stories were settled last."""
     ranks: Mapping[Place, int]
     """Each story's place in the queue."""
     notes: Mapping[str, list[str]]
@@ -95,13 +97,16 @@ class Scores:
             changed = changed_paths(last.applied, applied)
             for gone in _places(last.applied, changed) - _places(applied, changed):
                 evidence.pop(gone, None)
+        effects: Mapping[Place, float] = {} if last is None else last.effects
+        if results.stories_are_settled:
+            effects = {effect.place: effect.auroc for effect in results.story_effects}
         ranks = {story.place: rank for rank, story in enumerate(queue(evidence.values()))}
         notes = _notes(results)
         if last is None or results.stories_are_settled:
-            return cls(applied, fits, evidence, ranks, notes, None)
+            return cls(applied, fits, evidence, effects, ranks, notes, None)
         moved = {place[0] for place in ranks.keys() | last.ranks.keys() if ranks.get(place) != last.ranks.get(place)}
         noted = {i for i in notes.keys() | last.notes.keys() if notes.get(i) != last.notes.get(i)}
-        return cls(applied, fits, evidence, ranks, notes, told_ids | moved | noted)
+        return cls(applied, fits, evidence, effects, ranks, notes, told_ids | moved | noted)
 
 
 def _places(stories: Mapping[str, Story], paths: Iterable[str]) -> set[Place]:
@@ -182,6 +187,7 @@ def _story_view(story: Story, applied: Story | None, computing: Collection[str],
             rival_score=None if fit.rival is None else round(fit.rival_score, DIGITS),
         )
     place = applied.text_id, applied.concept, applied.scenario
+    view = msgspec.structs.replace(view, effect=rounded(scores.effects.get(place)))
     evidence, rank = scores.evidence.get(place), scores.ranks.get(place)
     if evidence is not None:
         view = msgspec.structs.replace(

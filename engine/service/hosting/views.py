@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import TypeVar
 
+import msgspec
+
 from engine.corpus import BASELINE
 from engine.errors import AmygdalaError
 from engine.plain import can_be_shown
-from engine.results import Draft, Results
+from engine.results import ConceptEvidence, Draft, Results
 from engine.settings import Settings
 from engine.triage import Verdict, judge
-from engine.verdicts import concept_verdicts
+from engine.verdicts import ConceptVerdict, concept_verdicts
 from engine.wire.snapshot import ConceptView
 
 DIGITS = 4
@@ -50,7 +52,7 @@ def concept_views(results: Results | None, settings: Settings) -> list[ConceptVi
             name=quality.concept,
             quality=quality,
             verdict=judge(quality, results.middle, settings.thresholds),
-            evidence=evidence.get(quality.concept),
+            evidence=_shown(evidence.get(quality.concept), judged.get(quality.concept)),
             evidence_verdict=judged.get(quality.concept),
         )
         for quality in results.concepts
@@ -60,6 +62,13 @@ def concept_views(results: Results | None, settings: Settings) -> list[ConceptVi
         for name, reason in results.without_vector.items()
     ]
     return sorted(with_vector + without, key=lambda view: view.name)
+
+
+def _shown(evidence: ConceptEvidence | None, verdict: ConceptVerdict | None) -> ConceptEvidence | None:
+    """Evidence as it is sent with every revision: without the stories of camps that are no more than chance."""
+    if evidence is None or verdict is None or verdict.has_camps:
+        return evidence
+    return msgspec.structs.replace(evidence, camps=None)
 
 
 def verdicts(draft: Draft, settings: Settings, middle: int) -> tuple[Verdict | None, Verdict | None]:

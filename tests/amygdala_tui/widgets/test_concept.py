@@ -2,9 +2,9 @@
 
 import msgspec
 
-from amygdala_tui.widgets.concept import by_effect, effects_by_scenario, report
+from amygdala_tui.widgets.concept import by_effect, report
 from amygdala_tui.widgets.triage import summary
-from engine.results import Camps, ConceptEvidence, Measured, StoryEffect
+from engine.results import Camps, ConceptEvidence, Measured
 from engine.verdicts import ConceptVerdict, Finding
 from engine.wire.snapshot import ConceptView
 from tests.amygdala_tui import making
@@ -16,14 +16,10 @@ EVIDENCE = ConceptEvidence(
     rival_auroc=Measured(value=0.9, low=0.8, high=0.95),
     stability=0.7,
     camps=Camps(p_value=0.001, smaller=[("t1", "rain"), ("t2", None)]),
-    effects=[
-        StoryEffect(text_id="t1", scenario="rain", auroc=0.02, turn=0.9),
-        StoryEffect(text_id="t2", scenario=None, auroc=-0.01, turn=0.9),
-    ],
-    pulls=[],
+    pulls=[("t1", "calm", "rain", 0.1), ("t3", "sad", None, 0.1)],
     own_share=0.5,
     own_auroc=None,
-    without_own=[],
+    without_own=[("t2", None), ("t1", "rain")],
 )
 
 
@@ -48,14 +44,26 @@ def test_a_concept_of_two_camps_names_the_smaller_one() -> None:
 
 def test_stories_come_from_the_most_harmful_to_the_best() -> None:
     stories = [
-        making.story("paired/rain/calm.txt"),
-        making.story("paired/sun/calm.txt"),
-        making.story("stories/calm.txt"),
+        making.story("paired/new/calm.txt"),
+        making.story("paired/rain/calm.txt", effect=0.02),
+        making.story("paired/sun/calm.txt", effect=-0.02),
+        making.story("stories/calm.txt", effect=0.0),
     ]
-    effects = effects_by_scenario(view(Finding.HEALTHY))
-    ordered = [story.path for story in by_effect(stories, effects)]
-    assert ordered == ["paired/rain/calm.txt", "stories/calm.txt", "paired/sun/calm.txt"]
-    assert by_effect(stories, {}) == stories
+    ordered = [story.path for story in by_effect(stories)]
+    assert ordered == ["paired/rain/calm.txt", "stories/calm.txt", "paired/sun/calm.txt", "paired/new/calm.txt"]
+    assert by_effect(stories[:1]) == stories[:1]
+
+
+def test_stories_that_draw_two_concepts_together_are_named_only_where_they_are_told_alike() -> None:
+    words = "what draws the two together most: calm in rain, sad in stories"
+    assert words in report(view(Finding.ALIKE), 2, "calm").plain
+    assert all("draws" not in report(view(other), 2, "calm").plain for other in Finding if other is not Finding.ALIKE)
+
+
+def test_what_a_concept_lacks_of_its_own_is_said_only_where_it_is_made_of_others() -> None:
+    words = "50% of it is its own; least of that is in stories, rain: write there what only calm has"
+    assert words in report(view(Finding.MIX), 2, "calm").plain
+    assert all("its own" not in report(view(other), 2, "calm").plain for other in Finding if other is not Finding.MIX)
 
 
 def test_triage_counts_what_is_worth_a_look_and_what_chance_would_do_as_well() -> None:

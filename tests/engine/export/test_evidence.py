@@ -74,7 +74,6 @@ def test_a_concepts_numbers_stand_beside_its_stories(results: Results, corpus: C
         rival_auroc=None,
         stability=0.6,
         camps=Camps(p_value=0.004, smaller=[(story.text_id, story.scenario)]),
-        effects=[],
         pulls=[],
         own_share=None,
         own_auroc=None,

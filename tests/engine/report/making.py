@@ -58,7 +58,6 @@ def results(of: Corpus, *, flagged: int = 1, concepts: bool = True, **fields: An
             rival_auroc=Measured(value=0.7, low=0.6, high=0.8),
             stability=0.5,
             camps=None,
-            effects=[],
             pulls=[],
             own_share=None,
             own_auroc=None,

@@ -101,6 +101,7 @@ STORY = st.builds(
     shares=RANKED,
     rank=st.none() | COUNT,
     reason=TEXT,
+    effect=st.none() | NUMBER,
 )
 MEASURED = st.builds(Measured, value=NUMBER, low=NUMBER, high=NUMBER)
 PLACES = st.lists(st.tuples(TEXT, st.none() | TEXT), max_size=2)
@@ -112,13 +113,10 @@ CONCEPT_EVIDENCE = st.builds(
     rival_auroc=st.none() | MEASURED,
     stability=st.none() | NUMBER,
     camps=st.none() | st.builds(Camps, p_value=NUMBER, smaller=PLACES),
-    effects=st.lists(
-        st.builds(StoryEffect, text_id=TEXT, scenario=st.none() | TEXT, auroc=NUMBER, turn=NUMBER), max_size=2
-    ),
-    pulls=RANKED,
+    pulls=st.lists(st.tuples(TEXT, TEXT, st.none() | TEXT, NUMBER), max_size=1),
     own_share=st.none() | NUMBER,
     own_auroc=st.none() | MEASURED,
-    without_own=st.lists(TEXT, max_size=2),
+    without_own=PLACES,
 )
 CONCEPT = st.builds(
     snapshot.ConceptView,
@@ -200,9 +198,11 @@ DRAFT = st.builds(
     rival_score=st.none() | NUMBER, margin=st.none() | NUMBER, before=st.none() | QUALITY, after=st.none() | QUALITY,
     effects=st.none() | st.lists(EFFECT, max_size=2), prose=st.none() | PROSE,
 )  # fmt: skip
+STORY_EFFECT = st.builds(StoryEffect, text_id=TEXT, concept=TEXT, scenario=st.none() | TEXT, auroc=NUMBER, turn=NUMBER)
 RESULTS = st.builds(
     Results, layers=st.lists(COUNT, min_size=1), hidden_size=COUNT, concepts=st.lists(QUALITY, max_size=1),
-    fits=st.just([]), without_vector=st.dictionaries(TEXT, TEXT, max_size=1), truncated=st.lists(TEXT),
+    fits=st.just([]), story_effects=st.lists(STORY_EFFECT, max_size=1),
+    without_vector=st.dictionaries(TEXT, TEXT, max_size=1), truncated=st.lists(TEXT),
     max_tokens=COUNT, left_out=st.dictionaries(TEXT, TEXT, max_size=1),
 )  # fmt: skip
 FACTS = st.builds(Facts, model_hash=TEXT, tokenizer_hash=TEXT, kind=TEXT, pooling=TEXT, dtype=TEXT, directions=TEXT)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from engine.corpus import Corpus, Problem, Story, text_id
-from engine.results import Results, StoryFit
+from engine.results import Results, StoryEffect, StoryFit
 from engine.service.hosting.story_views import Scores, StoryViews, story_views
 from tests.numbers import concept_quality
 
@@ -28,6 +28,8 @@ class Numbers:
     """What a worker holds: the fits of the applied stories, of which it tells all or only new ones."""
 
     fits: dict[tuple[str, str], StoryFit] = field(default_factory=dict)
+    effects: list[StoryEffect] = field(default_factory=list)
+    """Of the stories that were applied when all were settled last."""
 
     def results(self, told: Mapping[tuple[str, str], StoryFit], *, settled: bool, truncated: list[str]) -> Results:
         return Results(
@@ -35,6 +37,7 @@ class Numbers:
             hidden_size=1,
             concepts=[concept_quality("calm", first_pc=0.5)],
             fits=list(told.values()),
+            story_effects=self.effects if settled else [],
             stories_are_settled=settled,
             without_vector={},
             truncated=truncated,
@@ -90,6 +93,11 @@ class Following(RuleBasedStateMachine):
             for pair in drawn
         }  # fmt: skip
         self.numbers.fits = {pair: told.get(pair) or self.numbers.fits[pair] for pair in pairs}
+        if settled:
+            self.numbers.effects = [
+                StoryEffect(text_id=i, concept=concept, scenario=None, auroc=data.draw(SCORES) / 7, turn=1.0)
+                for i, concept in pairs
+            ]
         truncated = [text_id(TEXTS[0])] if is_cut else []
         self.whole = self.numbers.results(self.numbers.fits, settled=True, truncated=truncated)
         partial = self.numbers.results(told, settled=settled, truncated=truncated)

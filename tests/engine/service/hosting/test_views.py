@@ -9,13 +9,13 @@ import pytest
 
 from engine.corpus import Change, Corpus, Problem, Story, text_id
 from engine.errors import AmygdalaError
-from engine.results import ConceptQuality, Cost, Evidence, Results, StoryFit
+from engine.results import Camps, ConceptQuality, Cost, Evidence, Results, StoryFit
 from engine.service.hosting.moves import State, moved
 from engine.service.hosting.story_views import problems, story_views
 from engine.service.hosting.views import concept_of, concept_views, differing
 from engine.settings import Settings
 from engine.wire.snapshot import Moved, Stages
-from tests.numbers import concept_quality
+from tests.numbers import concept_evidence, concept_quality
 
 CALM = Story(path="stories/calm.txt", concept="calm", scenario=None, text="Calm.", text_id=text_id("Calm."))
 EDITED = Story(path="stories/calm.txt", concept="calm", scenario=None, text="Wild.", text_id=text_id("Wild."))
@@ -146,6 +146,14 @@ def test_concept_without_vector_says_why_among_the_others() -> None:
         ("sad", False, ""),
     ]
     assert concept_views(None, Settings()) == []
+
+
+@pytest.mark.parametrize("p_value", [0.001, 0.5])
+def test_camps_are_sent_only_where_the_verdict_tells_of_them(p_value: float) -> None:
+    named = [concept_evidence(name, camps=Camps(p_value=p_value, smaller=[("t1", None)])) for name in "abc"]
+    told = msgspec.structs.replace(results(*(concept_quality(name) for name in "abc")), concept_evidence=named)
+    views = concept_views(told, Settings())
+    assert [view.evidence.camps is not None for view in views if view.evidence] == [p_value < 0.01] * 3
 
 
 def state(*concepts: ConceptQuality) -> State:
