@@ -88,9 +88,11 @@ class Studio(App[None]):
         """Handle each key whole before the next, in the studio: a burst of keys then acts as slow ones do.
 
         Textual would send every key of a burst to the widget that had the keyboard at its start: of `/weary` typed at
-        once, the `e` would open the editor. Keys from before the editor's end are of nobody.
+        once, the `e` would open the editor. Keys from before the editor's end are of nobody, and so are those that come
+        before there are panes for them to act on.
         """
-        if isinstance(event, events.InputEvent) and (self._is_opening or event.time < self._editor_ended):
+        is_of_nobody = self._is_opening or event.time < self._editor_ended or not self._studio.is_up
+        if isinstance(event, events.InputEvent) and is_of_nobody:
             return
         if not isinstance(event, events.Key) or event.is_forwarded or self.screen is not self._studio:
             await super().on_event(event)

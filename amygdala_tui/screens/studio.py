@@ -67,12 +67,17 @@ class StudioScreen(Screen[None]):
         """Stories as they were when they last became the selection."""
         self._walk = Walk()
         self._place = workplace
-        self._is_up = False
+        self._are_panes_mounted = False
 
     @property
     def view(self) -> str:
         """The id of the view that is shown."""
         return self.query_one(ContentSwitcher).current or "story"
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the panes are there: not yet at the start, and no more once the studio is closing."""
+        return self._are_panes_mounted and bool(self.query(CorpusTree))
 
     def compose(self) -> ComposeResult:
         yield Static(id="status", markup=False)
@@ -92,7 +97,7 @@ class StudioScreen(Screen[None]):
         yield Footer(compact=True)
 
     def on_mount(self) -> None:
-        self._is_up = True
+        self._are_panes_mounted = True
         self.add_class("-story", "-show-tree")  # a narrow screen starts with the tree: nothing is chosen yet
         self.query_one(Filter).display = False
         for rows in self.query(LineList):
@@ -108,7 +113,7 @@ class StudioScreen(Screen[None]):
         """Draw a state; `away` says why no engine is connected, else is empty. Before the screen is up, keep both."""
         before, was_away = self.mirror, self.away
         self.mirror, self.away = mirror, away
-        if not self._is_up or not self.query(CorpusTree):  # the panes are not there yet, or gone: the studio is closing
+        if not self.is_up:
             return
         if away == was_away and before.doing != mirror.doing and replace(before, doing=mirror.doing) == mirror:
             self._draw_progress()

@@ -259,6 +259,24 @@ async def test_keys_from_before_the_editors_end_reach_nobody(tmp_path: Path, mon
         assert app.studio.path is not None
 
 
+@pytest.mark.parametrize("key", ["2", "4", "n", "/"])
+async def test_a_key_typed_before_the_panes_are_there_is_of_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    early: list[bool] = []
+
+    def on_load(app: Studied) -> None:
+        app.burst(key)
+        early.append(app.studio.is_up)
+
+    monkeypatch.setattr(Studied, "on_load", on_load, raising=False)
+    async with studied(tmp_path, monkeypatch, corpus_of(), (80, 24)) as (app, pilot):
+        assert early == [False]
+        assert app.studio.view == "story"
+        await pilot.press("2")
+        assert app.studio.view == "triage"
+
+
 async def test_a_file_system_that_does_not_answer_is_said_and_holds_up_no_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
