@@ -122,14 +122,15 @@ def make_folder(path: Path) -> None:
     narrow(path)
 
 
-def write_whole(file: Path, data: bytes, prefix: str, *, flush: bool = False) -> None:
-    """Put a file in place of the one that is there, for this user alone: whole, or not at all.
+def write_whole(file: Path, data: bytes, prefix: str, *, flush: bool = False, mode: int = 0o600) -> None:
+    """Put a file in place of the one that is there: whole, or not at all.
 
     Args:
         file: in a folder that exists.
         data: what it will hold.
         prefix: of the temporary name in that folder, by which one that a crash leaves is known.
         flush: whether the data must be on the disk before the name is.
+        mode: who may read and write it; this user alone, unless it says otherwise.
 
     Raises:
         OSError: it cannot be written; nothing is left of it.
@@ -141,6 +142,8 @@ def write_whole(file: Path, data: bytes, prefix: str, *, flush: bool = False) ->
             if flush:
                 stream.flush()
                 os.fsync(stream.fileno())
+        if mode != 0o600:
+            Path(temporary).chmod(mode)
         Path(temporary).replace(file)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -128,6 +128,11 @@ def why(story: Evidence) -> str:
     return f"reads as {story.concept} by {own:.0%} only, then as {rival} ({share:.0%}) and others"
 
 
+def accepted_words(reason: str) -> str:
+    """That a writer accepts a story as it is, with the reason if there is one."""
+    return f"accepted: {reason}" if reason else "accepted as it is"
+
+
 def by_bucket(verdicts: Iterable[tuple[str, Verdict]]) -> dict[str, list[str]]:
     """Concept names by bucket, in the order of `Bucket`, then under the marks `redundant` and `thin`."""
     names: dict[str, list[str]] = {name: [] for name in [*(bucket.value for bucket in Bucket), "redundant", "thin"]}

@@ -12,12 +12,12 @@ import msgspec
 
 from engine import client, paths, settings
 from engine.cli.held_out import HeldOut, held_out
-from engine.cli.report import ForwardProgress, diagnostics, preflight, summary, warn_of_stories
+from engine.cli.report import ForwardProgress, diagnostics, preflight, summary, to_fix, warn_of_stories
 from engine.corpus import Corpus, Layout, scan
 from engine.errors import AmygdalaError, UsageError
 from engine.export import files
 from engine.settings import Settings
-from engine.triage import Verdict, judge, queue
+from engine.triage import Verdict, judge
 
 if TYPE_CHECKING:
     from engine.cli.computing import Computed
@@ -143,8 +143,10 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     left_out: dict[str, str]
     """Paths of stories that the model cannot take, each with what is wrong; no number is of them."""
     misread: list[str] | None
-    """Paths of stories that read as another concept or are unlike their own's, the worst first; None where no story was
-    judged (`--quality-report` judges them)."""
+    """Paths of stories that read as another concept or are unlike their own's, the worst first, without those that a
+    writer accepts; None where no story was judged (`--quality-report` judges them)."""
+    accepted: list[str]
+    """Paths of stories that a writer accepts as they are."""
     texts_run: int
     texts_cached: int
 
@@ -152,8 +154,6 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 def answer(chosen: Settings, computed: Computed, written: list[Path]) -> Answer:
     """What was computed and written, for scripts."""
     results, corpus = computed.results, computed.corpus
-    paths_by_place = {(story.text_id, story.concept, story.scenario): story.path for story in corpus.stories}
-    misread = [paths_by_place[story.place] for story in queue(results.evidence) if story.misread]
     return Answer(
         written=[str(file) for file in written],
         corpus_digest=corpus.digest,
@@ -162,7 +162,8 @@ def answer(chosen: Settings, computed: Computed, written: list[Path]) -> Answer:
         buckets={name: verdict.label for name, verdict in verdicts(chosen, computed).items()},
         without_vector=results.without_vector,
         left_out=_left_out(computed),
-        misread=misread if results.evidence else None,
+        misread=list(to_fix(results, corpus)) if results.evidence else None,
+        accepted=[story.path for story in corpus.stories if corpus.acceptance(story) is not None],
         texts_run=computed.cost.texts_run,
         texts_cached=computed.cost.texts_cached,
     )

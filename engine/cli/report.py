@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from engine.corpus import Corpus, left_out
-from engine.results import Results
+from engine.results import Evidence, Results
 from engine.triage import Verdict, by_bucket, queue, why
 
 diagnostics = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
@@ -126,12 +126,22 @@ def _misread(results: Results, corpus: Corpus) -> None:
     if not results.evidence:
         output.print("\nNo story was judged: --quality-report judges them.")
         return
-    misread = [story for story in queue(results.evidence) if story.misread]
+    misread = to_fix(results, corpus)
+    n_accepted = sum(corpus.acceptance(story) is not None for story in corpus.stories)
     count = "1 story is" if len(misread) == 1 else f"{len(misread) or 'No'} {'stories are' if misread else 'story is'}"
-    output.print(f"\n{count} misread{', worst first:' if misread else '.'}")
-    paths = {(story.text_id, story.concept, story.scenario): story.path for story in corpus.stories}
-    for story in misread[:SHOWN_STORIES]:
-        path = paths[story.place]
+    aside = f" ({n_accepted} accepted)" if n_accepted else ""
+    output.print(f"\n{count} misread{aside}{', worst first:' if misread else '.'}")
+    for path, story in list(misread.items())[:SHOWN_STORIES]:
         output.print(f"  {story.strength:<10}  {path}: {why(story)}")
     if len(misread) > SHOWN_STORIES:
         output.print(f"  and {len(misread) - SHOWN_STORIES} more")
+
+
+def to_fix(results: Results, corpus: Corpus) -> dict[str, Evidence]:
+    """The misread stories that no writer accepts as they are, by path, the worst first."""
+    stories = {(story.text_id, story.concept, story.scenario): story for story in corpus.stories}
+    return {
+        stories[evidence.place].path: evidence
+        for evidence in queue(results.evidence)
+        if evidence.misread and corpus.acceptance(stories[evidence.place]) is None
+    }

@@ -4,6 +4,7 @@ from engine.corpus.held_out import held_out
 from engine.corpus.layout import Layout
 from engine.corpus.model import (
     BASELINE,
+    Accepted,
     Change,
     Corpus,
     Problem,
@@ -18,6 +19,7 @@ from engine.corpus.scan import Scanner, scan
 
 __all__ = [
     "BASELINE",
+    "Accepted",
     "Change",
     "Corpus",
     "Layout",

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from itertools import islice
 from operator import attrgetter
 
+from engine.corpus import accepted
+from engine.corpus.accepted import Acceptances
 from engine.corpus.entries import alike
 from engine.corpus.model import Corpus, Problem, Story
 
@@ -34,6 +36,7 @@ class Index:
         self._corpus: Corpus | None = Corpus(stories=(), problems=())
         """None when something changed since it was made."""
         self._sorted_problems: tuple[Problem, ...] | None = ()
+        self._acceptances = Acceptances({}, [])
 
     def put(self, path: str, item: Story | Problem | None) -> None:
         """Set what is at a path from now on; None for nothing."""
@@ -51,6 +54,13 @@ class Index:
             self._add(item)
         self._complain(path, [item] if isinstance(item, Problem) else [])
 
+    def accept(self, acceptances: Acceptances) -> None:
+        """Set which stories are accepted from now on."""
+        if acceptances != self._acceptances:
+            self._corpus = None
+            self._acceptances = acceptances
+            self._complain(accepted.FILE, acceptances.problems)
+
     def corpus(self) -> Corpus:
         """All stories and problems; the very same object while nothing changes."""
         if self._corpus is None:
@@ -61,7 +71,9 @@ class Index:
             if self._sorted_problems is None:
                 every_problem = (problem for problems in self._problems.values() for problem in problems)
                 self._sorted_problems = tuple(sorted(every_problem, key=attrgetter("path", "code", "message")))
-            self._corpus = Corpus(stories=tuple(self._stories), problems=self._sorted_problems)
+            self._corpus = Corpus(
+                stories=tuple(self._stories), problems=self._sorted_problems, accepted=self._acceptances.accepted
+            )
         return self._corpus
 
     def _add(self, story: Story) -> None:

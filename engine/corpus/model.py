@@ -15,7 +15,7 @@ Severity = Literal["warning", "error"]
 
 Code = Literal[
     "empty", "unreadable", "not-text", "misplaced", "ending", "copy", "too-big", "bad-name", "outside", "duplicate",
-    "case", "left-out",
+    "case", "left-out", "accepted",
 ]  # fmt: skip
 
 
@@ -53,11 +53,27 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.severity}: {self.path}: {self.message}"
 
 
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """That a writer accepts a story as it is."""
+
+    text_id: str
+    """Of the text that is accepted; another text in its place is not."""
+    reason: str
+    """The writer's own; may be empty."""
+
+
 class Corpus(msgspec.Struct, frozen=True, kw_only=True):
     """One scan: the stories that are used, sorted by path, and the problems of these and of the other files."""
 
     stories: tuple[Story, ...]
     problems: tuple[Problem, ...]
+    accepted: Mapping[str, Accepted] = {}
+    """What `accepted.tsv` says, by path; of earlier texts too, and of stories that are gone."""
+
+    def acceptance(self, story: Story) -> str | None:
+        """The reason for which a writer accepts a story with this very text, "" without one; None where nobody does."""
+        accepted = self.accepted.get(story.path)
+        return accepted.reason if accepted is not None and accepted.text_id == story.text_id else None
 
     @property
     def concepts(self) -> list[str]:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from engine.corpus import accepted
 from engine.corpus.entries import ENDING, is_silent
 
 STEP = 0.005
@@ -100,6 +101,8 @@ class Pending:
             return ""
         if not parts:
             return "folder"
+        if path == accepted.FILE:
+            return "other"
         if path.endswith(ENDING):
             return "text"
         depth = {"stories": 2, "paired": 3}.get(parts[0], 1)

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.corpus import contents, entries, reading
+from engine.corpus import accepted, contents, entries, reading
 from engine.corpus.index import Index
 from engine.corpus.layout import Layout
 from engine.corpus.model import Corpus, Problem, Story, text_id
@@ -111,6 +111,7 @@ class Scanner:
             self._look_into_paired()
         if "stories" in self._areas:
             self._look_into("stories")
+        self._look_at_accepted()
         self._has_scanned = True
 
     def _look_at(self, path: str) -> None:
@@ -126,6 +127,13 @@ class Scanner:
                 self._look_into_scenario(scenario)
             case ["paired", *_]:
                 self._look_into_paired()
+            case [accepted.FILE]:
+                self._look_at_accepted()
+
+    def _look_at_accepted(self) -> None:
+        """Read the file anew: it is small, and a writer who changes it has changed nothing else."""
+        if self._layout.root is not None:
+            self._index.accept(accepted.read(str(self._layout.root), self._roots))
 
     def _is_open(self, folder: str) -> bool:
         return folder in self._listed and os.access(self._listed[folder].where, os.X_OK)

@@ -29,6 +29,9 @@ class JudgedStory(msgspec.Struct, frozen=True, kw_only=True):
     misfiled: float
     strange: float
     flagged: bool
+    """What the evidence says, accepted or not."""
+    accepted: str | None
+    """The reason for which a writer accepts its text as it is, "" without one; None where nobody does."""
     strength: Strength
     reads_as: str | None
     shares: list[Ranked]
@@ -44,6 +47,11 @@ class JudgedStory(msgspec.Struct, frozen=True, kw_only=True):
     """None where its concept has too few other stories."""
     giveaways: list[str]
     """Where it says its concept's name: the words that stand there."""
+
+    @property
+    def is_to_fix(self) -> bool:
+        """Whether a writer should look at it."""
+        return self.flagged and self.accepted is None
 
 
 class Groups(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,7 +108,7 @@ def judged(results: Results, corpus: Corpus, redundant_r2: float) -> JudgedCorpu
         for story in corpus.stories:
             if story.concept is not None and _place(story) in evidence:
                 own = own_scores.get((story.text_id, story.concept))
-                entry = _judged_story(story, evidence[_place(story)], own, paths, texts)
+                entry = _judged_story(story, evidence[_place(story)], own, paths, texts, corpus.acceptance(story))
                 stories.setdefault(story.concept, []).append(entry)
     verdicts = concept_verdicts(results, redundant_r2) if results.concept_evidence else {}
     concepts = {
@@ -121,7 +129,12 @@ class _Texts:
 
 
 def _judged_story(
-    story: Story, evidence: Evidence, own: float | None, paths: Mapping[Place, Sequence[str]], texts: _Texts
+    story: Story,
+    evidence: Evidence,
+    own: float | None,
+    paths: Mapping[Place, Sequence[str]],
+    texts: _Texts,
+    accepted: str | None,
 ) -> JudgedStory:
     return JudgedStory(
         path=story.path,
@@ -129,6 +142,7 @@ def _judged_story(
         misfiled=evidence.misfiled,
         strange=evidence.strange,
         flagged=evidence.misread,
+        accepted=accepted,
         strength=evidence.strength,
         reads_as=evidence.reads_as,
         shares=largest_shares(evidence),

@@ -33,6 +33,7 @@ class ReportedConcept(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     n_stories: int
     n_flagged: int
+    """Without the accepted ones."""
     n_untold: int
     """Stories of which nothing can be told."""
     without_vector: str | None
@@ -64,7 +65,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     headline: list[str]
     """What is wrong, in a few sentences."""
     flagged: list[FlaggedStory]
-    """Those that are most likely off first."""
+    """Those that are most likely off first; without the accepted ones."""
+    n_accepted: int
+    """Stories that a writer accepts as they are."""
     problems: list[str]
     """Of files, with what to do."""
     copies: list[CopiedPair]
@@ -112,7 +115,7 @@ def report_of(
             evidence=story,
         )
         for story in sorted(told, key=lambda story: (-story.misfit, story.path))
-        if story.flagged
+        if story.is_to_fix
     ]
     copies = {
         CopiedPair(one=min(story.path, other), other=max(story.path, other), share=share)
@@ -120,11 +123,13 @@ def report_of(
         for other, share in story.near_copies
     }
     problems = [*corpus.problems, *left_out(corpus.stories, results.left_out), *held_out_problems]
+    n_accepted = sum(story.accepted is not None for story in told)
     untold = sum(story.strength == "too few to tell" for story in told)
     return Report(
         corpus=name,
-        headline=words.headline(len(flagged), len(told), untold, len(copies), len(problems)),
+        headline=words.headline(len(flagged), len(told), untold, len(copies), len(problems), n_accepted),
         flagged=flagged,
+        n_accepted=n_accepted,
         problems=[str(problem) for problem in problems],
         copies=sorted(copies, key=lambda pair: (-pair.share, pair.one, pair.other)),
         concepts=_concepts(results, of_corpus.stories, of_corpus.concepts, concept_of),
@@ -150,7 +155,7 @@ def _concepts(
         ReportedConcept(
             name=name,
             n_stories=count,
-            n_flagged=sum(story.flagged for story in stories.get(name, [])),
+            n_flagged=sum(story.is_to_fix for story in stories.get(name, [])),
             n_untold=sum(story.strength == "too few to tell" for story in stories.get(name, [])),
             without_vector=results.without_vector.get(name),
             evidence=evidence.get(name),

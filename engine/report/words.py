@@ -67,15 +67,16 @@ def reasons(story: JudgedStory, concept_of: Mapping[str, str]) -> list[str]:
     return sentences
 
 
-def headline(n_flagged: int, n_told: int, n_untold: int, n_copies: int, n_problems: int) -> list[str]:
+def headline(n_flagged: int, n_told: int, n_untold: int, n_copies: int, n_problems: int, n_accepted: int) -> list[str]:
     """What is wrong with a corpus, in a few sentences.
 
     Args:
-        n_flagged: stories that look misread.
+        n_flagged: stories that look misread, without the accepted ones.
         n_told: stories that were judged.
         n_untold: those of them of which nothing can be told.
         n_copies: pairs of near-copies.
         n_problems: problems of files.
+        n_accepted: stories that a writer accepts as they are.
     """
     if n_untold == n_told:
         sentences = ["Nothing can be told yet: it takes three concepts with three stories each."]
@@ -84,6 +85,10 @@ def headline(n_flagged: int, n_told: int, n_untold: int, n_copies: int, n_proble
         sentences = [f"{n_flagged} of {_count(n_told, 'story', 'stories')} {look}."]
     else:
         sentences = [f"None of {_count(n_told, 'story', 'stories')} looks misread."]
+    if n_accepted:
+        sentences.append(
+            f"{_count(n_accepted, 'story is', 'stories are')} accepted as {'it is' if n_accepted == 1 else 'they are'}."
+        )
     if 0 < n_untold < n_told:
         sentences.append(f"Of {_count(n_untold, 'story', 'stories')} nothing can be told: write more of its kind.")
     if n_copies:

@@ -32,7 +32,9 @@ class StoryView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     rival: str | None = None
     rival_score: float | None = None
     rank: int | None = None
-    """Place in the queue (`engine.triage.queue`), from 0 (the worst)."""
+    """Place in the queue (`engine.triage.queue`), from 0 (the worst). Accepted stories have none, and leave gaps."""
+    accepted: str | None = None
+    """The reason for which a writer accepts its text as it is, "" without one; None where nobody does."""
     reason: str = ""
     """Why it is in that state or in the queue, in a writer's words."""
     misfit: float | None = None
@@ -48,8 +50,8 @@ class StoryView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def misread(self) -> bool:
-        """Whether a writer should look at it."""
-        return self.strength in MISREAD
+        """Whether a writer should look at it: never where it is accepted, whatever the evidence says."""
+        return self.strength in MISREAD and self.accepted is None
 
 
 class ConceptView(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from engine.corpus import Corpus, Problem, Story
+from engine.corpus import Accepted, Corpus, Problem, Story
 from engine.errors import AmygdalaError
 from engine.results import Cost, Draft, Results
 from engine.service.history.recorder import Recorder
@@ -87,6 +87,7 @@ class Published:
         self._told: Mapping[str, StoryView] = {}
         """The stories that clients show, by path."""
         self._is_told = False
+        self._accepted: Mapping[str, Accepted] = {}
 
     @property
     def stories(self) -> dict[str, StoryView]:
@@ -132,6 +133,10 @@ class Published:
         """Publish stories' states where they changed, at the same revision."""
         problems = problems_of(disk, applied, self.results)
         stories = self._views.follow(disk, problems, applied, self._scores, computing)
+        if disk.accepted is not self._accepted:
+            self._accepted = disk.accepted
+            if self._state is not None:  # what the writer accepts is no merit of the next edit
+                self._state = State(stories, self.concepts, self._state.middle)
         if stories != self._told or problems != self._problems:
             self._tell(stories, problems, self.revision)
 

@@ -9,10 +9,10 @@ from pathlib import PurePosixPath
 
 import msgspec
 
-from engine.corpus import BASELINE, Corpus, Problem, Story, changed_paths, left_out
+from engine.corpus import BASELINE, Accepted, Corpus, Problem, Story, changed_paths, left_out
 from engine.results import Evidence, Place, Ranked, Results, StoryFit
 from engine.service.hosting.views import DIGITS, rounded
-from engine.triage import queue, why
+from engine.triage import accepted_words, queue, why
 from engine.wire.snapshot import StoryState, StoryView
 
 PROBLEM_STATES: Mapping[str, StoryState] = {
@@ -135,6 +135,7 @@ class StoryViews:
         self._applied: Mapping[str, Story] = {}
         self._computing: frozenset[str] = frozenset()
         self._problem_paths: set[str] = set()
+        self._accepted: Mapping[str, Accepted] = {}
         self._scores: Scores | None = None
 
     def follow(
@@ -150,17 +151,22 @@ class StoryViews:
         problem_paths = {problem.path for problem in problems}
         changed = changed_paths(self._on_disk, on_disk) | changed_paths(self._applied, applied)
         changed |= self._computing.symmetric_difference(computing) | problem_paths | self._problem_paths
+        if disk.accepted is not self._accepted:
+            old, new = self._accepted, disk.accepted
+            changed |= {path for path in old.keys() | new.keys() if old.get(path) != new.get(path)}
         if scores is not None and scores is not self._scores:
             changed |= _paths(applied, scores.changed_ids)
         shown = dict(self.shown)
         for path in changed:
             shown.pop(path, None)
             if path in on_disk:
-                shown[path] = _story_view(on_disk[path], applied.get(path), computing, scores)
+                shown[path] = _story_view(
+                    on_disk[path], applied.get(path), computing, scores, disk.acceptance(on_disk[path])
+                )
         for problem in problems:
             _add_problem(shown, problem)
         self.shown, self._on_disk, self._applied, self._scores = shown, on_disk, applied, scores
-        self._computing, self._problem_paths = frozenset(computing), problem_paths
+        self._computing, self._problem_paths, self._accepted = frozenset(computing), problem_paths, disk.accepted
         return shown
 
 
@@ -169,12 +175,23 @@ def _paths(applied: Mapping[str, Story], text_ids: Collection[str] | None) -> se
     return {path for path, story in applied.items() if text_ids is None or story.text_id in text_ids}
 
 
-def _story_view(story: Story, applied: Story | None, computing: Collection[str], scores: Scores | None) -> StoryView:
-    """One story; `applied` is the story that the numbers are of, at the same path."""
+def _story_view(
+    story: Story, applied: Story | None, computing: Collection[str], scores: Scores | None, accepted: str | None
+) -> StoryView:
+    """One story; `applied` is the story that the numbers are of, at the same path; `accepted` as of `StoryView`."""
     is_stale = applied is None or applied.text_id != story.text_id
     state: StoryState = "computing" if story.path in computing else "stale" if is_stale else "ok"
     reason = "changed since the numbers were computed" if state == "stale" else ""
-    view = StoryView(path=story.path, concept=story.concept, scenario=story.scenario, state=state, reason=reason)
+    if accepted is not None:
+        reason = "; ".join(filter(None, [accepted_words(accepted), reason]))
+    view = StoryView(
+        path=story.path,
+        concept=story.concept,
+        scenario=story.scenario,
+        state=state,
+        accepted=accepted,
+        reason=reason,
+    )
     if scores is None or applied is None:
         return view
     fit = scores.fits.get((applied.text_id, applied.concept or ""))
@@ -188,12 +205,12 @@ def _story_view(story: Story, applied: Story | None, computing: Collection[str],
         )
     place = applied.text_id, applied.concept, applied.scenario
     view = msgspec.structs.replace(view, effect=rounded(scores.effects.get(place)))
-    evidence, rank = scores.evidence.get(place), scores.ranks.get(place)
+    evidence, rank = scores.evidence.get(place), scores.ranks.get(place) if accepted is None else None
     if evidence is not None:
         view = msgspec.structs.replace(
             view,
             rank=rank,
-            state="misread" if evidence.misread and state == "ok" else state,
+            state="misread" if evidence.misread and accepted is None and state == "ok" else state,
             reason=why(evidence) if rank is not None and not reason else reason,
             misfit=round(evidence.misfit, DIGITS),
             strength=evidence.strength,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from engine.corpus import Corpus, Problem, Story, text_id
+from engine.corpus import Accepted, Corpus, Problem, Story, text_id
 from engine.results import Results, StoryEffect, StoryFit
 from engine.service.hosting.story_views import Scores, StoryViews, story_views
 from tests.numbers import concept_quality
@@ -52,6 +52,7 @@ class Following(RuleBasedStateMachine):
         super().__init__()
         self.disk: dict[str, Story] = {}
         self.problems: tuple[Problem, ...] = ()
+        self.accepted: dict[str, Accepted] = {}
         self.applied: dict[str, Story] = {}
         self.computing: set[str] = set()
         self.numbers = Numbers()
@@ -66,6 +67,14 @@ class Following(RuleBasedStateMachine):
     @rule(path=st.sampled_from(PATHS))
     def remove(self, path: str) -> None:
         self.disk = {other: kept for other, kept in self.disk.items() if other != path}
+
+    @rule(path=st.sampled_from(PATHS), text=st.sampled_from(TEXTS), reason=st.sampled_from(["", "so"]))
+    def accept(self, path: str, text: str, reason: str) -> None:
+        self.accepted = {**self.accepted, path: Accepted(text_id=text_id(text), reason=reason)}
+
+    @rule(path=st.sampled_from(PATHS))
+    def take_back(self, path: str) -> None:
+        self.accepted = {other: kept for other, kept in self.accepted.items() if other != path}
 
     @rule(paths=st.sets(st.sampled_from([*PATHS, "stories/no.txt"]), max_size=2))
     def meet_problems(self, paths: set[str]) -> None:
@@ -105,7 +114,7 @@ class Following(RuleBasedStateMachine):
 
     @invariant()
     def is_what_comes_of_nothing(self) -> None:
-        disk = Corpus(stories=tuple(self.disk.values()), problems=self.problems)
+        disk = Corpus(stories=tuple(self.disk.values()), problems=self.problems, accepted=self.accepted)
         followed = self.views.follow(disk, disk.problems, self.applied, self.scores, self.computing)
         assert followed == story_views(disk, self.applied, self.whole, self.computing)
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 import msgspec
 import pytest
 
-from engine.corpus import Change, Corpus, Problem, Story, text_id
+from engine.corpus import Accepted, Change, Corpus, Problem, Story, text_id
 from engine.errors import AmygdalaError
 from engine.results import Camps, ConceptQuality, Cost, Evidence, Results, StoryFit
 from engine.service.hosting.moves import State, moved
@@ -45,6 +45,12 @@ def corpus(*stories: Story, problems: tuple[Problem, ...] = ()) -> Corpus:
     return Corpus(stories=stories, problems=problems)
 
 
+def accepting(reason: str, accepted: Story, on_disk: Story | None = None) -> Corpus:
+    """A corpus of one story, where the text of one is accepted."""
+    entry = Accepted(text_id=accepted.text_id, reason=reason)
+    return Corpus(stories=(on_disk or accepted,), problems=(), accepted={accepted.path: entry})
+
+
 def applied(*stories: Story) -> dict[str, Story]:
     return {story.path: story for story in stories}
 
@@ -65,6 +71,26 @@ def test_story_that_may_be_off_is_in_the_queue_and_ok() -> None:
     view = story_views(corpus(CALM), applied(CALM), judged(0.3), ())[CALM.path]
     assert (view.state, view.misread, view.rank) == ("ok", False, 0)
     assert view.reason.startswith("maybe")
+
+
+@pytest.mark.parametrize("misfiled", [0.9, 0.3])
+def test_accepted_story_is_not_misread_and_has_no_place_and_its_numbers_stay(misfiled: float) -> None:
+    before = story_views(corpus(CALM), applied(CALM), judged(misfiled), ())[CALM.path]
+    view = story_views(accepting("a dream", CALM), applied(CALM), judged(misfiled), ())[CALM.path]
+    assert (view.state, view.misread, view.rank, view.accepted) == ("ok", False, None, "a dream")
+    assert view.reason == "accepted: a dream"
+    for name in ("misfit", "strength", "shares", "reads_as", "own", "rival_score"):
+        assert getattr(view, name) == getattr(before, name)
+    without_reason = story_views(accepting("", CALM), applied(CALM), judged(misfiled), ())[CALM.path]
+    assert (without_reason.accepted, without_reason.reason) == ("", "accepted as it is")
+
+
+def test_acceptance_ends_with_the_text_and_holds_for_a_new_one_before_there_are_numbers() -> None:
+    edited = story_views(accepting("so", CALM, EDITED), applied(CALM), judged(0.9), ())[CALM.path]
+    assert (edited.state, edited.misread, edited.rank, edited.accepted) == ("stale", True, 0, None)
+    ahead = story_views(accepting("so", EDITED, EDITED), applied(CALM), judged(0.9), ())[CALM.path]
+    assert (ahead.state, ahead.misread, ahead.rank, ahead.accepted) == ("stale", False, None, "so")
+    assert ahead.reason == "accepted: so; changed since the numbers were computed"
 
 
 def test_nothing_is_misread_before_stories_are_judged() -> None:
