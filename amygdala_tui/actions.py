@@ -32,6 +32,13 @@ class Action:
 
 ACTIONS = (
     Action("edit", "e", "edit", "Open the story in your editor ($VISUAL, else $EDITOR); saving it recomputes."),
+    Action(
+        "accept",
+        "a",
+        "accept",
+        "Accept the story as it is, with a reason if you like: it is not to be fixed until its text changes. "
+        "Again: take that back.",
+    ),
     Action("next-story", "n", "next", "Go to the next story in the queue."),
     Action("previous-story", "N", "previous", "Go to the previous story in the queue.", in_footer=False),
     Action("retrain", "r", "retrain", "Run stories through the model again: this concept, this story, or all."),

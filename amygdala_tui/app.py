@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -20,11 +21,11 @@ from amygdala_tui.editor import drop_typed_keys, find_editor, run_editor
 from amygdala_tui.link import Link
 from amygdala_tui.messages import CorpusFound, EngineAway, EngineSaid, SettingsDiffer
 from amygdala_tui.mirror import Mirror, from_disk
-from amygdala_tui.screens.dialogs import Choice
+from amygdala_tui.screens.dialogs import Choice, Reason
 from amygdala_tui.screens.studio import StudioScreen
 from amygdala_tui.widgets.filter import Filter
-from amygdala_tui.words import counted
-from engine.corpus import Layout, scan
+from amygdala_tui.words import counted, title
+from engine.corpus import Accepted, Layout, accepted, scan
 from engine.errors import AmygdalaError
 from engine.results import Draft
 from engine.settings import Settings
@@ -178,6 +179,63 @@ class Studio(App[None]):
         if trouble:
             self.notify(trouble, severity="error", markup=False)
         self._studio.draw(self._studio.mirror, self._studio.away)
+
+    def accept(self, mirror: Mirror, path: str | None) -> None:
+        view = mirror.stories.get(path or "")
+        if view is None:
+            self.notify("choose a story first", timeout=3)
+        elif view.accepted is not None:
+            self.run_worker(self._take_back(view.path))
+        elif view.rank is not None or (view.misfit is None and view.concept is not None):
+            self._ask_why(view.path)
+        else:
+            self.notify("there is nothing to accept: this story is not to fix, nor a maybe", timeout=3)
+
+    def _ask_why(self, path: str) -> None:
+        # read at once: what is accepted is the text that the writer has seen, not one that is saved meanwhile
+        reading = asyncio.ensure_future(self._read_text_id(path))
+
+        def take(reason: str | None) -> None:
+            if reason is None:
+                reading.cancel()
+            else:
+                self.run_worker(self._accept(path, reading, reason))
+
+        self.push_screen(Reason(title(path)), take)
+
+    async def _read_text_id(self, path: str) -> str | None:
+        """The id of a story's text on disk; None where that cannot be told, which is said."""
+        try:
+            return await answered_within(ANSWERS_WITHIN_S, path, partial(accepted.text_id_at, self.corpus, path))
+        except OSError as error:
+            self.notify(f"{path} cannot be read: {error.strerror}", severity="error", markup=False)
+        except AmygdalaError as error:
+            self.notify(str(error), severity="error", markup=False)
+        return None
+
+    async def _accept(self, path: str, reading: asyncio.Future[str | None], reason: str) -> None:
+        reason = accepted.one_line(reason)
+        text_id = await reading
+        if text_id is not None and await self._write_accepted(path, Accepted(text_id=text_id, reason=reason)):
+            self._studio.draw_accepted(self._link.accept(path, reason), path)
+
+    async def _take_back(self, path: str) -> None:
+        if await self._write_accepted(path, None):
+            self._studio.draw(self._link.accept(path, None), self._studio.away)
+            self.notify("no longer accepted", timeout=3)
+
+    async def _write_accepted(self, path: str, entry: Accepted | None) -> bool:
+        """Write that a story is accepted, or not any more; returns whether it was written."""
+        file = self.corpus / accepted.FILE
+        try:
+            await answered_within(ANSWERS_WITHIN_S, file, partial(accepted.write, self.corpus, path, entry))
+        except OSError as error:
+            self.notify(f"{file} cannot be written: {error.strerror}", severity="error", markup=False)
+        except AmygdalaError as error:
+            self.notify(str(error), severity="error", markup=False)
+        else:
+            return True
+        return False
 
     def retrain(self, mirror: Mirror, concept: str | None, path: str | None) -> None:
         answers: dict[str, tuple[str, str]] = {}

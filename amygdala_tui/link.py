@@ -12,7 +12,7 @@ from typing import Any
 from textual.message import Message
 
 from amygdala_tui.messages import EngineAway, EngineSaid, SettingsDiffer
-from amygdala_tui.mirror import Mirror, OutOfStep, follow
+from amygdala_tui.mirror import Mirror, OutOfStep, accepting, follow
 from engine import client
 from engine.errors import AmygdalaError
 from engine.settings import Settings
@@ -78,6 +78,11 @@ class Link:
             return False
         self.mirror = replace(self.mirror, stories=mirror.stories, problems=mirror.problems)
         return True
+
+    def accept(self, path: str, accepted: str | None) -> Mirror:
+        """Take in what the writer has just accepted, or taken back (None), before the engine says so."""
+        self.mirror = accepting(self.mirror, path, accepted)
+        return self.mirror
 
     async def request(self, kind: type[protocol.Request], **fields: Any) -> protocol.Reply:
         """Send a request about this corpus, and wait for its reply.

@@ -107,7 +107,12 @@ def meanings(view: str, thresholds: Thresholds) -> Sequence[tuple[str, str]]:
             (
                 "to fix",
                 "More likely than not, the story belongs to another concept or is unlike its own. Rewrite it, or file "
-                "it under the concept that it reads as; if it is right, leave it.",
+                "it under the concept that it reads as; if it is right, accept it (a).",
+            ),
+            (
+                "accepted",
+                "A writer has said that the story is right as it is, so it is neither to fix nor a maybe until its "
+                "text changes. The corpus keeps it in accepted.tsv. Open the story and press a to take that back.",
             ),
             (
                 "maybe",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+import msgspec
+
 from engine.corpus import Corpus, Problem
 from engine.settings import Settings
-from engine.triage import by_bucket
+from engine.triage import MAYBE_FROM, accepted_words, by_bucket
 from engine.wire.protocol import Changed, Progressed, Snapshot
 from engine.wire.snapshot import ConceptView, Doing, Moved, StoryView
 
@@ -45,6 +47,11 @@ class Mirror:
         return any(view.strength for view in self.stories.values())
 
     @property
+    def n_accepted(self) -> int:
+        """Stories that a writer accepts as they are."""
+        return sum(view.accepted is not None for view in self.stories.values())
+
+    @property
     def misread(self) -> frozenset[str]:
         """Paths of the stories that a writer should look at."""
         return frozenset(path for path, view in self.stories.items() if view.misread)
@@ -66,10 +73,45 @@ class OutOfStep(Exception):
 def from_disk(corpus: Corpus) -> Mirror:
     """A mirror of a scan: its stories, with no numbers yet."""
     stories = {
-        story.path: StoryView(path=story.path, concept=story.concept, scenario=story.scenario, state="stale")
+        story.path: StoryView(
+            path=story.path,
+            concept=story.concept,
+            scenario=story.scenario,
+            state="stale",
+            accepted=(accepted := corpus.acceptance(story)),
+            reason="" if accepted is None else accepted_words(accepted),
+        )
         for story in corpus.stories
     }
     return Mirror(stories=stories, problems=corpus.problems)
+
+
+def accepting(mirror: Mirror, path: str, accepted: str | None) -> Mirror:
+    """The state once a story is accepted, or not any more (None): what an engine will say, where there is one.
+
+    Why a story is flagged only an engine can say, so that nothing stands there until it does.
+    """
+    before = mirror.stories.get(path)
+    if before is None:
+        return mirror
+    view = msgspec.structs.replace(before, accepted=accepted, rank=None)
+    rank = _rank(mirror, view) if accepted is None else None
+    state = view.state if view.state not in ("ok", "misread") else "misread" if view.misread else "ok"
+    reason = "" if accepted is None else accepted_words(accepted)
+    view = msgspec.structs.replace(view, rank=rank, state=state, reason=reason)
+    return replace(mirror, stories=mirror.stories | {path: view})
+
+
+def _rank(mirror: Mirror, story: StoryView) -> int | None:
+    """The place in the queue that a story left when it was accepted; None if it has none."""
+    if story.misfit is None or story.misfit < MAYBE_FROM or story.strength == "too few to tell":
+        return None
+    worse = [view for view in mirror.queue if _worst_first(view) < _worst_first(story)]
+    return 1 + (worse[-1].rank or 0) if worse else 0
+
+
+def _worst_first(view: StoryView) -> tuple[bool, float]:
+    return not view.misread, -(view.misfit or 0.0)
 
 
 def follow(mirror: Mirror, event: Snapshot | Changed | Progressed) -> Mirror:

@@ -12,6 +12,7 @@ from rich.text import Text
 from amygdala_tui.mirror import Mirror
 from engine.plain import plain
 from engine.results import MISREAD, Measured, Strength
+from engine.triage import accepted_words
 from engine.wire.snapshot import ConceptMove, Doing, Moved, StoryMove, StoryView
 
 SIGNS: dict[str, tuple[str, str]] = {
@@ -34,10 +35,19 @@ LEVELS = "▁▂▃▄▅▆▇█"
 
 def state_sign(view: StoryView) -> Text:
     """A story's state; a misread one also names what it reads as."""
+    if view.accepted is not None and view.state == "ok":
+        return Text("accepted", style="dim")
     sign, style = SIGNS[view.state]
     if view.state == "misread" and (rival := rival_in_lead(view)):
         sign = f"! {plain(rival)}"
     return Text(sign, style=style)
+
+
+def way_ends(mirror: Mirror) -> str:
+    """Why there is no next story to go to."""
+    if mirror.queue:
+        return "you have been to every story in the queue"
+    return "nothing left to fix" if mirror.revision else "no numbers yet"
 
 
 STRENGTHS: dict[Strength, str] = {
@@ -154,7 +164,9 @@ def moved_line(moved: Moved, opened: Mapping[str, Opened] | None = None, mirror:
     to_fix, newly, changed = moved.queue, frozenset[str](), {change.path for change in moved.changes}
     for story in moved.stories[:3]:
         before, now = opened.get(story.path), mirror.stories.get(story.path)
-        if before is not None and now is not None and before.revision and before.revision < moved.revision:
+        if now is not None and now.accepted is not None:
+            words: Text | None = Text(plain(accepted_words(now.accepted)), style="dim")
+        elif before is not None and now is not None and before.revision and before.revision < moved.revision:
             to_fix = len(before.misread), len(mirror.misread)
             newly |= mirror.misread - before.misread - changed
             words = verdict(Standing.of(before.story), Standing.of(now), now.concept or "")

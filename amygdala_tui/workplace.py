@@ -21,6 +21,9 @@ class Workplace(Protocol):
     def edit(self, path: str | None) -> None:
         """Open a story in the writer's editor."""
 
+    def accept(self, mirror: Mirror, path: str | None) -> None:
+        """Ask for a reason, and have a story accepted as it is; one that is accepted, not any more."""
+
     def retrain(self, mirror: Mirror, concept: str | None, path: str | None) -> None:
         """Ask what to retrain, and have the engine do it."""
 

@@ -10,10 +10,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
 from amygdala_tui.actions import ACTIONS
 from amygdala_tui.meanings import meanings
+from engine.plain import plain
 from engine.triage import Thresholds
 
 
@@ -44,6 +45,34 @@ class Choice(ModalScreen[str]):
 
     def action_answer(self, key: str) -> None:
         self.dismiss(self._answers[key][0])
+
+
+class Reason(ModalScreen[str | None]):
+    """Asks why a story is accepted as it is; dismissed with the reason, which may be empty, or None to leave it.
+
+    Args:
+        story: its name.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "back")]
+
+    def __init__(self, story: str) -> None:
+        super().__init__()
+        self._story = story
+
+    def compose(self) -> ComposeResult:
+        question = Text.assemble((f"Accept {plain(self._story)} as it is.", "bold"), " Why? (may stay empty)\n")
+        keys = Text.assemble("\n ", (" enter ", "reverse bold"), "  accept    ", (" esc ", "reverse bold"), "  back")
+        with Vertical(id="dialog"):
+            yield Static(question, markup=False)
+            yield Input(id="reason", compact=True)
+            yield Static(keys, markup=False)
+
+    def on_mount(self) -> None:
+        self.set_focus(self.query_one(Input))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        self.dismiss(event.value)
 
 
 class Help(ModalScreen[None]):

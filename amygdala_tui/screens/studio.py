@@ -25,7 +25,7 @@ from amygdala_tui.widgets.queue import QueuePane
 from amygdala_tui.widgets.story import StoryPane
 from amygdala_tui.widgets.tree import BRANCH, CorpusTree
 from amygdala_tui.widgets.triage import TriagePane
-from amygdala_tui.words import Opened
+from amygdala_tui.words import Opened, way_ends
 from amygdala_tui.workplace import Workplace
 from engine.settings import Settings
 
@@ -307,13 +307,21 @@ class StudioScreen(Screen[None]):
 
     def action_next_story(self) -> None:
         """Go to the worst misread story that was not visited in this sitting; after those, to the maybes."""
-        queue = self.mirror.queue
-        path = self._walk.next(queue, self.path)
-        if path is not None:
+        self._go_on_from(self.path)
+
+    def _go_on_from(self, last: str | None) -> None:
+        path = self._walk.next(self.mirror.queue, last)
+        if path is None:
+            self.notify(way_ends(self.mirror), timeout=3)
+        else:
             self._visit(path)
-            return
-        words = "nothing left to fix" if self.mirror.is_judged else "the stories are not judged yet"
-        self.notify("you have been to every story in the queue" if queue else words, timeout=3)
+
+    def draw_accepted(self, mirror: Mirror, path: str) -> None:
+        """Draw a state in which a story is accepted; go on from it as `n` does, unless the writer has left it."""
+        was_lit = self.path == path
+        self.draw(mirror, self.away)
+        if was_lit and mirror.revision:
+            self._go_on_from(path)
 
     def action_previous_story(self) -> None:
         """Go back to where `n` came from."""
@@ -332,6 +340,9 @@ class StudioScreen(Screen[None]):
 
     def action_edit(self) -> None:
         self._place.edit(self._lit_story)
+
+    def action_accept(self) -> None:
+        self._place.accept(self.mirror, self._lit_story)
 
     def action_retrain(self) -> None:
         self._place.retrain(self.mirror, self.concept, self._lit_story)

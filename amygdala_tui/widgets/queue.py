@@ -50,7 +50,8 @@ def _head(mirror: Mirror, n_misread: int, n_maybe: int) -> Text:
         return Text("the stories are not judged yet", style="dim")
     count = f"{n_misread} to fix" if n_misread else "nothing to fix"
     text = Text(count, style="bold yellow" if n_misread else "bold green")
-    return text.append(f"; {n_maybe} maybe" if n_maybe else "", style="not bold dim")
+    asides = [f" · {n} {word}" for n, word in ((mirror.n_accepted, "accepted"), (n_maybe, "maybe")) if n]
+    return text.append("".join(asides), style="not bold dim")
 
 
 def _line(view: StoryView, place: int, concept_width: int) -> Line:

@@ -17,8 +17,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.corpus import reading
-from engine.corpus.model import Accepted, Problem, Severity
+from engine.corpus import contents, reading
+from engine.corpus.entries import Refusal
+from engine.corpus.model import Accepted, Problem, Severity, text_id
 from engine.errors import AmygdalaError
 from engine.paths import write_whole
 from engine.plain import can_be_shown
@@ -127,6 +128,24 @@ def write(corpus: Path, path: str, accepted: Accepted | None) -> None:
         if after != before:
             file = Path(os.path.realpath(f"{real}/{FILE}"))
             write_whole(file, after.encode(), PREFIX, flush=True, mode=_mode(file))
+
+
+def text_id_at(corpus: Path, path: str) -> str:
+    """The id of the text that a story's file holds now, as a scan gives it.
+
+    Raises:
+        AmygdalaError: there is no story in it.
+        OSError: it cannot be read.
+    """
+    real = os.path.realpath(corpus)
+    try:
+        content = reading.read(os.path.realpath(f"{real}/{path}"), [real], MAX_BYTES)
+    except reading.OutsideError:
+        raise AmygdalaError(f"{path} is a link that leads out of the corpus") from None
+    text = contents.text_of(content)
+    if isinstance(text, Refusal):
+        raise AmygdalaError(f"{path}: {text.message}")
+    return text_id(text)
 
 
 def one_line(words: str) -> str:

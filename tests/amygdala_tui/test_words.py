@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from amygdala_tui import words
 from amygdala_tui.actions import ACTIONS
-from amygdala_tui.mirror import Mirror
+from amygdala_tui.mirror import Mirror, accepting
 from amygdala_tui.screens.studio import StudioScreen
 from engine.corpus import Change
 from engine.plain import JOINERS, plain
@@ -117,6 +117,13 @@ def test_bars_and_sparklines_stay_in_their_width() -> None:
     assert words.bar(0.5, 10) == words.BAR * 5
     assert words.bar(7.0, 10) == words.BAR * 10
     assert words.sparkline([-1.0, 0.0, 1.0, 2.0]) == "▁▁██"
+
+
+def test_a_story_that_was_accepted_after_its_edit_is_called_accepted_not_cleared() -> None:
+    opened = {JOY: words.Opened(revision=1, story=misread(JOY, "fear"), misread=frozenset({JOY}))}
+    last_save = StoryMove(path=JOY, misfit=(0.9, 0.9), own_share=(0.1, 0.1), strength=("fair", "fair"))
+    now = accepting(mirror([misread(JOY, "fear")], revision=4), JOY, "a dream")
+    assert words.moved_line(edited(last_save), opened, now).plain.startswith("accepted: a dream · rev 4")
 
 
 def test_what_moved_names_the_story_the_concepts_and_the_buckets() -> None:

@@ -12,7 +12,7 @@ from engine.compute.activations.store import Store
 from engine.compute.live.corpus import LiveCorpus
 from engine.compute.model.loaded import LoadedModel
 from engine.compute.statistics.steps import run
-from engine.corpus import Corpus, Layout, scan
+from engine.corpus import Accepted, Corpus, Layout, scan
 from engine.export.evidence import JudgedStory, judged, largest_shares
 from engine.export.readout import quality_document
 from engine.results import Camps, ConceptEvidence, Evidence, Measured, Results
@@ -57,6 +57,20 @@ def test_quality_holds_all_of_it_as_strict_json(results: Results, corpus: Corpus
     document = json.loads(json.dumps(quality_document(results, verdicts, corpus, 0.9), allow_nan=False))
     assert all(len(entry["stories"]) == entry["n_positive_stories"] for entry in document.values())
     assert document["joyful"]["stories"][0].keys() == set(JudgedStory.__struct_fields__)
+
+
+def test_an_accepted_story_has_its_reason_and_all_else_stays(results: Results, corpus: Corpus) -> None:
+    story, other = [story for story in corpus.stories if story.concept == "joyful"][:2]
+    entries = {
+        story.path: Accepted(text_id=story.text_id, reason="a dream"),
+        other.path: Accepted(text_id=story.text_id, reason="of another text"),
+    }
+    accepting = msgspec.structs.replace(corpus, accepted=entries)
+    before, after = judged(results, corpus, 0.9), judged(results, accepting, 0.9)
+    assert after.concepts == before.concepts
+    for old, new in zip(before.stories["joyful"], after.stories["joyful"], strict=True):
+        assert new.accepted == ("a dream" if new.path == story.path else None)
+        assert msgspec.structs.replace(new, accepted=None) == old
 
 
 def test_where_nothing_was_judged_quality_says_nothing_of_it(results: Results, corpus: Corpus) -> None:

@@ -7,6 +7,7 @@ import json
 import msgspec
 import pytest
 
+from engine.corpus import Accepted
 from engine.report import words
 from engine.report.content import report_of
 from tests.engine.report.making import HELD_OUT, corpus, report, results
@@ -19,6 +20,17 @@ def test_stories_that_are_most_likely_off_come_first_with_text_and_reasons() -> 
     assert of_corpus.flagged[0].says == "Reads as proud (96 %), not as calm (3 %)."
     assert "Of the 2 stories most like it, 1 tell proud." in of_corpus.flagged[0].reasons
     assert of_corpus.headline[0] == "2 of 12 stories look misread. Start with the first."
+
+
+def test_an_accepted_story_is_counted_and_not_listed() -> None:
+    of = corpus()
+    first = of.stories[0]
+    accepting = msgspec.structs.replace(of, accepted={first.path: Accepted(text_id=first.text_id, reason="a dream")})
+    said = report_of("c", results(of, flagged=2), accepting, {}, 0.9)
+    assert [each.evidence.path for each in said.flagged] == ["paired/day1/calm.txt"]
+    assert said.headline[:2] == ["1 of 12 stories looks misread.", "1 story is accepted as it is."]
+    assert said.n_accepted == 1
+    assert [concept.n_flagged for concept in said.concepts if concept.name == "calm"] == [1]
 
 
 def test_of_a_clean_corpus_it_says_so() -> None:
