@@ -10,8 +10,8 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from amygdala_tui.mirror import Mirror
+from engine.evidence import MISREAD, Measured, Strength
 from engine.plain import plain
-from engine.results import MISREAD, Measured, Strength
 from engine.triage import accepted_words
 from engine.wire.snapshot import ConceptMove, Doing, Moved, StoryMove, StoryView
 

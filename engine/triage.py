@@ -10,7 +10,8 @@ from enum import StrEnum
 
 import msgspec
 
-from engine.results import ConceptQuality, Evidence, Null
+from engine.evidence import Evidence
+from engine.results import ConceptQuality, Null
 
 MAYBE_FROM = 0.1
 """The misfit from which a story that is not misread is listed too; of those below, one in ten is off at most."""

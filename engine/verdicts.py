@@ -13,7 +13,8 @@ from statistics import NormalDist
 
 import msgspec
 
-from engine.results import ConceptEvidence, ConceptQuality, Measured, Null, Results
+from engine.evidence import ConceptEvidence, Measured
+from engine.results import ConceptQuality, Null, Results
 
 FEWEST_STORIES = 3
 """Below, nothing is said of a concept."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from engine.results import Camps, ConceptEvidence, ConceptQuality, LayerQuality, LinearCombination, Measured, Null
+from engine.evidence import Camps, ConceptEvidence, Measured
+from engine.results import ConceptQuality, LayerQuality, LinearCombination, Null
 
 LAYER = 2
 BELOW = Null(low=-2.0, mean=-2.0, high=-2.0)

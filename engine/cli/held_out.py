@@ -11,7 +11,7 @@ from engine import paths
 from engine.cli.report import ForwardProgress, diagnostics
 from engine.corpus import Layout, Problem, Story, left_out
 from engine.corpus import held_out as scanned
-from engine.results import HeldOutConcept
+from engine.evidence import HeldOutConcept
 from engine.settings import Settings
 from engine.wire.jobs import Placement
 

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from engine.corpus import Corpus, left_out
-from engine.results import Evidence, Results
+from engine.evidence import Evidence
+from engine.results import Results
 from engine.triage import Verdict, by_bucket, queue, why
 
 diagnostics = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from engine.corpus import Corpus, Story
+from engine.evidence import ConceptEvidence, Evidence, Measured, Ranked, Strength
 from engine.prose.apart import Apart, SetApart
 from engine.prose.copies import Copies
 from engine.prose.giveaway import giveaways
 from engine.prose.words import Told
-from engine.results import ConceptEvidence, Evidence, Measured, Ranked, Results, Strength
+from engine.results import Results
 from engine.verdicts import ConceptVerdict, concept_verdicts
 
 SHARES = 5

@@ -21,10 +21,11 @@ from engine import __version__
 from engine.compute.live.readout import Readout
 from engine.corpus import Corpus
 from engine.errors import AmygdalaError
+from engine.evidence import HeldOutConcept
 from engine.export import gguf
 from engine.export.evidence import judged
 from engine.export.files import MANIFEST, QUALITY, RUN, VECTORS, locked, replace_all
-from engine.results import ConceptQuality, HeldOutConcept, Results
+from engine.results import ConceptQuality, Results
 from engine.triage import Verdict
 
 

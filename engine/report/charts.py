@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from engine.evidence import Ranked
 from engine.plain import plain
 from engine.report import words
-from engine.results import Ranked
 
 ROW, TEXT_DOWN = 22, 15
 """The height of a row, and how far down in it its text stands."""

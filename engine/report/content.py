@@ -10,9 +10,10 @@ import msgspec
 
 from engine import __version__
 from engine.corpus import Corpus, Problem, left_out
+from engine.evidence import HeldOutConcept
 from engine.export.evidence import JudgedConcept, JudgedStory, judged
 from engine.report import words
-from engine.results import HeldOutConcept, Results
+from engine.results import Results
 
 
 class FlaggedStory(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from engine.evidence import HeldOutConcept, Strength
 from engine.export.evidence import JudgedConcept, JudgedStory
 from engine.prose.apart import Fact, Narrator
 from engine.prose.surface import EXCLAMATIONS, LENGTH, PAST, PERSONS, QUESTIONS, SENTENCE_LENGTH, SPEECH_SHARE
-from engine.results import HeldOutConcept, Strength
 from engine.verdicts import Finding
 
 if TYPE_CHECKING:

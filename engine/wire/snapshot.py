@@ -7,7 +7,8 @@ from typing import Literal
 import msgspec
 
 from engine.corpus.model import Change
-from engine.results import MISREAD, ConceptEvidence, ConceptQuality, Cost, Ranked, Strength
+from engine.evidence import MISREAD, ConceptEvidence, Ranked, Strength
+from engine.results import ConceptQuality, Cost
 from engine.triage import Verdict
 from engine.verdicts import ConceptVerdict
 
@@ -19,7 +20,7 @@ Cause = Literal["opened", "edited", "retrained"]
 class StoryView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One story as the engine sees it.
 
-    What is said of it is the evidence's (`engine.results.Evidence`). Beside it stand the classic scores
+    What is said of it is the evidence's (`engine.evidence.Evidence`). Beside it stand the classic scores
     (`engine.results.StoryFit`), None where there are none.
     """
 

@@ -6,7 +6,7 @@ import pytest
 
 from amygdala_tui.widgets.story import head
 from amygdala_tui.words import rival_in_lead
-from engine.results import Ranked, Strength
+from engine.evidence import Ranked, Strength
 from engine.wire.snapshot import StoryView
 
 

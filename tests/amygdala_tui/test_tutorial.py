@@ -13,7 +13,7 @@ from engine.compute.live.corpus import LiveCorpus
 from engine.compute.model.checkpoint import load
 from engine.compute.model.loaded import LoadedModel
 from engine.corpus import Layout, scan
-from engine.results import Evidence
+from engine.evidence import Evidence
 from engine.settings import Settings
 from engine.triage import queue, why
 from engine.wire.jobs import Placement

@@ -10,7 +10,8 @@ from textual.widgets import Static
 
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.widgets.story import StoryPane
-from engine.results import Draft, Evidence, Prose, Reading, SentenceEffect
+from engine.evidence import Evidence
+from engine.results import Draft, Prose, Reading, SentenceEffect
 from tests.amygdala_tui.making import mirror, story
 from tests.waiting import eventually_async
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from engine.evidence import Evidence
 from engine.export.verify import Manifest
 from engine.results import (
     CopyOf,
     Difference,
     Draft,
-    Evidence,
     HeadQuality,
     LayerQuality,
     LinearCombination,

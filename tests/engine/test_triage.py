@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from engine.results import Evidence, Null, Strength
+from engine.evidence import Evidence, Strength
+from engine.results import Null
 from engine.triage import MAYBE_FROM, Bucket, Thresholds, Verdict, by_bucket, judge, queue, why
 from tests.numbers import LAYER, concept_quality
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.results import Camps, ConceptEvidence, Measured, Null, Results
+from engine.evidence import Camps, ConceptEvidence, Measured
+from engine.results import Null, Results
 from engine.verdicts import ConceptVerdict, Finding, concept_verdicts, pairs_right
 from tests.numbers import concept_quality
 

@@ -9,15 +9,8 @@ from functools import cached_property
 from torch import Tensor
 
 from engine.compute.statistics.quality import StoryMeasures
-from engine.results import (
-    ConceptNulls,
-    ConceptQuality,
-    HeadQuality,
-    LayerQuality,
-    LinearCombination,
-    Ranked,
-    middle_layer,
-)
+from engine.evidence import Ranked
+from engine.results import ConceptNulls, ConceptQuality, HeadQuality, LayerQuality, LinearCombination, middle_layer
 
 OUTLIERS = 2
 

@@ -21,7 +21,7 @@ from engine.compute.statistics.evidence.two_groups import (
     projections_in_steps,
     two_groups,
 )
-from engine.results import Camps, ConceptEvidence, Measured, StoryEffect
+from engine.evidence import Camps, ConceptEvidence, Measured, StoryEffect
 from engine.wire.jobs import Placement
 
 SHOWN_TEXTS = 3

@@ -28,7 +28,8 @@ from engine.compute.model.loaded import Model
 from engine.compute.statistics.neurons import Neurons
 from engine.compute.statistics.steps import run
 from engine.errors import AmygdalaError
-from engine.results import Draft, Evidence, Results, middle_layer
+from engine.evidence import Evidence
+from engine.results import Draft, Results, middle_layer
 from engine.settings import Settings
 from engine.wire.jobs import Placement
 

@@ -16,8 +16,9 @@ from engine.compute.live.state import State
 from engine.compute.model.forward import Activation, Extractor
 from engine.compute.statistics.leave_one_out import CHUNK
 from engine.errors import AmygdalaError
+from engine.evidence import Evidence
 from engine.prose.sentences import Span, sentences
-from engine.results import ConceptQuality, Draft, Evidence, Reading
+from engine.results import ConceptQuality, Draft, Reading
 from engine.wire.jobs import Placement
 
 

@@ -16,7 +16,8 @@ from engine.compute.model.loaded import Model
 from engine.compute.statistics.evidence.aurocs import Auroc
 from engine.compute.statistics.held_out import read_by
 from engine.compute.statistics.leave_one_out import membership
-from engine.results import HeldOutConcept, middle_layer
+from engine.evidence import HeldOutConcept
+from engine.results import middle_layer
 from engine.settings import Settings
 from engine.wire.jobs import Placement
 

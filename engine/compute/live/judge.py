@@ -23,7 +23,7 @@ from engine.compute.statistics.evidence.neighbours import neighbours
 from engine.compute.statistics.evidence.rejudging import Edited, added, group_of, removed, replaced
 from engine.compute.statistics.evidence.sentences import Place, SentenceEffects, sentence_effects
 from engine.compute.statistics.evidence.stories import UNPAIRED, Stories
-from engine.results import Evidence
+from engine.evidence import Evidence
 from engine.wire.jobs import Placement
 
 N_NEIGHBOURS = 3

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from engine.compute.statistics.directions import normalise
 from engine.compute.statistics.eigen import eigvalsh
-from engine.results import LinearCombination, Ranked
+from engine.evidence import Ranked
+from engine.results import LinearCombination
 
 RIDGE = 0.01
 NEAREST = 5

@@ -10,7 +10,8 @@ from pathlib import PurePosixPath
 import msgspec
 
 from engine.corpus import BASELINE, Accepted, Corpus, Problem, Story, changed_paths, left_out
-from engine.results import Evidence, Place, Ranked, Results, StoryFit
+from engine.evidence import Evidence, Place, Ranked
+from engine.results import Results, StoryFit
 from engine.service.hosting.views import DIGITS, rounded
 from engine.triage import accepted_words, queue, why
 from engine.wire.snapshot import StoryState, StoryView

@@ -11,8 +11,9 @@ import msgspec
 
 from engine.corpus import BASELINE
 from engine.errors import AmygdalaError
+from engine.evidence import ConceptEvidence
 from engine.plain import can_be_shown
-from engine.results import ConceptEvidence, Draft, Results
+from engine.results import Draft, Results
 from engine.settings import Settings
 from engine.triage import Verdict, judge
 from engine.verdicts import ConceptVerdict, concept_verdicts

@@ -4,7 +4,7 @@ import msgspec
 
 from amygdala_tui.widgets.concept import by_effect, report
 from amygdala_tui.widgets.triage import summary
-from engine.results import Camps, ConceptEvidence, Measured
+from engine.evidence import Camps, ConceptEvidence, Measured
 from engine.verdicts import ConceptVerdict, Finding
 from engine.wire.snapshot import ConceptView
 from tests.amygdala_tui import making

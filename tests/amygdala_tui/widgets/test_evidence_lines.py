@@ -6,7 +6,8 @@ import pytest
 from rich.cells import cell_len
 
 from amygdala_tui.widgets.evidence_lines import MARK, by_sentence, reasons
-from engine.results import CopyOf, Difference, Draft, Evidence, OtherNarrator, Prose, Reading, SentenceEffect
+from engine.evidence import Evidence
+from engine.results import CopyOf, Difference, Draft, OtherNarrator, Prose, Reading, SentenceEffect
 
 TEXT = "He took out the trash.\n\nShe said it was so nice. And so on and on, and nobody read this far."
 EVIDENCE = Evidence(

@@ -13,9 +13,10 @@ from engine.compute.live.corpus import LiveCorpus
 from engine.compute.model.loaded import LoadedModel
 from engine.compute.statistics.steps import run
 from engine.corpus import Accepted, Corpus, Layout, scan
+from engine.evidence import Camps, ConceptEvidence, Evidence, Measured
 from engine.export.evidence import JudgedStory, judged, largest_shares
 from engine.export.readout import quality_document
-from engine.results import Camps, ConceptEvidence, Evidence, Measured, Results
+from engine.results import Results
 from engine.settings import Settings
 from engine.triage import judge
 from engine.wire.jobs import Placement

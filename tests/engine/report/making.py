@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.corpus import Corpus, Problem, Story, text_id
+from engine.evidence import ConceptEvidence, Evidence, HeldOutConcept, Measured, Strength
 from engine.report.content import Report, report_of
-from engine.results import ConceptEvidence, Evidence, HeldOutConcept, Measured, Results, Strength
+from engine.results import Results
 
 HOSTILE = "<script>alert('x')</script> & \"quotes\" ```` | *stars* \x1b[31m \u202e"
 NAMES = ("calm", "proud", "sad")

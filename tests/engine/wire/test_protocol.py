@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.corpus import Change, Problem
+from engine.evidence import Camps, ConceptEvidence, Measured, StoryEffect, Strength
 from engine.results import (
-    Camps,
-    ConceptEvidence,
     ConceptQuality,
     CopyOf,
     Cost,
@@ -23,15 +22,12 @@ from engine.results import (
     HeadQuality,
     LayerQuality,
     LinearCombination,
-    Measured,
     Null,
     OtherNarrator,
     Prose,
     Reading,
     Results,
     SentenceEffect,
-    StoryEffect,
-    Strength,
 )
 from engine.settings import Settings
 from engine.triage import Bucket, Verdict

@@ -14,7 +14,7 @@ from engine.compute.statistics.evidence.pairs import Pooled
 from engine.compute.statistics.evidence.readouts import concept_readouts, left_out
 from engine.compute.statistics.evidence.stories import Stories
 from engine.compute.statistics.steps import run
-from engine.results import ConceptEvidence
+from engine.evidence import ConceptEvidence
 from engine.wire.jobs import Placement
 from tests.engine.compute.statistics.evidence import made
 

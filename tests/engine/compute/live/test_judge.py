@@ -17,7 +17,8 @@ from engine.compute.statistics.evidence.judging import State, judge
 from engine.compute.statistics.evidence.stories import UNPAIRED, Stories
 from engine.compute.statistics.steps import run
 from engine.corpus import text_id
-from engine.results import Evidence, Results
+from engine.evidence import Evidence
+from engine.results import Results
 from engine.settings import Settings
 from engine.wire.jobs import Placement
 from tests.engine.compute.live.comparing import assert_same

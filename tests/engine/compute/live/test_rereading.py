@@ -34,7 +34,7 @@ DRAFT = "The calm lake lay still.\n\nNobody rowed. Calm, calm, calm it was, and 
 @pytest.fixture
 def live(tmp_path: Path, llama: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> LiveCorpus:
     """A corpus in which every story is flagged, since only of those sentences are told."""
-    monkeypatch.setattr("engine.results.Evidence.misread", True)
+    monkeypatch.setattr("engine.evidence.Evidence.misread", True)
     settings = Settings(model="llama", pooling="last")
     live = LiveCorpus(llama, settings, Store(tmp_path), [1, 3], with_evidence=True)
     live.apply(list(STORIES), {story.text_id: text for story, text in STORIES.items()})
@@ -99,7 +99,7 @@ def test_of_one_sentence_and_of_a_new_concept_nothing_is_told(live: LiveCorpus) 
 
 def test_only_what_is_flagged_and_asked_about_is_read_again(live: LiveCorpus, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(live.score(DRAFT, text_id(DRAFT), OLD.text_id, "sad", ["sad"])).effects is None
-    monkeypatch.setattr("engine.results.Evidence.misread", False)
+    monkeypatch.setattr("engine.evidence.Evidence.misread", False)
     assert explained(live).effects is None
 
 

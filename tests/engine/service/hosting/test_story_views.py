@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from engine.corpus import Accepted, Corpus, Problem, Story, text_id
-from engine.results import Results, StoryEffect, StoryFit
+from engine.evidence import StoryEffect
+from engine.results import Results, StoryFit
 from engine.service.hosting.story_views import Scores, StoryViews, story_views
 from tests.numbers import concept_quality
 

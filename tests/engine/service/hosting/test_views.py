@@ -9,7 +9,8 @@ import pytest
 
 from engine.corpus import Accepted, Change, Corpus, Problem, Story, text_id
 from engine.errors import AmygdalaError
-from engine.results import Camps, ConceptQuality, Cost, Evidence, Results, StoryFit
+from engine.evidence import Camps, Evidence
+from engine.results import ConceptQuality, Cost, Results, StoryFit
 from engine.service.hosting.moves import State, moved
 from engine.service.hosting.story_views import problems, story_views
 from engine.service.hosting.views import concept_of, concept_views, differing
