@@ -10,6 +10,20 @@ from amygdala_tui.mirror import Mirror
 from amygdala_tui.words import Opened, engine_state, moved_line
 from engine.plain import plain
 
+VIEWS = {"story": "1 Story", "triage": "2 Triage", "queue": "3 Queue", "concept": "4 Concept", "engine": "8 Engine"}
+KEYBOARD = {
+    "story": "#story-scroll",
+    "triage": "#triage-list",
+    "queue": "#queue-list",
+    "concept": "#concept-stories",
+    "engine": "#engine",
+}
+"""The widget that takes the keyboard in each view."""
+WIDE = 100
+"""Columns from which tree, view and inspector fit side by side; below, they take turns."""
+LARGE = 160
+"""Columns from which the inspector fits beside the tables too."""
+
 
 def status_line(
     mirror: Mirror, away: str, corpus: str, views: Mapping[str, str], view: str, *, width: int, is_wide: bool

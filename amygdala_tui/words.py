@@ -47,7 +47,7 @@ def way_ends(mirror: Mirror) -> str:
     """Why there is no next story to go to."""
     if mirror.queue:
         return "you have been to every story in the queue"
-    return "nothing left to fix" if mirror.revision else "no numbers yet"
+    return "nothing left to fix" if mirror.is_judged else "the stories are not judged yet"
 
 
 STRENGTHS: dict[Strength, str] = {

@@ -12,7 +12,7 @@ from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Footer, Static
 
 from amygdala_tui.actions import ACTIONS
-from amygdala_tui.frame import result_line, status_line
+from amygdala_tui.frame import KEYBOARD, LARGE, VIEWS, WIDE, result_line, status_line
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.screens.dialogs import Help
 from amygdala_tui.walk import Walk
@@ -28,20 +28,6 @@ from amygdala_tui.widgets.triage import TriagePane
 from amygdala_tui.words import Opened, way_ends
 from amygdala_tui.workplace import Workplace
 from engine.settings import Settings
-
-VIEWS = {"story": "1 Story", "triage": "2 Triage", "queue": "3 Queue", "concept": "4 Concept", "engine": "8 Engine"}
-KEYBOARD = {
-    "story": "#story-scroll",
-    "triage": "#triage-list",
-    "queue": "#queue-list",
-    "concept": "#concept-stories",
-    "engine": "#engine",
-}
-"""The widget that takes the keyboard in each view."""
-WIDE = 100
-"""Columns from which tree, view and inspector fit side by side; below, they take turns."""
-LARGE = 160
-"""Columns from which the inspector fits beside the tables too."""
 
 
 class StudioScreen(Screen[None]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import partial
 
 from rich.text import Text
@@ -15,7 +15,7 @@ from amygdala_tui.widgets.lines import Line, LineList
 from amygdala_tui.words import bar, counted, number, sparkline, state_sign
 from engine.plain import plain
 from engine.results import ConceptQuality
-from engine.verdicts import Finding, pairs_right
+from engine.verdicts import ENOUGH_STORIES, Finding, pairs_right
 from engine.wire.snapshot import ConceptView, StoryView
 
 BAR_WIDTH = 14
@@ -34,16 +34,11 @@ class ConceptPane(Vertical):
         """Draw one concept."""
         view = mirror.concepts.get(concept or "")
         self.query_one("#concept-head", Static).update(report(view, mirror.middle, concept))
-        stories = by_effect(mirror.stories_of(concept) if concept else [])
-        are_told = any(story.effect is not None for story in stories)
-        heading = [Line("", partial(_draw_heading, len(stories), are_told), is_heading=True)] if stories else []
-        lines = [Line(story.path, partial(_draw_story, story)) for story in stories]
+        stories = mirror.stories_of(concept) if concept else []
+        with_effect = len(stories) >= ENOUGH_STORIES
+        heading = [Line("", partial(_draw_heading, len(stories), with_effect), is_heading=True)] if stories else []
+        lines = [Line(story.path, partial(_draw_story, story, with_effect)) for story in stories]
         self.query_one(LineList).show(heading + lines)
-
-
-def by_effect(stories: Sequence[StoryView]) -> list[StoryView]:
-    """Stories from the one that harms its concept most to the best; those not told of come last."""
-    return sorted(stories, key=lambda story: (story.effect is None, -(story.effect or 0.0)))
 
 
 def report(view: ConceptView | None, middle: int | None, concept: str | None) -> Text:
@@ -131,14 +126,17 @@ def _nearest(quality: ConceptQuality) -> Text:
     return text.append("\n")
 
 
-def _draw_heading(count: int, are_told: bool, _width: int) -> Text:
-    order = "most harmful first (what 100 pairs gain without it)" if are_told else "likeliest misread first"
-    return Text(f"its {counted(count, 'file', 'files')}, {order}", style="bold")
+def _draw_heading(count: int, with_effect: bool, _width: int) -> Text:
+    text = Text(f"its {counted(count, 'file', 'files')}, likeliest to be off first", style="bold")
+    return text.append(": its own share; what 100 pairs gain without it" if with_effect else "", style="not bold dim")
 
 
-def _draw_story(view: StoryView, width: int) -> Text:
+def _draw_story(view: StoryView, with_effect: bool, width: int) -> Text:
+    """A story's line. What its concept would gain without it is mostly noise in a concept of few stories."""
     sign = state_sign(view)
-    shown = number(None) if view.effect is None else f"{100 * view.effect:+.1f}"
-    name = Text(f"  {shown:>6}  {plain(view.scenario or 'stories')}")
+    text = Text(f"  {f'{view.shares[0][1]:.0%}' if view.shares else '—':>5}")
+    if with_effect:
+        text.append(f" {number(None) if view.effect is None else f'{100 * view.effect:+.1f}':>6}", style="dim")
+    name = text.append(f"  {plain(view.scenario or 'stories')}")
     name.truncate(max(1, width - sign.cell_len - 1), overflow="ellipsis", pad=True)
     return Text.assemble(name, " ", sign)

@@ -173,8 +173,11 @@ def _content(corpus: str, roots: list[str]) -> str:
         AmygdalaError: it is no text, or lies elsewhere.
         OSError: it cannot be read.
     """
+    file = f"{corpus}/{FILE}"
+    if not os.path.lexists(file):  # most corpora have none: a look costs no more than this
+        return ""
     try:
-        content = reading.read(os.path.realpath(f"{corpus}/{FILE}"), roots, MAX_BYTES + 1)
+        content = reading.read(os.path.realpath(file), roots, MAX_BYTES + 1)
     except FileNotFoundError:
         return ""
     except reading.OutsideError:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from amygdala_tui.frame import VIEWS
 from amygdala_tui.meanings import meanings
-from amygdala_tui.screens.studio import VIEWS
 from engine.triage import Thresholds
 
 

@@ -9,7 +9,6 @@ import msgspec
 import pytest
 
 from amygdala_tui.screens.dialogs import Help
-from amygdala_tui.widgets.concept import by_effect
 from amygdala_tui.widgets.lines import LineList
 from amygdala_tui.widgets.story import read
 from amygdala_tui.words import share_of_pairs
@@ -59,7 +58,7 @@ async def test_enter_on_a_concept_shows_it_and_enter_on_its_story_shows_that(cor
         assert screen(app).view == "concept"
         await pilot.press("enter")
         assert screen(app).view == "story"
-        story = by_effect(screen(app).mirror.stories_of(first))[0]
+        story = screen(app).mirror.stories_of(first)[0]
         await shows(app, "#story-text", (corpus / story.path).read_text()[:30])
 
 

@@ -1,8 +1,8 @@
-"""The Concept pane: how well a concept reads, in words, and its stories from the most harmful to the best."""
+"""The Concept pane: how well a concept reads, in words, and its stories, likeliest to be off first."""
 
 import msgspec
 
-from amygdala_tui.widgets.concept import by_effect, report
+from amygdala_tui.widgets.concept import _draw_story, report
 from amygdala_tui.widgets.triage import summary
 from engine.evidence import Camps, ConceptEvidence, Measured
 from engine.verdicts import ConceptVerdict, Finding
@@ -42,16 +42,12 @@ def test_a_concept_of_two_camps_names_the_smaller_one() -> None:
     assert "one camp: rain, stories" in shown
 
 
-def test_stories_come_from_the_most_harmful_to_the_best() -> None:
-    stories = [
-        making.story("paired/new/calm.txt"),
-        making.story("paired/rain/calm.txt", effect=0.02),
-        making.story("paired/sun/calm.txt", effect=-0.02),
-        making.story("stories/calm.txt", effect=0.0),
-    ]
-    ordered = [story.path for story in by_effect(stories)]
-    assert ordered == ["paired/rain/calm.txt", "stories/calm.txt", "paired/sun/calm.txt", "paired/new/calm.txt"]
-    assert by_effect(stories[:1]) == stories[:1]
+def test_what_a_concept_gains_without_a_story_stands_only_where_it_is_more_than_noise() -> None:
+    story = making.healthy("paired/rain/calm.txt", effect=0.02)
+    assert _draw_story(story, with_effect=True, width=40).plain.split() == ["98%", "+2.0", "rain", "ok"]
+    assert _draw_story(story, with_effect=False, width=40).plain.split() == ["98%", "rain", "ok"]
+    unjudged = making.story("paired/rain/calm.txt")
+    assert _draw_story(unjudged, with_effect=True, width=40).plain.split() == ["—", "—", "rain", "ok"]
 
 
 def test_stories_that_draw_two_concepts_together_are_named_only_where_they_are_told_alike() -> None:
