@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -10,11 +11,13 @@ import msgspec
 from engine.corpus import Corpus, Story
 from engine.evidence import ConceptEvidence, Evidence, Measured, Ranked, Strength
 from engine.prose.apart import Apart, SetApart
+from engine.prose.confounds import ConfoundAlarm, confound_alarm, confounds
 from engine.prose.copies import Copies
 from engine.prose.giveaway import giveaways
+from engine.prose.openings import SharedWords, shared_words
 from engine.prose.words import Told
 from engine.results import Results
-from engine.verdicts import ConceptVerdict, concept_verdicts
+from engine.verdicts import ENOUGH_STORIES, ConceptVerdict, concept_verdicts
 
 SHARES = 5
 
@@ -63,6 +66,19 @@ class Groups(msgspec.Struct, frozen=True, kw_only=True):
     """Paths of the smaller group's stories."""
 
 
+class Wording(msgspec.Struct, frozen=True, kw_only=True):
+    """How well one concept is told from the others by its wording alone, and what its stories begin or end with."""
+
+    function_words: float | None
+    """AUROCs by the corpus's commonest words, by many words, by the narrator, by length."""
+    bag_of_words: float | None
+    person: float | None
+    length: float | None
+    alarms: list[ConfoundAlarm]
+    """Reasons to doubt that the vector reads meaning; none of a concept of few stories, where such numbers vary."""
+    shared_words: list[SharedWords]
+
+
 class JudgedConcept(msgspec.Struct, frozen=True, kw_only=True):
     """How well one concept reads stories that it was not made from."""
 
@@ -77,6 +93,8 @@ class JudgedConcept(msgspec.Struct, frozen=True, kw_only=True):
     """What a writer should know of it, in a few words; None for a concept without a vector."""
     reasons: list[str]
     """The numbers that decided, with what chance gives."""
+    wording: Wording | None
+    """None where its texts are too few, or were not read."""
 
 
 class JudgedCorpus(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,32 +117,58 @@ def judged(results: Results, corpus: Corpus, redundant_r2: float) -> JudgedCorpu
     paths: dict[Place, list[str]] = {}
     for story in corpus.stories:
         paths.setdefault(_place(story), []).append(story.path)
+    used = {
+        story.path: Told(story.text, story.concept, story.scenario)
+        for story in corpus.stories
+        if story.text_id not in results.left_out
+    }
     stories: dict[str, list[JudgedStory]] = {}
     if results.evidence:
         evidence: dict[Place, Evidence] = {
             (each.text_id, each.concept, each.scenario): each for each in results.evidence
         }
         own_scores = {(fit.text_id, fit.concept): fit.own for fit in results.fits}
-        texts = _Texts([story for story in corpus.stories if story.text_id not in results.left_out])
+        texts = _Texts(used)
         for story in corpus.stories:
             if story.concept is not None and _place(story) in evidence:
                 own = own_scores.get((story.text_id, story.concept))
                 entry = _judged_story(story, evidence[_place(story)], own, paths, texts, corpus.acceptance(story))
                 stories.setdefault(story.concept, []).append(entry)
     verdicts = concept_verdicts(results, redundant_r2) if results.concept_evidence else {}
+    wording = _wording(used, results.concept_evidence) if results.concept_evidence else {}
     concepts = {
-        each.concept: _judged_concept(each, verdicts.get(each.concept), paths) for each in results.concept_evidence
+        each.concept: _judged_concept(each, verdicts.get(each.concept), paths, wording.get(each.concept))
+        for each in results.concept_evidence
     }
     return JudgedCorpus(stories=stories, concepts=concepts)
+
+
+def _wording(stories: Mapping[str, Told], concepts: Sequence[ConceptEvidence]) -> dict[str, Wording]:
+    readouts = {each.concept: _value(each.auroc) for each in concepts}
+    counts = Counter(story.concept for story in stories.values())
+    shared: dict[str | None, list[SharedWords]] = {}
+    for words in shared_words(stories):
+        shared.setdefault(words.concept, []).append(words)
+    return {
+        each.concept: Wording(
+            function_words=each.function_words,
+            bag_of_words=each.bag_of_words,
+            person=each.person,
+            length=each.length,
+            alarms=confound_alarm(each, readouts.get(each.concept)) if counts[each.concept] >= ENOUGH_STORIES else [],
+            shared_words=shared.get(each.concept, []),
+        )
+        for each in confounds(stories)
+    }
 
 
 class _Texts:
     """What the texts of stories show."""
 
-    def __init__(self, stories: Sequence[Story]) -> None:
-        self.apart = Apart({s.path: Told(s.text, s.concept, s.scenario) for s in stories})
+    def __init__(self, stories: Mapping[str, Told]) -> None:
+        self.apart = Apart(stories)
         self.copies: dict[str, list[Ranked]] = {}
-        for pair in Copies({story.path: story.text for story in stories}).pairs:
+        for pair in Copies({path: story.text for path, story in stories.items()}).pairs:
             self.copies.setdefault(pair.one, []).append((pair.other, pair.share))
             self.copies.setdefault(pair.other, []).append((pair.one, pair.share))
 
@@ -167,7 +211,10 @@ def largest_shares(evidence: Evidence) -> list[Ranked]:
 
 
 def _judged_concept(
-    evidence: ConceptEvidence, verdict: ConceptVerdict | None, paths: Mapping[Place, Sequence[str]]
+    evidence: ConceptEvidence,
+    verdict: ConceptVerdict | None,
+    paths: Mapping[Place, Sequence[str]],
+    wording: Wording | None,
 ) -> JudgedConcept:
     groups = None
     if evidence.camps is not None:
@@ -183,6 +230,7 @@ def _judged_concept(
         groups=groups,
         verdict=None if verdict is None else verdict.label or str(verdict.finding),
         reasons=[] if verdict is None else verdict.reasons,
+        wording=wording,
     )
 
 

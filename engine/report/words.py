@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from engine.evidence import HeldOutConcept, Strength
 from engine.export.evidence import JudgedConcept, JudgedStory
 from engine.prose.apart import Fact, Narrator
+from engine.prose.confounds import ConfoundAlarm
+from engine.prose.openings import SharedWords
 from engine.prose.surface import EXCLAMATIONS, LENGTH, PAST, PERSONS, QUESTIONS, SENTENCE_LENGTH, SPEECH_SHARE
 from engine.verdicts import Finding
 
@@ -146,7 +148,26 @@ def remarks(concept: ReportedConcept) -> list[str]:
     if groups is not None:
         smaller = ", ".join(groups.smaller)
         said.append(f"its stories fall into two groups (p = {groups.p_value:.3f}); the smaller one: {smaller}")
+    wording = None if evidence is None else evidence.wording
+    if wording is not None:
+        said += [_doubt(alarm) for alarm in wording.alarms]
+        said += [_shared(words) for words in wording.shared_words]
     return said
+
+
+def _doubt(alarm: ConfoundAlarm) -> str:
+    """Why a concept's vector may read something else than its meaning."""
+    told_by = {
+        "function words": "by its commonest small words",
+        "person": "by who tells its stories",
+        "length": "by the length of its stories",
+    }[alarm.what]
+    return f"told apart {told_by} alone in {100 * alarm.auroc:.0f} of 100 pairs: its vector may read that"
+
+
+def _shared(words: SharedWords) -> str:
+    verb = "begin" if words.where == "beginning" else "end"
+    return f"{len(words.paths)} of its {words.n_stories} stories {verb} with “{' '.join(words.words)}”"
 
 
 def copies(report: Report) -> list[str]:

@@ -14,11 +14,12 @@ from engine.compute.model.loaded import LoadedModel
 from engine.compute.statistics.steps import run
 from engine.corpus import Accepted, Corpus, Layout, scan
 from engine.evidence import Camps, ConceptEvidence, Evidence, Measured
-from engine.export.evidence import JudgedStory, judged, largest_shares
+from engine.export.evidence import JudgedStory, Wording, judged, largest_shares
 from engine.export.readout import quality_document
 from engine.results import Results
 from engine.settings import Settings
 from engine.triage import judge
+from engine.verdicts import ENOUGH_STORIES
 from engine.wire.jobs import Placement
 from tests.places import GOLDEN
 
@@ -129,3 +130,33 @@ def test_the_own_share_stands_where_its_size_puts_it_and_nothing_is_said_of_what
     )
     assert [name for name, _ in largest_shares(evidence)] == ["sad", "calm", "proud", "lost", "odd"]
     assert largest_shares(msgspec.structs.replace(evidence, reads_as=None)) == []
+
+
+def test_a_concepts_wording_is_told_and_doubted_from_enough_stories_on(results: Results, corpus: Corpus) -> None:
+    """Joyful stories all begin alike, and no others do."""
+    said = "The sun rose over the hill. "
+    stories = tuple(
+        msgspec.structs.replace(story, text=said + story.text) if story.concept == "joyful" else story
+        for story in corpus.stories
+    )
+    joyful = [story for story in stories if story.concept == "joyful"]
+    wording = wording_of(results, msgspec.structs.replace(corpus, stories=stories))
+    (shared,) = [words for words in wording.shared_words if words.where == "beginning"]
+    assert " ".join(shared.words).startswith("the sun rose over the hill")
+    assert len(shared.paths) == len(joyful) < ENOUGH_STORIES
+    assert wording.function_words is not None
+    assert wording.alarms == []
+    more = tuple(
+        msgspec.structs.replace(
+            story, path=f"paired/copy{i}/joyful.txt", scenario=f"copy{i}", text_id=f"{i}", text=9 * story.text
+        )
+        for i, story in enumerate(joyful * 3)
+    )
+    alarms = wording_of(results, msgspec.structs.replace(corpus, stories=stories + more)).alarms
+    assert "length" in {alarm.what for alarm in alarms}
+
+
+def wording_of(results: Results, corpus: Corpus) -> Wording:
+    wording = judged(results, corpus, 0.9).concepts["joyful"].wording
+    assert wording is not None
+    return wording
