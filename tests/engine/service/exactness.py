@@ -79,10 +79,11 @@ def same_vectors(file: Path, live: LiveCorpus) -> None:
     """The vectors in a file, which is removed."""
     tensors = safetensors.torch.load_file(file)
     file.unlink()
-    exact = live.readout().vectors
-    assert tensors.keys() == {str(layer) for layer in exact}
+    exact, means = live.readout().vectors, live.readout().means
+    assert tensors.keys() == {name for layer in exact for name in (f"{layer}", f"{layer}.mean")}
     for layer, vectors in exact.items():
-        torch.testing.assert_close(tensors[str(layer)], vectors, rtol=0.0, atol=NOISE)
+        torch.testing.assert_close(tensors[f"{layer}"], vectors, rtol=0.0, atol=NOISE)
+        torch.testing.assert_close(tensors[f"{layer}.mean"], means[layer], rtol=0.0, atol=NOISE)
 
 
 def same_as_copy(snapshot: Snapshot, copy: Mirror) -> None:

@@ -213,7 +213,7 @@ class Session(Writers):
         )
         assert isinstance(exported, protocol.Exported)
         assert exported.digest == corpus.digest
-        unjudged = replace(exact, evidence=[], concept_evidence=[])  # nobody asked for a quality report
+        unjudged = replace(exact, evidence=[], concept_evidence=[], story_effects=[])
         assert_same(exported.results, unjudged, NOISE)
         same_vectors(Path(exported.vectors), live)
         assert self.passes("begun") == before
