@@ -32,6 +32,8 @@ async def take(folder: Path, sizes: list[tuple[int, int]]) -> None:
             await eventually_async(partial(is_ready, studio))
             for key, view in (("n", "story"), ("2", "triage"), ("3", "queue"), ("4", "concept"), ("8", "engine")):
                 await pilot.press(key)
+                if view == "story":
+                    await eventually_async(partial(is_explained, studio))
                 await pilot.pause()
                 app.save_screenshot(f"{view}-{width}x{height}.svg", str(folder))
     connection = await client.connect(home / "e.sock")
@@ -41,8 +43,13 @@ async def take(folder: Path, sizes: list[tuple[int, int]]) -> None:
 
 
 def is_ready(studio: StudioScreen) -> bool:
-    """Whether all numbers are there."""
-    return studio.mirror.doing is not None and studio.mirror.doing.state == "ready"
+    """Whether all numbers are there, and all stories are judged."""
+    return studio.mirror.doing is not None and studio.mirror.doing.state == "ready" and studio.mirror.is_judged
+
+
+def is_explained(studio: StudioScreen) -> bool:
+    """Whether it is said why the story reads as it does."""
+    return bool(studio.query_one("#story-why").display)
 
 
 if __name__ == "__main__":
