@@ -55,11 +55,10 @@ from pathlib import Path
 import engine.cli.computing
 from engine.compute.activations.store import Store
 from engine.compute.model.depth import extractor_for, outline_for
-from engine.compute.model.sketch import Sketches
 from engine.settings import Settings
 settings = Settings(model={folder!r}, device="cpu", target_layers="0")
 store = Store(Path({cache!r}))
-model = outline_for(settings, store.digest, Sketches(store.root / "models", store.digest.remembered))
+model = outline_for(settings, store.digest, store.sketches)
 next(extractor_for(model, [0], settings).run(["She waited at the door until the light went out."]))
 print(json.dumps(time.time() - {started}))
 """

@@ -85,7 +85,7 @@ def held_out(
     """The mean over concepts of the AUROC on held-out scenarios, of vectors made of `count` stories a concept."""
     made_of, kept = split(stories, count, seed)
     live = LiveCorpus(model, Settings(target_layers=str(block), **method), store)
-    live.apply([Placement(story.text_id, story.concept, story.scenario) for story in made_of], texts(made_of))
+    live.apply([Placement(*story.place) for story in made_of], texts(made_of))
     readout = live.readout()
     activations = dict(Source(live.extractor, store).fetch(texts(kept), (), silent, Tally()))
     x = torch.stack([activations[story.text_id].x[0] for story in kept]).double()  # (stories, H)

@@ -38,7 +38,7 @@ def export(model: LoadedModel, settings: Settings, corpus: Corpus) -> Exported:
         live = LiveCorpus(model, settings, Store(Path(folder) / "cache"))
         tally = Tally()
         results = live.apply(
-            [Placement(story.text_id, story.concept, story.scenario) for story in corpus.stories],
+            [Placement(*story.place) for story in corpus.stories],
             {story.text_id: story.text for story in corpus.stories},
             tally=tally,
         )

@@ -131,7 +131,7 @@ def judge_of(stories: Sequence[Story], settings: Settings) -> Judge:
 
 def placed(stories: Sequence[Story]) -> list[Placement]:
     """Stories as they are filed."""
-    return [Placement(story.text_id, story.concept, story.scenario) for story in stories]
+    return [Placement(*story.place) for story in stories]
 
 
 def whole_scenarios(stories: Sequence[Story], n: int, chance: random.Random) -> list[Placement]:

@@ -60,14 +60,13 @@ def _measured(corpus: Corpus, chosen: Settings, at_most: int | None) -> tuple[Ad
     from engine.compute.live.advice import advise as measure
     from engine.compute.live.sampling import sampled
     from engine.compute.model.depth import outline_for
-    from engine.compute.model.sketch import Sketches
 
-    placements = [Placement(story.text_id, story.concept, story.scenario) for story in corpus.stories]
+    placements = [Placement(*story.place) for story in corpus.stories]
     sample = placements if at_most is None else sampled(placements, at_most)
     texts = {story.text_id: story.text for story in corpus.stories}
     store = Store(paths.cache_dir())
     whole = msgspec.structs.replace(chosen, target_layers=AUTO)
-    model = outline_for(whole, store.digest, Sketches(store.root / "models", store.digest.remembered))
+    model = outline_for(whole, store.digest, store.sketches)
     with ForwardProgress() as progress:
         advice = measure(model, chosen, store, sample, texts, progress)
     for warning in model.warnings:

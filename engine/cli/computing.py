@@ -21,7 +21,6 @@ from engine.compute.live.readout import Readout
 from engine.compute.live.sweep import layers_for
 from engine.compute.model.depth import outline_for
 from engine.compute.model.loaded import Model
-from engine.compute.model.sketch import Sketches
 from engine.compute.statistics.steps import run
 from engine.corpus import Corpus, Layout, scan
 from engine.errors import AmygdalaError
@@ -61,11 +60,11 @@ def alone(corpus: Corpus, chosen: Settings, *, with_neurons: bool, with_evidence
     Raises:
         AmygdalaError: the model cannot be used, or there is nothing to compute.
     """
-    placements = [Placement(story.text_id, story.concept, story.scenario) for story in corpus.stories]
+    placements = [Placement(*story.place) for story in corpus.stories]
     texts = {story.text_id: story.text for story in corpus.stories}
     store = Store(paths.cache_dir())
     started = time.perf_counter()
-    model = outline_for(chosen, store.digest, Sketches(store.root / "models", store.digest.remembered))
+    model = outline_for(chosen, store.digest, store.sketches)
     with ForwardProgress() as progress:
         layers, sweep = layers_for(model, chosen, store, placements, texts, progress)
     swept(layers, sweep)

@@ -58,14 +58,12 @@ def _read(
     from engine.compute.activations.store import Store
     from engine.compute.live.held_out import read_held_out
     from engine.compute.model.depth import outline_for
-    from engine.compute.model.sketch import Sketches
 
     store = Store(paths.cache_dir())
     layers = ",".join(map(str, computed.results.layers))
     as_computed = msgspec.structs.replace(chosen, target_layers=layers)  # a sweep may have chosen them
-    sketches = Sketches(store.root / "models", store.digest.remembered)
-    model = computed.model or outline_for(as_computed, store.digest, sketches)
-    placements = [Placement(story.text_id, story.concept, story.scenario) for story in stories]
+    model = computed.model or outline_for(as_computed, store.digest, store.sketches)
+    placements = [Placement(*story.place) for story in stories]
     texts = {story.text_id: story.text for story in stories}
     tally = Tally()
     with ForwardProgress() as progress:

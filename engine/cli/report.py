@@ -140,7 +140,7 @@ def _misread(results: Results, corpus: Corpus) -> None:
 
 def to_fix(results: Results, corpus: Corpus) -> dict[str, Evidence]:
     """The misread stories that no writer accepts as they are, by path, the worst first."""
-    stories = {(story.text_id, story.concept, story.scenario): story for story in corpus.stories}
+    stories = {story.place: story for story in corpus.stories}
     return {
         stories[evidence.place].path: evidence
         for evidence in queue(results.evidence)

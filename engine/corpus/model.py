@@ -8,6 +8,8 @@ from typing import Literal
 
 import msgspec
 
+from engine.evidence import Place
+
 BASELINE = "baseline"
 """The reserved stem inside a scenario: the scenario told neutrally."""
 
@@ -35,6 +37,11 @@ class Story(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     text: str
     """Stripped."""
     text_id: str
+
+    @property
+    def place(self) -> Place:
+        """By which what is computed of it is found, whatever its file is called."""
+        return self.text_id, self.concept, self.scenario
 
     @property
     def is_baseline(self) -> bool:

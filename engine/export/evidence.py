@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from engine.corpus import Corpus, Story
-from engine.evidence import ConceptEvidence, Evidence, Measured, Ranked, Strength
+from engine.evidence import ConceptEvidence, Evidence, Measured, Place, Ranked, Strength
 from engine.prose.apart import Apart, SetApart
 from engine.prose.confounds import ConfoundAlarm, confound_alarm, confounds
 from engine.prose.copies import Copies
@@ -20,9 +20,6 @@ from engine.results import Results
 from engine.verdicts import ENOUGH_STORIES, ConceptVerdict, concept_verdicts
 
 SHARES = 5
-
-Place = tuple[str, str | None, str | None]
-"""A story: its text's id, its concept, its scenario."""
 
 
 class JudgedStory(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,7 +113,7 @@ def judged(results: Results, corpus: Corpus, redundant_r2: float) -> JudgedCorpu
     """
     paths: dict[Place, list[str]] = {}
     for story in corpus.stories:
-        paths.setdefault(_place(story), []).append(story.path)
+        paths.setdefault(story.place, []).append(story.path)
     used = {
         story.path: Told(story.text, story.concept, story.scenario)
         for story in corpus.stories
@@ -124,15 +121,13 @@ def judged(results: Results, corpus: Corpus, redundant_r2: float) -> JudgedCorpu
     }
     stories: dict[str, list[JudgedStory]] = {}
     if results.evidence:
-        evidence: dict[Place, Evidence] = {
-            (each.text_id, each.concept, each.scenario): each for each in results.evidence
-        }
+        evidence = {each.place: each for each in results.evidence}
         own_scores = {(fit.text_id, fit.concept): fit.own for fit in results.fits}
         texts = _Texts(used)
         for story in corpus.stories:
-            if story.concept is not None and _place(story) in evidence:
+            if story.concept is not None and story.place in evidence:
                 own = own_scores.get((story.text_id, story.concept))
-                entry = _judged_story(story, evidence[_place(story)], own, paths, texts, corpus.acceptance(story))
+                entry = _judged_story(story, evidence[story.place], own, paths, texts, corpus.acceptance(story))
                 stories.setdefault(story.concept, []).append(entry)
     verdicts = concept_verdicts(results, redundant_r2) if results.concept_evidence else {}
     wording = _wording(used, results.concept_evidence) if results.concept_evidence else {}
@@ -240,7 +235,3 @@ def _value(measured: Measured | None) -> float | None:
 
 def _interval(measured: Measured | None) -> tuple[float, float] | None:
     return None if measured is None else (measured.low, measured.high)
-
-
-def _place(story: Story) -> Place:
-    return story.text_id, story.concept, story.scenario

@@ -25,6 +25,7 @@ from torch import Tensor
 from engine import paths
 from engine.compute.activations.digests import Digests
 from engine.compute.activations.index import Held, Index, Kind, Row
+from engine.compute.model.sketch import Sketches
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +110,8 @@ class Store:
         self._index = Index(root / "index.sqlite", self._rows)
         self.digest = Digests(self._index)
         """Digests of large files, kept beside the entries."""
+        self.sketches = Sketches(root / "models", self.digest.remembered)
+        """Of models, kept beside the entries too."""
         self._said_refusals: set[str] = set()
 
     def get(self, keys: Iterable[str]) -> dict[str, Entry]:

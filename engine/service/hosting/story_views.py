@@ -111,8 +111,7 @@ class Scores:
 
 
 def _places(stories: Mapping[str, Story], paths: Iterable[str]) -> set[Place]:
-    at_paths = (stories[path] for path in paths if path in stories)
-    return {(story.text_id, story.concept, story.scenario) for story in at_paths}
+    return {stories[path].place for path in paths if path in stories}
 
 
 def _notes(results: Results) -> dict[str, list[str]]:

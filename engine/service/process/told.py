@@ -95,4 +95,4 @@ def _texts(stories: Iterable[Story]) -> dict[str, str]:
 
 
 def _placement(story: Story) -> jobs.Placement:
-    return jobs.Placement(story.text_id, story.concept, story.scenario)
+    return jobs.Placement(*story.place)
