@@ -5,9 +5,15 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import platformdirs
 from textual.binding import Binding
+
+Place = Literal["queue", "triage", "corpus", "concept", "engine"]
+"""A view, by its id."""
+LISTS: tuple[Place, ...] = ("queue", "triage", "corpus", "concept")
+STORIES: tuple[Place, ...] = ("queue", "corpus", "concept")
 
 
 @dataclass(frozen=True)
@@ -21,51 +27,108 @@ class Action:
     key: str
     label: str
     help: str
-    in_footer: bool = True
+    views: tuple[Place, ...] = (*LISTS, "engine")
+    """Where it can be done."""
+    in_footer: tuple[Place, ...] = ()
+    """Where the footer names it."""
+    needs_story: bool = False
+    """Whether there must be a story for it to act on: the lit one, or marked ones."""
+
+    @property
+    def method(self) -> str:
+        """The end of the name of the method that does it, with its arguments."""
+        if self.id.startswith("show-"):
+            return f"show('{self.id.removeprefix('show-')}')"
+        return self.id.replace("-", "_")
 
     @property
     def binding(self) -> Binding:
         """The Textual binding."""
-        method = self.id.replace("-", "_")
-        return Binding(self.key, method, self.label, id=self.id, tooltip=self.help, show=self.in_footer)
+        return Binding(self.key, self.method, self.label, id=self.id, tooltip=self.help, show=False)
 
 
 ACTIONS = (
-    Action("edit", "e", "edit", "Open the story in your editor ($VISUAL, else $EDITOR); saving it recomputes."),
+    Action(
+        "edit",
+        "e",
+        "edit",
+        "Open the story in your editor ($VISUAL, else $EDITOR); saving it recomputes.",
+        STORIES,
+        STORIES,
+        needs_story=True,
+    ),
     Action(
         "accept",
         "a",
         "accept",
         "Accept the story as it is, with a reason if you like: it is not to be fixed until its text changes. "
         "Again: take that back.",
+        STORIES,
+        ("queue", "corpus"),
+        needs_story=True,
     ),
-    Action("next-story", "n", "next", "Go to the next story in the queue."),
-    Action("previous-story", "N", "previous", "Go to the previous story in the queue.", in_footer=False),
-    Action("retrain", "r", "retrain", "Run stories through the model again: this concept, this story, or all."),
+    Action("next-story", "n", "next", "Go to the worst story to fix where you have not been.", LISTS, LISTS),
+    Action("previous-story", "N", "back", "Go back to where n came from.", LISTS),
     Action(
-        "cancel", "x", "cancel", "Drop the stories that wait for the model; they stay stale until you retrain.", False
+        "mark",
+        "space",
+        "mark",
+        "Mark the story, or no longer: accept and retrain then act on all that are marked, and the verdict is of all.",
+        STORIES,
+        STORIES,
+        needs_story=True,
     ),
-    Action("filter", "slash", "filter", "Show only the files in the tree that contain what you type."),
-    Action("group", "b", "by concept", "Show the tree by concept or by file.", in_footer=False),
-    Action("live", "L", "live", "Follow every save at once, or pause: changed stories then wait for a retrain."),
-    Action("show-story", "1", "Story", "The story's text, and how it reads.", in_footer=False),
-    Action("show-triage", "2", "Triage", "Concepts in their buckets, with the numbers that put them there.", False),
-    Action("show-queue", "3", "Queue", "Stories to fix, the worst first, with the reason.", in_footer=False),
-    Action("show-concept", "4", "Concept", "One concept's numbers, neighbours and stories.", in_footer=False),
-    Action("show-engine", "8", "Engine", "What the engine is doing; its errors; what each revision moved.", False),
-    Action("classic", "w", "classic", "In Story: the classic scores too, by cosines and alignment.", in_footer=False),
-    Action("sort", "s", "sort", "In Triage: sort by the next column.", in_footer=False),
-    Action("start-engine", "S", "start", "Start or join the engine again after it was stopped.", in_footer=False),
-    Action("show-tree", "t", "tree", "On a narrow screen: the tree instead of the view.", in_footer=False),
     Action(
-        "show-inspector",
-        "i",
-        "inspector",
-        "The selected concept's numbers: beside the view, or on a narrow screen instead of it.",
-        in_footer=False,
+        "more",
+        "m",
+        "more",
+        "Show what is folded, or hide it: in Queue the maybes, in Triage the concepts as chance would have them.",
+        ("queue", "triage"),
+        ("queue", "triage"),
     ),
-    Action("help", "question_mark", "help", "The keys, and what the numbers here mean."),
-    Action("leave", "q", "quit", "Leave the studio; the engine goes on."),
+    Action("sort", "s", "sort", "Sort by the next column.", ("triage",), ("triage",)),
+    Action("group", "b", "by concept", "Show the tree by concept or by file.", ("corpus",), ("corpus",)),
+    Action("filter", "slash", "find", "Show only the files in the tree that contain what you type.", LISTS, LISTS),
+    Action(
+        "about", "i", "about the concept", "How the concept of the story reads, beside it; again: the story.", STORIES
+    ),
+    Action("classic", "w", "classic", "The classic scores and buckets too: those of the script in use today.", LISTS),
+    Action(
+        "retrain",
+        "r",
+        "retrain",
+        "Run stories through the model again: this concept, this story, what is marked, or all.",
+        in_footer=("engine",),
+    ),
+    Action(
+        "cancel",
+        "x",
+        "cancel",
+        "Drop the stories that wait for the model; they stay stale until you retrain.",
+        in_footer=("engine",),
+    ),
+    Action(
+        "live",
+        "L",
+        "pause",
+        "Follow every save at once, or pause: changed stories then wait.",
+        in_footer=("engine",),
+    ),
+    Action("start-engine", "S", "start", "Start or join the engine again after it was stopped.", in_footer=("engine",)),
+    Action("show-queue", "1", "Queue", "Stories to fix, the worst first, with the reason."),
+    Action("show-triage", "2", "Triage", "Concepts: those that are worth a look first."),
+    Action("show-corpus", "3", "Corpus", "All files, as a tree."),
+    Action("show-concept", "4", "Concept", "One concept: how it reads, and its stories."),
+    Action("show-engine", "8", "Engine", "What the engine is doing; its errors; what each revision moved."),
+    Action("help", "question_mark", "help", "The keys, and what the words here mean.", in_footer=(*LISTS, "engine")),
+    Action(
+        "palette",
+        "ctrl+p",
+        "palette",
+        "Every action by its name; stories and concepts by theirs.",
+        in_footer=(*LISTS, "engine"),
+    ),
+    Action("leave", "q", "quit", "Leave the studio; the engine goes on.", in_footer=(*LISTS, "engine")),
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -82,8 +82,8 @@ class Studio(App[None]):
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         yield from super().get_system_commands(screen)
         for action in ACTIONS:
-            method = getattr(self._studio, "action_" + action.id.replace("-", "_"))
-            yield SystemCommand(action.label[0].upper() + action.label[1:], action.help, method)
+            run = partial(self._studio.run_action, action.method)
+            yield SystemCommand(action.label[0].upper() + action.label[1:], action.help, run)
 
     async def on_event(self, event: events.Event) -> None:
         """Handle each key whole before the next, in the studio: a burst of keys then acts as slow ones do.
@@ -92,6 +92,8 @@ class Studio(App[None]):
         once, the `e` would open the editor. Keys from before the editor's end are of nobody, and so are those that come
         before there are panes for them to act on.
         """
+        if isinstance(event, events.Key | events.MouseDown):
+            self._studio.is_untouched = False
         is_of_nobody = self._is_opening or event.time < self._editor_ended or not self._studio.is_up
         if isinstance(event, events.InputEvent) and is_of_nobody:
             return
@@ -180,28 +182,33 @@ class Studio(App[None]):
             self.notify(trouble, severity="error", markup=False)
         self._studio.draw(self._studio.mirror, self._studio.away)
 
-    def accept(self, mirror: Mirror, path: str | None) -> None:
-        view = mirror.stories.get(path or "")
-        if view is None:
-            self.notify("choose a story first", timeout=3)
-        elif view.accepted is not None:
-            self.run_worker(self._take_back(view.path))
-        elif view.rank is not None or (view.misfit is None and view.concept is not None):
-            self._ask_why(view.path)
+    def accept(self, mirror: Mirror, paths: Sequence[str]) -> None:
+        views = [mirror.stories[path] for path in paths if path in mirror.stories]
+        open_ones = [
+            view
+            for view in views
+            if view.accepted is None and (view.rank is not None or (view.misfit is None and view.concept is not None))
+        ]
+        if open_ones:
+            self._ask_why([view.path for view in open_ones])
+        elif accepted_ones := [view.path for view in views if view.accepted is not None]:
+            self.run_worker(self._take_back(accepted_ones))
         else:
-            self.notify("there is nothing to accept: this story is not to fix, nor a maybe", timeout=3)
+            self.notify("there is nothing to accept: what is selected is not to fix, nor a maybe", timeout=3)
 
-    def _ask_why(self, path: str) -> None:
+    def _ask_why(self, paths: Sequence[str]) -> None:
         # read at once: what is accepted is the text that the writer has seen, not one that is saved meanwhile
-        reading = asyncio.ensure_future(self._read_text_id(path))
+        readings = {path: asyncio.ensure_future(self._read_text_id(path)) for path in paths}
 
         def take(reason: str | None) -> None:
             if reason is None:
-                reading.cancel()
+                for reading in readings.values():
+                    reading.cancel()
             else:
-                self.run_worker(self._accept(path, reading, reason))
+                self.run_worker(self._accept(readings, reason))
 
-        self.push_screen(Reason(title(path)), take)
+        name = title(paths[0]) if len(paths) == 1 else f"{len(paths)} stories"
+        self.push_screen(Reason(name), take)
 
     async def _read_text_id(self, path: str) -> str | None:
         """The id of a story's text on disk; None where that cannot be told, which is said."""
@@ -213,16 +220,18 @@ class Studio(App[None]):
             self.notify(str(error), severity="error", markup=False)
         return None
 
-    async def _accept(self, path: str, reading: asyncio.Future[str | None], reason: str) -> None:
+    async def _accept(self, readings: Mapping[str, asyncio.Future[str | None]], reason: str) -> None:
         reason = accepted.one_line(reason)
-        text_id = await reading
-        if text_id is not None and await self._write_accepted(path, Accepted(text_id=text_id, reason=reason)):
-            self._studio.draw_accepted(self._link.accept(path, reason), path)
+        for path, reading in readings.items():
+            text_id = await reading
+            if text_id is not None and await self._write_accepted(path, Accepted(text_id=text_id, reason=reason)):
+                self._studio.draw_accepted(self._link.accept(path, reason), path)
 
-    async def _take_back(self, path: str) -> None:
-        if await self._write_accepted(path, None):
-            self._studio.draw(self._link.accept(path, None), self._studio.away)
-            self.notify("no longer accepted", timeout=3)
+    async def _take_back(self, paths: Sequence[str]) -> None:
+        for path in paths:
+            if await self._write_accepted(path, None):
+                self._studio.draw(self._link.accept(path, None), self._studio.away)
+                self.notify("no longer accepted", timeout=3)
 
     async def _write_accepted(self, path: str, entry: Accepted | None) -> bool:
         """Write that a story is accepted, or not any more; returns whether it was written."""
@@ -237,15 +246,20 @@ class Studio(App[None]):
             return True
         return False
 
-    def retrain(self, mirror: Mirror, concept: str | None, path: str | None) -> None:
+    def retrain(self, mirror: Mirror, concept: str | None, paths: Sequence[str]) -> None:
         answers: dict[str, tuple[str, str]] = {}
         if concept is not None:
             stories = counted(len(mirror.stories_of(concept)), "story", "stories")
             answers["c"] = ("concept", f"the concept {concept} ({stories})")
-        if path is not None:
-            answers["s"] = ("story", f"this story ({path})")
+        if paths:
+            named = f"this story ({paths[0]})" if len(paths) == 1 else f"the {len(paths)} marked stories"
+            answers["s"] = ("story", named)
         answers["a"] = ("all", f"everything ({counted(len(mirror.stories), 'story', 'stories')})")
-        scopes = {"concept": {"concepts": [concept]}, "story": {"paths": [path]}, "all": {}}
+        scopes: dict[str, dict[str, object]] = {
+            "concept": {"concepts": [concept]},
+            "story": {"paths": list(paths)},
+            "all": {},
+        }
 
         def ask(answer: str | None) -> None:
             if answer:

@@ -1,58 +1,71 @@
-"""The first and the last line of the frame around every view. Pure functions."""
+"""The lines of the frame around every view: what stands above it, what moved, and the keys. Pure functions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
+from rich.style import Style
 from rich.text import Text
 
+from amygdala_tui.actions import ACTIONS, Action, Place
 from amygdala_tui.mirror import Mirror
-from amygdala_tui.words import Opened, engine_state, moved_line
+from amygdala_tui.sitting import Opened, Tally
+from amygdala_tui.words import engine_state, fit, moved_line
 from engine.plain import plain
+from engine.wire.snapshot import StoryView
 
-VIEWS = {"story": "1 Story", "triage": "2 Triage", "queue": "3 Queue", "concept": "4 Concept", "engine": "8 Engine"}
-KEYBOARD = {
-    "story": "#story-scroll",
-    "triage": "#triage-list",
-    "queue": "#queue-list",
-    "concept": "#concept-stories",
-    "engine": "#engine",
+VIEWS: dict[Place, str] = {
+    "queue": "1 Queue",
+    "triage": "2 Triage",
+    "corpus": "3 Corpus",
+    "concept": "4 Concept",
+    "engine": "8 Engine",
 }
-"""The widget that takes the keyboard in each view."""
 WIDE = 100
-"""Columns from which tree, view and inspector fit side by side; below, they take turns."""
-LARGE = 160
-"""Columns from which the inspector fits beside the tables too."""
+"""Columns from which a list and what is selected in it fit side by side; below, they take turns."""
+LARGE = 150
+"""Columns from which the list gets more of them."""
+KEY_NAMES = {"slash": "/", "question_mark": "?", "space": "spc", "plus": "+", "ctrl+p": "^p"}
+LONGEST_TARGET = 24
+"""Columns that the footer has for the name of what a key acts on."""
+Going = Literal["", "back", "read"]
+"""Which way Enter or Esc leads, where the footer says so."""
+LAST_KEYS = ("help", "leave")
+"""Actions whose keys the footer shows in any case."""
 
 
-def status_line(
-    mirror: Mirror, away: str, corpus: str, views: Mapping[str, str], view: str, *, width: int, is_wide: bool
-) -> Text:
+def status_line(mirror: Mirror, away: str, corpus: str, view: Place, tally: Tally, *, width: int) -> Text:
     """The corpus, the views, and what the engine does, in `width` columns.
+
+    Where the labels of all views do not fit, the line has the shown view's, and how far the sitting has come.
 
     Args:
         mirror: what is known of the corpus.
         away: why no engine is connected; else empty.
         corpus: the corpus's name.
-        views: the views' labels by id. Unless the line `is_wide`, only the label of the shown view is written out.
         view: the id of the shown view.
+        tally: what has become of the stories that were to fix.
         width: of the line, in columns.
-        is_wide: whether there is room for all labels.
     """
     state = engine_state(mirror, away)
-    doing = mirror.doing
-    if doing is not None and not away:
-        device = f"  {doing.device}" if is_wide and not doing.total and doing.device else ""
-        state.append(f"{device}  rev {mirror.revision}  {'live' if doing.live else 'PAUSED'}", style="not bold")
-    left = Text(f" Amygdala · {plain(corpus)}   " if is_wide else f" {plain(corpus)}  ", style="bold")
-    for name, label in views.items():
-        shown = label if is_wide or name == view else label[0]
-        left.append(f" {shown} ", style="reverse not bold" if name == view else "not bold")
+    name = Text(f" {fit(plain(corpus), 20)}  ", style="bold")
+    left = name.copy()
+    for place, label in VIEWS.items():
+        click = Style.from_meta({"@click": f"screen.show('{place}')"})
+        left.append(f" {label} ", style=click + Style(reverse=place == view, bold=False))
+    if left.cell_len + state.cell_len + 2 > width:
+        left = name.append(f" {VIEWS[view]} ", style="reverse not bold").append(f"  {so_far(tally)}", style="not bold")
     left.truncate(max(1, width - state.cell_len - 2), overflow="ellipsis", pad=True)
     return Text.assemble(left, " ", state, " ")
 
 
-def result_line(mirror: Mirror, away: str, opened: Mapping[str, Opened]) -> Text:
+def so_far(tally: Tally) -> str:
+    """How far a sitting has come: "fixed 2 · kept 1 of 10"; empty before anything was to fix."""
+    return f"fixed {tally.fixed} · kept {tally.kept} of {tally.flagged}" if tally.flagged else ""
+
+
+def result_line(mirror: Mirror, away: str, opened: Mapping[str, Opened], marked: Sequence[str]) -> Text:
     """What went wrong; else what the last revision moved, `opened` telling how each story was when it was opened."""
     doing = mirror.doing
     if away:
@@ -60,5 +73,63 @@ def result_line(mirror: Mirror, away: str, opened: Mapping[str, Opened]) -> Text
     if doing is not None and doing.state == "failed":
         return Text(f"failed: {plain(doing.detail)}", style="bold red").append("  (8: more)", style="not bold")
     if mirror.moves:
-        return moved_line(mirror.moves[0], opened, mirror)
+        return moved_line(mirror.moves[0], opened, mirror, marked)
     return Text("nothing has moved yet", style="dim")
+
+
+def can_be_done(action: Action, view: Place, has_story: bool) -> bool:
+    """Whether an action makes sense in a view, with or without a story to act on."""
+    return view in action.views and (has_story or not action.needs_story)
+
+
+def key_labels(mirror: Mirror, view: Place, story: StoryView | None, n_marked: int, going: Going) -> dict[str, str]:
+    """Words in place of actions' own labels, by action id.
+
+    Args:
+        mirror: what is known of the corpus.
+        view: the id of the shown view.
+        story: the selected one.
+        n_marked: how many stories are marked.
+        going: which way Enter or Esc leads.
+    """
+    labels = {"live": "pause" if mirror.doing is None or mirror.doing.live else "resume"}
+    if n_marked:
+        labels["accept"] = f"accept {n_marked} marked"
+    elif story is not None and story.accepted is not None:
+        labels["accept"] = "take back"
+    if going:
+        labels["going"] = {"back": "esc back", "read": "⏎ stories" if view == "triage" else "⏎ read"}[going]
+    return labels
+
+
+def key_line(keys: Mapping[str, str], view: Place, target: str, labels: Mapping[str, str], *, width: int) -> Text:
+    """The keys of a view, on one line; those that there is no room for are left out from the end.
+
+    Args:
+        keys: the writer's own, by action id.
+        view: the id of the shown view.
+        target: what actions on stories act on, in a few words; empty where there is nothing.
+        labels: words in place of an action's own label, by action id.
+        width: of the line, in columns.
+    """
+    shown = [action for action in ACTIONS if view in action.in_footer and can_be_done(action, view, bool(target))]
+    parts = [(action, _key_words(action, keys, target, labels)) for action in shown]
+    line = Text(f"{labels['going']}  " if "going" in labels else "")
+    room = width - line.cell_len - sum(len(words) for action, words in parts if action.id in LAST_KEYS)
+    for action, words in parts:
+        if action.id not in LAST_KEYS:
+            room -= len(words)
+            if room < 0:
+                continue
+        key, _, label = words.partition(" ")
+        click = Style.from_meta({"@click": f"screen.{action.method}"})
+        line.append(key, style=click + Style(bold=True)).append(f" {label}", style=click + Style(dim=True))
+    return line
+
+
+def _key_words(action: Action, keys: Mapping[str, str], target: str, labels: Mapping[str, str]) -> str:
+    name = keys.get(action.id, action.key)
+    words = labels.get(action.id, action.label)
+    if action.id == "edit":
+        words += f" {fit(target, LONGEST_TARGET)}"
+    return f"{KEY_NAMES.get(name, name)} {words}  "

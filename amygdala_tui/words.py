@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from rich.cells import cell_len
+from rich.console import Console
 from rich.text import Text
 
 from amygdala_tui.mirror import Mirror
+from amygdala_tui.sitting import Opened, Tally
 from engine.evidence import MISREAD, Measured, Strength
 from engine.plain import plain
 from engine.triage import accepted_words
 from engine.wire.snapshot import ConceptMove, Doing, Moved, StoryMove, StoryView
 
 SIGNS: dict[str, tuple[str, str]] = {
-    "ok": ("ok", "green"),
+    "ok": ("", ""),
     "misread": ("!", "bold yellow"),
     "stale": ("~ stale", "magenta"),
     "computing": ("* computing", "cyan"),
@@ -25,10 +27,12 @@ SIGNS: dict[str, tuple[str, str]] = {
     "duplicate": ("= duplicate", "bold red"),
     "left-out": ("x left out", "bold red"),
 }
-"""A story's state as a sign, a word and a colour: never a colour alone."""
+"""A story's state as a sign, a word and a colour: never a colour alone. The normal state has none of them."""
 
 TAIL = 5
 """Characters kept of the end of a name that is cut."""
+WRAPPING = Console()
+"""Wrapping text asks for a console, and takes nothing from it."""
 BAR = "▇"
 LEVELS = "▁▂▃▄▅▆▇█"
 
@@ -43,21 +47,16 @@ def state_sign(view: StoryView) -> Text:
     return Text(sign, style=style)
 
 
-def way_ends(mirror: Mirror) -> str:
-    """Why there is no next story to go to."""
-    if mirror.queue:
-        return "you have been to every story in the queue"
-    return "nothing left to fix" if mirror.is_judged else "the stories are not judged yet"
-
-
+DOTS: dict[Strength, str] = {"borderline": "●", "fair": "●●", "strong": "●●●"}
+"""How sure it is that a story is off, as dots."""
 STRENGTHS: dict[Strength, str] = {
     "none": "",
-    "borderline": "●   borderline",
-    "fair": "●●  fair",
+    "borderline": "● borderline",
+    "fair": "●● fair",
     "strong": "●●● strong",
     "too few to tell": "no verdict yet: too few stories of its concept, or too few concepts",
 }
-"""How sure it is that a story is off."""
+"""The same, in words."""
 
 
 def rival_in_lead(view: StoryView) -> str | None:
@@ -112,18 +111,30 @@ def arrow(pair: tuple[float | None, float | None]) -> str:
 
 
 def engine_state(mirror: Mirror, away: str) -> Text:
-    """The engine in a few words, for the status line: always a sign and a word."""
+    """What the engine does, in a writer's words, for the status line: always a sign and words."""
     doing = mirror.doing
     if away:
         return Text("○ no engine", style="bold red")
     if doing is None:
         return Text("○ looking for the engine", style="yellow")
-    style = {"ready": "green", "failed": "bold red"}.get(doing.state, "cyan")
-    sign = {"ready": "●", "failed": "x"}.get(doing.state, "◌")
-    text = Text(f"{sign} {doing.state}", style=style)
-    if doing.total:
-        text.append(f" {progress(doing)}")
-    return text
+    match doing.state:
+        case "scanning":
+            return Text("◌ looking at the files", style="cyan")
+        case "loading":
+            return Text("◌ loading the model", style="cyan")
+        case "computing":
+            return Text(f"◌ reading {_reading(doing)}".rstrip(), style="cyan")
+        case "failed":
+            return Text("x failed (8: why)", style="bold red")
+    if not doing.live:
+        waits = f": {counted(doing.waiting, 'story waits', 'stories wait')}" if doing.waiting else ""
+        return Text(f"‖ paused{waits}", style="bold reverse yellow")
+    return Text("● up to date", style="green")
+
+
+def _reading(doing: Doing) -> str:
+    left = f", {duration(doing.left)} left" if doing.left is not None else ""
+    return f"{counted(doing.total - doing.done, 'story', 'stories')}{left}" if doing.total else ""
 
 
 def progress(doing: Doing) -> str:
@@ -141,26 +152,22 @@ def duration(seconds: float) -> str:
     return f"{int(seconds) // 60} min {int(seconds) % 60} s"
 
 
-@dataclass(frozen=True)
-class Opened:
-    """A story as it was when the writer came to it."""
-
-    revision: int
-    story: StoryView
-    misread: frozenset[str]
-    """Of the whole corpus, then: paths."""
-
-
-def moved_line(moved: Moved, opened: Mapping[str, Opened] | None = None, mirror: Mirror | None = None) -> Text:
+def moved_line(
+    moved: Moved,
+    opened: Mapping[str, Opened] | None = None,
+    mirror: Mirror | None = None,
+    marked: Sequence[str] = (),
+) -> Text:
     """What a revision moved, the verdict on the changed stories first, on as few lines as the width allows.
 
     Args:
         moved: the revision.
         opened: stories as they were when the writer came to them; for others, before is the revision before.
         mirror: the corpus as it is now.
+        marked: stories that are to be fixed together.
     """
     opened, mirror = opened or {}, mirror or Mirror()
-    text = Text()
+    text = marked_words(marked, opened, mirror).append("\n") if marked else Text()
     to_fix, newly, changed = moved.queue, frozenset[str](), {change.path for change in moved.changes}
     for story in moved.stories[:3]:
         before, now = opened.get(story.path), mirror.stories.get(story.path)
@@ -213,6 +220,8 @@ def stages(moved: Moved) -> str:
     return ", ".join(f"{name} {duration(seconds)}" for name, seconds in parts.items())
 
 
+MOST_NAMED = 3
+"""Stories that are named at the end of a sitting."""
 NOTICEABLE = 0.05
 """The least change of a probability that is called better or worse."""
 
@@ -238,6 +247,49 @@ class Standing:
             for misfit, own_share, strength in zip(move.misfit, move.own_share, move.strength, strict=True)
         )
         return before, after
+
+
+def place_words(place: int | None, tally: Tally) -> str:
+    """A story's place among all that were to fix in a sitting: "3 of 10 "."""
+    return f"{place} of {tally.flagged} " if place is not None else ""
+
+
+def sitting_ends(mirror: Mirror, tally: Tally) -> str:
+    """Why there is no next story to go to, and what has become of those that were to fix."""
+    if not mirror.is_judged:
+        return "the stories are not judged yet"
+    if not tally.flagged:
+        return "Nothing to fix."
+    done = [f"{count} {word}" for count, word in ((tally.fixed, "fixed"), (tally.kept, "kept")) if count]
+    still = [f"{plain(title(view.path))} still {plain(view.reason)}" for view in tally.left[:MOST_NAMED]]
+    more = len(tally.left) - len(still)
+    still += [f"{more} more still to fix"] if more else []
+    end = "" if tally.left else " Nothing left to fix."
+    return f"All {tally.flagged} looked at: {', '.join([*done, *still])}.{end}"
+
+
+def marked_words(marked: Sequence[str], opened: Mapping[str, Opened], mirror: Mirror) -> Text:
+    """The verdict of all marked stories, once each of them was saved after it was marked; until then, how many were."""
+    saved = {
+        change.path
+        for moved in mirror.moves
+        for change in moved.changes
+        if change.path in opened and moved.revision > opened[change.path].revision
+    }
+    n_saved = sum(path in saved for path in marked)
+    if n_saved < len(marked):
+        text = Text(f"{len(marked)} marked: fix together", style="bold")
+        return text.append(f" · {n_saved} saved" if n_saved else "", style="not bold")
+    text = Text(f"{len(marked)} marked, all saved: ", style="bold")
+    views = [mirror.stories[path] for path in marked]
+    before = sum(opened[view.path].story.misread for view in views)
+    text.append(f"misread {before} → {sum(view.misread for view in views)}", style="not bold")
+    for view in views:
+        words = verdict(Standing.of(opened[view.path].story), Standing.of(view), view.concept or "")
+        if words is not None:
+            text.append("\n" if view is views[0] else " · ", style="not bold")
+            text.append(f"{plain(title(view.path))}: ", style="not bold").append_text(words)
+    return text
 
 
 def verdict(before: Standing, now: Standing, concept: str) -> Text | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -21,10 +21,10 @@ class Workplace(Protocol):
     def edit(self, path: str | None) -> None:
         """Open a story in the writer's editor."""
 
-    def accept(self, mirror: Mirror, path: str | None) -> None:
-        """Ask for a reason, and have a story accepted as it is; one that is accepted, not any more."""
+    def accept(self, mirror: Mirror, paths: Sequence[str]) -> None:
+        """Ask for a reason, and have stories accepted as they are; where all are accepted, not any more."""
 
-    def retrain(self, mirror: Mirror, concept: str | None, path: str | None) -> None:
+    def retrain(self, mirror: Mirror, concept: str | None, paths: Sequence[str]) -> None:
         """Ask what to retrain, and have the engine do it."""
 
     def cancel(self, mirror: Mirror) -> None:

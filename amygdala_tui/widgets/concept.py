@@ -1,4 +1,4 @@
-"""The Concept view: one concept's numbers, layer by layer, and its stories ranked."""
+"""The Concept view: how one concept reads, and its stories ranked."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import partial
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from amygdala_tui.mirror import Mirror
@@ -18,44 +18,63 @@ from engine.results import ConceptQuality
 from engine.verdicts import ENOUGH_STORIES, Finding, pairs_right
 from engine.wire.snapshot import ConceptView, StoryView
 
+CHOOSE = "Choose a concept in Triage (2), or one of its stories."
 BAR_WIDTH = 14
 HEADS = 5
 
 
-class ConceptPane(Vertical):
-    """One concept."""
+class ConceptStories(LineList):
+    """A concept's stories, from the one that is likeliest to be off to the best."""
+
+    def show_concept(self, mirror: Mirror, concept: str | None) -> None:
+        """Draw one concept's stories."""
+        stories = mirror.stories_of(concept) if concept else []
+        with_effect = len(stories) >= ENOUGH_STORIES
+        draws = [partial(_draw_heading, concept or "", len(stories)), partial(_draw_legend, with_effect)]
+        heading = [Line("", draw, is_heading=True) for draw in draws] if stories else []
+        lines = [Line(story.path, partial(_draw_story, story, with_effect)) for story in stories]
+        self.show(heading + lines, empty=CHOOSE)
+
+
+class ConceptPane(VerticalScroll, can_focus=True):
+    """How one concept reads; if asked, the statistics too."""
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self.with_classic = False
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll(id="concept-scroll"):
-            yield Static(id="concept-head", markup=False)
-        yield LineList(id="concept-stories", empty="")
+        yield Static(id="concept-head", markup=False)
 
     def show(self, mirror: Mirror, concept: str | None) -> None:
         """Draw one concept."""
         view = mirror.concepts.get(concept or "")
-        self.query_one("#concept-head", Static).update(report(view, mirror.middle, concept))
-        stories = mirror.stories_of(concept) if concept else []
-        with_effect = len(stories) >= ENOUGH_STORIES
-        heading = [Line("", partial(_draw_heading, len(stories), with_effect), is_heading=True)] if stories else []
-        lines = [Line(story.path, partial(_draw_story, story, with_effect)) for story in stories]
-        self.query_one(LineList).show(heading + lines)
+        words = report(view, mirror.middle, concept, with_classic=self.with_classic)
+        self.query_one("#concept-head", Static).update(words)
 
 
-def report(view: ConceptView | None, middle: int | None, concept: str | None) -> Text:
-    """All numbers of a concept, as text of fixed layout."""
+def report(view: ConceptView | None, middle: int | None, concept: str | None, *, with_classic: bool) -> Text:
+    """What is said of a concept, as text; `with_classic`, its bucket and the numbers behind that too."""
     if view is None or view.quality is None or view.verdict is None or middle is None:
         if concept is None:
-            return Text("Choose a concept in Triage, or one of its stories.", style="dim")
-        return Text.assemble((concept, "bold"), f"\n{view.reason if view else 'no numbers yet'}")
-    quality = view.quality
-    text = Text.assemble((view.name, "bold"), "  ").append_text(evidence_said(view))
-    text.append(f"\nbucket: {view.verdict.label}: {'; '.join(view.verdict.reasons)}\n", style="dim")
-    if not quality.settled:
-        text.append("neurons and what chance gives are of a moment ago, and follow shortly\n", style="yellow")
-    text.append_text(_layers(quality, middle))
+            return Text(CHOOSE, style="dim")
+        return Text.assemble((plain(concept), "bold"), f"\n{plain(view.reason) if view else 'no numbers yet'}")
+    stories = counted(view.quality.n_positive_stories, "story", "stories")
+    text = Text.assemble((plain(view.name), "bold"), (f" · {stories}\n", "dim")).append_text(evidence_said(view))
+    if not with_classic:
+        return text.append("\n\nw shows the classic bucket, and the numbers behind it", style="dim")
+    text.append(f"\n\nclassic bucket: {view.verdict.label}: {'; '.join(view.verdict.reasons)}")
+    if not view.quality.settled:
+        text.append("\nneurons and what chance gives are of a moment ago, and follow shortly", style="yellow")
+    return text.append_text(_statistics(view.quality, middle))
+
+
+def _statistics(quality: ConceptQuality, middle: int) -> Text:
+    """All numbers of a concept, as text of fixed layout."""
+    text = Text("\n").append_text(_layers(quality, middle))
     text.append_text(_nearest(quality))
     combination = quality.linear_combination[middle]
-    parts = "  ".join(f"{weight:+.2f} {name}" for name, weight in combination.top_contributors)
+    parts = "  ".join(f"{weight:+.2f} {plain(name)}" for name, weight in combination.top_contributors)
     text.append(f"\nR² {combination.r_squared:.2f} as a mix of  {parts or 'nothing else'}")
     neurons = quality.per_layer[middle].top5_neurons
     if neurons:
@@ -126,9 +145,15 @@ def _nearest(quality: ConceptQuality) -> Text:
     return text.append("\n")
 
 
-def _draw_heading(count: int, with_effect: bool, _width: int) -> Text:
-    text = Text(f"its {counted(count, 'file', 'files')}, likeliest to be off first", style="bold")
-    return text.append(": its own share; what 100 pairs gain without it" if with_effect else "", style="not bold dim")
+def _draw_heading(concept: str, count: int, _width: int) -> Text:
+    return Text(f" {plain(concept)} · {counted(count, 'story', 'stories')}", style="bold")
+
+
+def _draw_legend(with_effect: bool, _width: int) -> Text:
+    return Text(
+        f" its own share; {'what 100 pairs gain without it' if with_effect else 'the likeliest to be off first'}",
+        style="dim",
+    )
 
 
 def _draw_story(view: StoryView, with_effect: bool, width: int) -> Text:

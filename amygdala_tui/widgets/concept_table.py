@@ -10,6 +10,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from amygdala_tui.mirror import Mirror
+from amygdala_tui.selection import CONCEPT
 from amygdala_tui.widgets.lines import Line
 from amygdala_tui.words import fit, number, share_of_pairs
 from engine.plain import plain
@@ -20,6 +21,8 @@ COLUMNS = ("concept", "stories", "pairs right", "closest", "verdict", "to fix", 
 """From left to right."""
 MATTER = ("concept", "verdict", "bucket", "pairs right", "stories", "to fix", "closest", "first PC", "R²")
 """Those that stay where there is no room for all come first."""
+CLASSIC = frozenset({"bucket", "first PC", "R²"})
+"""Those of the script in use today, shown only where they are asked for."""
 NUMBERS = frozenset({"stories", "to fix", "first PC", "R²"})
 LONGEST_NAME = 20
 GAP = "  "
@@ -28,7 +31,9 @@ GAP = "  "
 class ConceptTable:
     """The rows of all concepts; each column is as wide as its widest cell."""
 
-    def __init__(self, views: Sequence[ConceptView], mirror: Mirror) -> None:
+    def __init__(self, views: Sequence[ConceptView], mirror: Mirror, *, with_classic: bool) -> None:
+        hidden: frozenset[str] = frozenset() if with_classic else CLASSIC
+        self._columns = [column for column in MATTER if column not in hidden]
         to_fix = Counter(story.concept for story in mirror.stories.values() if story.state == "misread")
         self._middle = mirror.middle
         self._cells = {view.name: _cells(view, mirror.middle, to_fix[view.name]) for view in views}
@@ -39,7 +44,7 @@ class ConceptTable:
 
     def line(self, view: ConceptView) -> Line:
         """A concept's row."""
-        return Line(view.name, partial(self._draw, view))
+        return Line(f"{CONCEPT}{view.name}", partial(self._draw, view))
 
     def draw_heading(self, width: int) -> Text:
         """What stands in each column."""
@@ -48,8 +53,8 @@ class ConceptTable:
 
     def _fitting(self, width: int) -> list[str]:
         """The columns that there is room for, those that matter most first in line; at least the first."""
-        kept, free = [MATTER[0]], width - len(GAP) - self._widths[MATTER[0]]
-        for column in MATTER[1:]:
+        kept, free = self._columns[:1], width - len(GAP) - self._widths[self._columns[0]]
+        for column in self._columns[1:]:
             free -= len(GAP) + self._widths[column]
             if free < 0:
                 break

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from rich.cells import cell_len, set_cell_size
-from rich.console import Console
 from rich.text import Text
 
-from amygdala_tui.words import bar, counted
+from amygdala_tui.words import WRAPPING, bar, counted
 from engine.plain import plain
 from engine.results import CopyOf, Difference, Draft, OtherNarrator, SentenceEffect
 
@@ -22,8 +21,6 @@ LEAST_TEXT = 24
 ROOMY_TEXT = 40
 LEAST_BAR = 0.03
 """The share of the longest bar below which there is a dot in place of a bar."""
-WRAPPING = Console()
-"""Wrapping text asks for a console, and takes nothing from it."""
 
 
 def reasons(text: str, draft: Draft, concept: str) -> Text:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -14,6 +14,9 @@ from textual.geometry import Size
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+
+MARK = "◆"
+"""What the first cell of a marked row has, in every list: rows leave that cell free."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,10 @@ class Selector(Protocol):
     def leads(self, rows: LineList) -> bool:
         """Whether the selection is to move to another row of this list, when the selected row leaves it."""
 
-    def row_lit(self, rows: LineList, key: str | None) -> None:
-        """The light of this list came to a row; None: the list that leads has no rows."""
+    def row_lit(self, key: str | None) -> None:
+        """The light of the list that leads came to a row; None: it has no rows."""
 
-    def row_chosen(self, rows: LineList) -> None:
+    def row_chosen(self) -> None:
         """The writer pressed Enter, or clicked on the lit row."""
 
 
@@ -69,6 +72,8 @@ class LineList(ScrollView, can_focus=True):
         self._selected: str | None = None
         """The key of the selection, whether this list has such a row or not."""
         self.selector: Selector | None = None
+        self.marked: Container[str] = ()
+        """Keys of the rows that carry a mark."""
 
     @property
     def key(self) -> str | None:
@@ -102,7 +107,7 @@ class LineList(ScrollView, can_focus=True):
         line = self._lines[self.cursor] if self._lines else None
         self._selected = line.key if line is not None and not line.is_heading else None
         self.refresh_line(self.cursor)
-        self.selector.row_lit(self, self._selected)
+        self.selector.row_lit(self._selected)
 
     def render_line(self, y: int) -> Strip:
         width = self.scrollable_content_region.width
@@ -114,6 +119,8 @@ class LineList(ScrollView, can_focus=True):
             text = Text("")
         else:
             text = self._lines[place].draw(width).copy()
+            if self._lines[place].key in self.marked:
+                text = Text.assemble((MARK, "bold"), text[1:])
         text.truncate(width, overflow="ellipsis", pad=True)
         if self.key is not None and place == self.cursor:
             text.stylize(Style(reverse=True) if self.has_focus else Style(bold=True, underline=True))
@@ -155,7 +162,7 @@ class LineList(ScrollView, can_focus=True):
 
     def action_choose(self) -> None:
         if self.key is not None and self.selector is not None:
-            self.selector.row_chosen(self)
+            self.selector.row_chosen()
 
     def _landing(self, place: int) -> int:
         """The next row, downwards or else upwards, that can hold the cursor."""
@@ -172,7 +179,7 @@ class LineList(ScrollView, can_focus=True):
             return
         self.select(self._lines[place].key)
         if self.selector is not None:
-            self.selector.row_lit(self, self.key)
+            self.selector.row_lit(self.key)
 
     def _redraw(self, old: int, new: int) -> None:
         top, height = self.scroll_offset.y, self.size.height

@@ -1,79 +1,213 @@
-"""The Queue view: the stories to fix across the corpus, the worst first; below them, the maybes."""
+"""The Queue view's list: stories to fix, the worst first; broken files; concepts worth a look; maybes."""
 
 from __future__ import annotations
 
+from collections.abc import Container, Sequence
 from functools import partial
 
 from rich.text import Text
-from textual.app import ComposeResult
-from textual.containers import Vertical
-from textual.widgets import Static
 
 from amygdala_tui.mirror import Mirror
+from amygdala_tui.selection import CONCEPT, PROBLEM
+from amygdala_tui.sitting import Tally
 from amygdala_tui.widgets.lines import Line, LineList
-from amygdala_tui.words import STRENGTHS, fit, state_sign
+from amygdala_tui.words import DOTS, fit, rival_in_lead, state_sign
+from engine.corpus import Problem
 from engine.plain import plain
-from engine.wire.snapshot import StoryView
+from engine.verdicts import Finding
+from engine.wire.snapshot import ConceptView, StoryView
+
+BROKEN = ("error", "empty", "duplicate", "left-out")
+"""States of files that no vector can be made of."""
+LONGEST_CONCEPT = 14
+DOTS_WIDTH = 3
 
 
-class QueuePane(Vertical):
-    """Stories to fix, and maybes."""
+class QueueList(LineList):
+    """What is to be done in a corpus. The selected story keeps its row until the writer goes on, fixed or not."""
 
     def __init__(self, *, id: str) -> None:
-        super().__init__(id=id)
-        self._stories: dict[str, StoryView] | None = None
+        super().__init__(id=id, empty="")
+        self._mirror = Mirror()
+        self._tally = Tally()
+        self._rows: list[str] = []
+        """Keys of the stories to fix that were shown last, in their order."""
+        self.with_maybes = False
 
-    def compose(self) -> ComposeResult:
-        yield Static(id="queue-head", markup=False)
-        yield LineList(id="queue-list", empty="nothing in the queue")
-
-    def show(self, mirror: Mirror) -> None:
+    def show_mirror(self, mirror: Mirror, tally: Tally) -> None:
         """Draw this state."""
-        if mirror.stories is self._stories:
+        if (mirror.stories, mirror.concepts, mirror.problems) == (
+            self._mirror.stories,
+            self._mirror.concepts,
+            self._mirror.problems,
+        ) and tally == self._tally:
             return
-        self._stories = mirror.stories
-        queue = mirror.queue
-        misread = [view for view in queue if view.misread]
-        maybe = [view for view in queue if not view.misread]
-        self.query_one("#queue-head", Static).update(_head(mirror, len(misread), len(maybe)))
-        width = max((len(view.concept or "") for view in queue), default=0)
-        lines = [_line(view, place, width) for place, view in enumerate(misread, 1)]
-        if maybe:
-            lines.append(Line("", _draw_divider, is_heading=True))
-            lines += [_line(view, place, width) for place, view in enumerate(maybe, len(misread) + 1)]
-        empty = "no numbers yet (8 shows what the engine is doing)" if mirror.revision == 0 else "nothing to fix"
-        self.query_one(LineList).show(lines, empty=empty)
+        self._mirror, self._tally = mirror, tally
+        self._rebuild()
+
+    def toggle_maybes(self) -> None:
+        """Show the maybes, or hide them."""
+        self.with_maybes = not self.with_maybes
+        self._rebuild()
+
+    def holds(self, mirror: Mirror, path: str) -> bool:
+        """Whether a story has a row here in some state of the corpus."""
+        view = mirror.stories[path]
+        return (
+            view.misread or path in self._rows or view.state in BROKEN or (self.with_maybes and view.rank is not None)
+        )
+
+    def select(self, key: str | None) -> None:
+        """Light a row; a row that was kept for the story that was lit before may go now."""
+        left = self.key
+        super().select(key)
+        if left is not None and left != key and left in self._rows and left not in self._mirror.misread:
+            self._rebuild()
+
+    def _rebuild(self) -> None:
+        mirror = self._mirror
+        to_fix = [view for view in mirror.queue if view.misread]
+        self._keep_place(to_fix)
+        self._rows = [view.path for view in to_fix]
+        lines = [_heading(f"TO FIX  {len(mirror.misread)}", _so_far(mirror, self._tally))]
+        lines += [_story(view) for view in to_fix]
+        if not to_fix:
+            lines.append(_note(_nothing_to_fix(mirror)))
+        lines += _broken(mirror, self._rows)
+        lines += _concepts(mirror)
+        maybes = [view for view in mirror.queue if not view.misread and view.path not in self._rows]
+        lines += _maybes(maybes, self.with_maybes)
+        self.show(lines)
+
+    def _keep_place(self, to_fix: list[StoryView]) -> None:
+        """Keep the lit story where it stood, although it is no longer to fix."""
+        lit = self._mirror.stories.get(self.key or "")
+        if lit is not None and lit.path in self._rows and not lit.misread:
+            above = set(self._rows[: self._rows.index(lit.path)])
+            place = max((n for n, view in enumerate(to_fix, 1) if view.path in above), default=0)
+            to_fix.insert(place, lit)
 
 
-def _head(mirror: Mirror, n_misread: int, n_maybe: int) -> Text:
-    if not mirror.is_judged:
-        return Text("the stories are not judged yet", style="dim")
-    count = f"{n_misread} to fix" if n_misread else "nothing to fix"
-    text = Text(count, style="bold yellow" if n_misread else "bold green")
-    asides = [f" · {n} {word}" for n, word in ((mirror.n_accepted, "accepted"), (n_maybe, "maybe")) if n]
-    return text.append("".join(asides), style="not bold dim")
+def broken_stories(mirror: Mirror) -> list[StoryView]:
+    """Stories that no vector can be made of, by path."""
+    return sorted((view for view in mirror.stories.values() if view.state in BROKEN), key=lambda view: view.path)
 
 
-def _line(view: StoryView, place: int, concept_width: int) -> Line:
-    return Line(view.path, partial(_draw, view, place, concept_width))
+def _nothing_to_fix(mirror: Mirror) -> str:
+    if not mirror.stories:
+        return "No story yet."
+    return "Nothing left to fix." if mirror.is_judged else "The stories are not judged yet."
 
 
-def _draw(view: StoryView, place: int, concept_width: int, width: int) -> Text:
-    (_, own), *others = view.shares
-    rival, share = others[0] if others else ("", 0.0)
-    text = Text.assemble(
-        (f"{place:>4} ", "dim"),
-        (f"{plain(view.concept or ''):<{concept_width}}", "bold" if view.misread else ""),
-        (f" {own:4.0%}  ", "" if view.misread else "dim"),
-        (f"{plain(rival):<{concept_width}} {share:4.0%} ", "" if view.misread else "dim"),
-        (f"{STRENGTHS[view.strength or 'none'][:3] if view.misread else '':<3}", "bold yellow"),
+def _so_far(mirror: Mirror, tally: Tally) -> str:
+    accepted = mirror.n_accepted - tally.kept
+    words = [f"fixed {tally.fixed}"] if tally.flagged else []
+    words += [f"kept {tally.kept}"] if tally.flagged else []
+    words += [f"{accepted} accepted"] if accepted else []
+    return " ".join(words)
+
+
+def _story(view: StoryView) -> Line:
+    return Line(view.path, partial(_draw_story, view))
+
+
+def _draw_story(view: StoryView, width: int) -> Text:
+    """Its concept, where it stands, what it reads as, how sure that is."""
+    name = fit(plain(view.concept or "baseline"), LONGEST_CONCEPT)
+    if view.misread:
+        right = Text(fit(plain(rival_in_lead(view) or "unlike its own"), LONGEST_CONCEPT + 2), style="bold")
+        right.append(f" {DOTS.get(view.strength or 'none', ''):<{DOTS_WIDTH}}", style="bold yellow")
+    else:
+        right = _standing(view)
+    return _columns(name, plain(view.scenario or "stories"), right, width, is_strong=view.misread)
+
+
+def _standing(view: StoryView) -> Text:
+    """How a story stands that is not to fix."""
+    if view.accepted is not None:
+        return Text("kept", style="dim")
+    if view.state in BROKEN or view.state in ("stale", "computing"):
+        return state_sign(view)
+    if view.misfit is not None and view.rank is not None:
+        return Text(f"{view.misfit:.0%}", style="dim")
+    return Text("cleared", style="green") if view.strength is not None else Text("")
+
+
+def _columns(name: str, place: str, right: Text, width: int, *, is_strong: bool) -> Text:
+    style = "" if is_strong else "dim"
+    line = Text("  ").append(Text(name, style="bold" if is_strong else "dim"))
+    line.truncate(LONGEST_CONCEPT + 2, pad=True)
+    room = max(1, width - line.cell_len - right.cell_len - 3)
+    where = Text(fit(place, room), style=style or "dim")
+    where.truncate(room, overflow="ellipsis", pad=True)
+    return Text.assemble(line, " ", where, " ", right, " ")
+
+
+def _broken(mirror: Mirror, shown: Container[str]) -> list[Line]:
+    """Files that no vector can be made of, and files that are no story, less those that have a row above."""
+    broken = [view for view in broken_stories(mirror) if view.path not in shown]
+    strangers = {problem.path: problem for problem in mirror.problems if problem.path not in mirror.stories}
+    if not broken and not strangers:
+        return []
+    lines = [_blank(), _heading(f"BROKEN FILES  {len(broken) + len(strangers)}", "")]
+    return lines + [_story(view) for view in broken] + [_problem(problem) for problem in strangers.values()]
+
+
+def _problem(problem: Problem) -> Line:
+    def draw(width: int) -> Text:
+        text = Text(f"  {fit(plain(problem.path), max(12, width // 2))}  ")
+        return text.append(plain(problem.message), style="red" if problem.severity == "error" else "dim")
+
+    return Line(f"{PROBLEM}{problem.path}", draw)
+
+
+def _concepts(mirror: Mirror) -> list[Line]:
+    judged = [view for view in mirror.concepts.values() if view.evidence_verdict is not None]
+    worth_a_look = [view for view in judged if view.evidence_verdict is not None and view.evidence_verdict.worth_a_look]
+    if not judged:
+        return []
+    unknown = sum(
+        view.evidence_verdict is not None and view.evidence_verdict.finding is Finding.UNKNOWN for view in judged
     )
-    if view.state not in ("ok", "misread"):
-        text.append("  ").append_text(state_sign(view))
-    room = max(1, width - text.cell_len - 2)
-    return text.append(f"  {fit(plain(view.scenario or 'stories'), room)}", style="dim")
+    lines = [_blank(), _heading(f"CONCEPTS  {len(mirror.concepts)}", "2: all of them")]
+    lines += [_concept(view) for view in sorted(worth_a_look, key=lambda view: view.name)]
+    rest = len(judged) - len(worth_a_look) - unknown
+    words = [f"{rest} as chance would have it"] if rest else []
+    words += [f"{unknown} without a verdict yet"] if unknown else []
+    return [*lines, _note(", ".join(words))] if words else lines
 
 
-def _draw_divider(width: int) -> Text:
-    label = "─ maybe: one chance in ten, or more, that something is off. Look, and often keep "
-    return Text(label + "─" * max(0, width - len(label)), style="dim")
+def _concept(view: ConceptView) -> Line:
+    label = plain(view.evidence_verdict.label) if view.evidence_verdict is not None else ""
+
+    def draw(_: int) -> Text:
+        name = Text(f"  {fit(plain(view.name), LONGEST_CONCEPT)}", style="bold")
+        name.truncate(LONGEST_CONCEPT + 2, pad=True)
+        return Text.assemble(name, " ", (label, "yellow"))
+
+    return Line(f"{CONCEPT}{view.name}", draw)
+
+
+def _maybes(maybes: Sequence[StoryView], with_maybes: bool) -> list[Line]:
+    if not maybes:
+        return []
+    lines = [_blank(), _heading(f"MAYBE  {len(maybes)}", "m hides them" if with_maybes else "m shows them")]
+    lines.append(_note("one chance in ten or more that something is off: look, and often keep"))
+    return lines + [_story(view) for view in maybes] if with_maybes else lines
+
+
+def _heading(title: str, aside: str) -> Line:
+    def draw(width: int) -> Text:
+        text = Text(f" {title}", style="bold")
+        text.truncate(max(1, width - len(aside) - 1), overflow="ellipsis", pad=True)
+        return text.append(f"{aside} ", style="not bold dim")
+
+    return Line("", draw, is_heading=True)
+
+
+def _note(words: str) -> Line:
+    return Line("", lambda _: Text(f"   {words}", style="dim"), is_heading=True)
+
+
+def _blank() -> Line:
+    return Line("", lambda _: Text(), is_heading=True)

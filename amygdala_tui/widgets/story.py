@@ -1,4 +1,4 @@
-"""The Story view: the text, and above it how it reads."""
+"""The selected story: how it reads, why it is flagged, and its text."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from pathlib import Path
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.widgets.evidence_lines import by_sentence, reasons
-from amygdala_tui.words import STRENGTHS, bar, number, state_sign, title
+from amygdala_tui.words import STRENGTHS, bar, counted, number, rival_in_lead, state_sign
 from engine.plain import plain
 from engine.results import Draft
 from engine.threads import ANSWERS_WITHIN_S, answered_within
+from engine.triage import accepted_words
 from engine.wire.snapshot import StoryView
 
 SHOWN_BYTES = 1 << 16
@@ -26,6 +27,7 @@ SHOWN_BYTES = 1 << 16
 BAR_WIDTH = 20
 TEXT_WIDTH = 92
 """Columns that the text has at most: longer lines are hard to read."""
+CHOOSE = "Choose a story in the list."
 Asked = tuple[str, int, str]
 """A path, the revision and the text that the engine is asked about."""
 
@@ -33,8 +35,8 @@ Explain = Callable[[str, str], Awaitable[Draft | None]]
 """Asks the engine why a story, by its path and its text, reads as it does; None where nobody says."""
 
 
-class StoryPane(Vertical):
-    """One story.
+class StoryPane(VerticalScroll, can_focus=True):
+    """One story: how it reads, why it is flagged, its text.
 
     Args:
         explain: asked once for each state of a flagged story that is shown.
@@ -42,43 +44,56 @@ class StoryPane(Vertical):
 
     def compose(self) -> ComposeResult:
         yield Static(id="story-head", markup=False)
-        with VerticalScroll(id="story-scroll"):
-            yield Static(id="story-why", markup=False)
-            yield Static(id="story-text", markup=False)
+        yield Static(id="story-why", markup=False)
+        yield Static(id="story-text", markup=False)
+        yield Static(id="story-foot", markup=False)
 
     def __init__(self, explain: Explain, *, id: str) -> None:
         super().__init__(id=id)
         self._explain = explain
         self._view: StoryView | None = None
-        self._with_classic = False
+        self.with_classic = False
         self._text: str | Text = ""
         """The story's own; as Text, what is shown in its place."""
         self._asked: Asked | None = None
         self._answers: dict[str, tuple[Asked, Draft]] = {}
         """The last of each story, by path."""
 
-    def toggle_classic(self) -> None:
-        """Show the classic scores too, or no longer."""
-        self._with_classic = not self._with_classic
+    def show(self, corpus: Path, mirror: Mirror, path: str | None, place: str, empty: str = CHOOSE) -> None:
+        """Show a story as it is on disk now.
 
-    def show(self, corpus: Path, mirror: Mirror, path: str | None) -> None:
-        """Show a story as it is on disk now."""
+        Args:
+            corpus: the corpus's folder.
+            mirror: what is known of it.
+            path: the story's; None shows `empty`.
+            place: its place in the sitting, in words.
+            empty: what is said where there is no story.
+        """
         view = mirror.stories.get(path) if path else None
         is_another = view is None or self._view is None or view.path != self._view.path
         self._view = view
         if view is None:
-            self.query_one("#story-head", Static).update(Text("Choose a story in the tree.", style="dim"))
+            self._show_head(Text(empty, style="dim"))
             self._show_text("")
             return
-        self.query_one("#story-head", Static).update(head(view, with_classic=self._with_classic))
+        self._show_head(head(view, mirror, place, with_classic=self.with_classic, width=self._columns))
         # a file that the engine refuses to read (a link out of the corpus, for example) is not shown either
         if view.state == "error":
             self._show_text(Text("(not read)", style="dim"))
             return
         if is_another:
+            self.scroll_home(animate=False)
             self._show_text("")
         reading = partial(self._read, view, mirror.revision, corpus / view.path)
         self.run_worker(reading, group="read", exclusive=True)  # type: ignore[arg-type]  # as in `Studio.showing`
+
+    @property
+    def _columns(self) -> int:
+        """Columns that the text has."""
+        return max(1, min(self.scrollable_content_region.width, TEXT_WIDTH))
+
+    def _show_head(self, head: Text) -> None:
+        _update(self.query_one("#story-head", Static), head)
 
     async def _read(self, view: StoryView, revision: int, file: Path) -> None:
         silent = Text("(the file system does not answer)", style="red")
@@ -111,42 +126,71 @@ class StoryPane(Vertical):
     def _draw_text(self) -> None:
         """Draw the text, and why the story is flagged where the engine has said so of just this text."""
         why, shown = Text(), self._text if isinstance(self._text, Text) else Text(plain(self._text))
-        if (view := self._view) is not None and view.misread and view.path in self._answers:
-            (_, _, text), answer = self._answers[view.path]
-            if text == self._text:
+        foot = Text()
+        if (view := self._view) is not None and isinstance(self._text, str) and self._text:
+            foot = Text(counted(len(self._text.split()), "word", "words"), style="dim")
+            (_, _, text), answer = self._answers.get(view.path, (("", 0, ""), None))
+            if view.misread and answer is not None and text == self._text:
                 why = reasons(text, answer, view.concept or "")
-                shown = by_sentence(text, answer, view.concept or "", min(self.size.width - 1, TEXT_WIDTH))
-        for pane in self.query("#story-why").results(Static):  # none where the studio closes during a reading
-            pane.update(why)
-            pane.display = bool(why)
-        for pane in self.query("#story-text").results(Static):
-            pane.update(shown)
+                shown = by_sentence(text, answer, view.concept or "", self._columns)
+                foot.append(f" · {counted(len(answer.sentences), 'sentence', 'sentences')}")
+        # there are no panes any more where the studio closes during a reading
+        for selector, drawn in (("#story-why", why), ("#story-text", shown), ("#story-foot", foot)):
+            for pane in self.query(selector).results(Static):
+                _update(pane, drawn)
+                pane.display = bool(drawn)
 
 
-def head(view: StoryView, *, with_classic: bool = False) -> Text:
-    """A story's name, its state with the reason, and how it reads; `with_classic`, its classic scores too."""
-    text = Text.assemble((plain(title(view.path)), "bold"), "  ", state_sign(view))
-    if view.reason:
-        text.append(f"\n{plain(view.reason)}", style="yellow" if view.state != "ok" else "dim")
-    if view.strength == "too few to tell":
-        text.append(f"\n{STRENGTHS[view.strength]}", style="dim")
-    elif view.strength is not None:
-        text.append(f"  {STRENGTHS[view.strength]}" if view.misread else "", style="bold yellow")
-        text.append(_shares(view))
-    elif view.concept is None:
-        text.append("\nbaseline: the scenario told neutrally; every concept is contrasted with it", style="dim")
+def _update(pane: Static, text: Text) -> None:
+    """Draw a text unless it stands there already: laying out anew costs a repaint of all that is below."""
+    if pane.content != text:
+        pane.update(text)
+
+
+def head(view: StoryView, mirror: Mirror, place: str, *, width: int, with_classic: bool = False) -> Text:
+    """A story's name and how it reads, with what is wrong with its file; `with_classic`, its classic scores too."""
+    text = Text.assemble((plain(view.concept or "baseline"), "bold"), (f" · {plain(view.scenario or 'stories')}", ""))
+    text.truncate(max(1, width - len(place) - 1), overflow="ellipsis", pad=True)
+    text.append(place, style="dim")
+    for line in said_of(view, mirror):
+        text.append("\n").append_text(line)
+    text.append_text(_shares(view))
     if with_classic:
         text.append(_classic(view))
     return text
 
 
+def said_of(view: StoryView, mirror: Mirror) -> list[Text]:
+    """What a writer should know of a story, a line each."""
+    lines: list[Text] = []
+    if view.accepted is not None:
+        lines.append(Text(plain(accepted_words(view.accepted)), style="dim"))
+    elif view.misread:
+        line = Text(f"{plain(view.reason)[:1].upper()}{plain(view.reason)[1:]}.", style="bold yellow")
+        lines.append(line.append(f"  {STRENGTHS[view.strength or 'none']}"))
+    elif view.state != "ok":
+        lines.append(Text.assemble(state_sign(view), (f"  {plain(view.reason)}", "")))
+    elif view.rank is not None:
+        lines.append(Text(plain(view.reason), style="dim"))
+    elif (torn := rival_in_lead(view)) is not None:
+        lines.append(Text(f"torn: {plain(torn)}, and not to fix", style="dim"))
+    if view.strength == "too few to tell":
+        lines.append(Text(STRENGTHS[view.strength], style="dim"))
+    elif view.concept is None:
+        lines.append(Text("baseline: the scenario told neutrally; every concept is contrasted with it", style="dim"))
+    messages = [problem.message for problem in mirror.problems if problem.path == view.path]
+    return lines + [Text(plain(message), style="yellow") for message in messages if message != view.reason]
+
+
 def _shares(view: StoryView) -> Text:
     """How likely it is that the story belongs to its own concept, and to the likeliest other."""
+    if view.strength == "too few to tell":
+        return Text()
     rows = view.shares[:2]
     width = max((len(name) for name, _ in rows), default=0)
     text = Text()
     for name, share in rows:
-        text.append(f"\nas {plain(name):<{width}} {share:5.0%} ").append(bar(share, BAR_WIDTH), style="cyan")
+        text.append(f"\n  as {plain(name):<{width}} {share:5.0%} ").append(bar(share, BAR_WIDTH), style="cyan")
     return text
 
 

@@ -11,13 +11,12 @@ from rich.text import Text
 from textual.binding import Binding, BindingType
 
 from amygdala_tui.mirror import Mirror
+from amygdala_tui.selection import BRANCH
 from amygdala_tui.widgets.lines import Line, LineList
 from amygdala_tui.words import fit, state_sign
 from engine.plain import plain
 from engine.wire.snapshot import StoryView
 
-BRANCH = "branch:"
-"""The prefix of a branch's key; the branch's path follows: `stories`, `paired/<scenario>` or `concept/<name>`."""
 TROUBLED = ("error", "empty", "duplicate", "left-out", "misread")
 
 
@@ -47,11 +46,15 @@ class CorpusTree(LineList):
         self._filter = words.casefold().strip()
         self._rebuild()
 
-    def group_by_concept(self) -> bool:
-        """Switch between files and concepts; returns whether the tree is by concept now."""
+    @property
+    def is_by_concept(self) -> bool:
+        """Whether the branches are concepts, not folders."""
+        return self._by_concept
+
+    def group_by_concept(self) -> None:
+        """Switch between files and concepts."""
         self._by_concept = not self._by_concept
         self._rebuild()
-        return self._by_concept
 
     def select(self, key: str | None) -> None:
         """Light a story, opening the branches above it, or a branch."""

@@ -1,7 +1,4 @@
-"""The Triage view: concepts that are worth a look first, then those that are as chance would have it.
-
-The classic bucket, which `quality.json` has, stands beside each as a dim column.
-"""
+"""The Triage view's list: concepts that are worth a look first; those that are as chance would have it are folded."""
 
 from __future__ import annotations
 
@@ -10,11 +7,9 @@ from collections.abc import Sequence
 from functools import partial
 
 from rich.text import Text
-from textual.app import ComposeResult
-from textual.containers import Vertical
-from textual.widgets import Static
 
 from amygdala_tui.mirror import Mirror
+from amygdala_tui.selection import CONCEPT
 from amygdala_tui.widgets.concept_table import ConceptTable
 from amygdala_tui.widgets.lines import Line, LineList
 from amygdala_tui.words import counted
@@ -31,21 +26,21 @@ WORTH_A_LOOK, AS_CHANCE, UNKNOWN, UNJUDGED, WITHOUT = GROUPS = (
     "not judged yet",
     "without a vector",
 )
+FEW = 30
+"""Concepts up to which those that are as chance would have it are not folded: all have a line on one screen."""
 
 
-class TriagePane(Vertical):
+class TriageList(LineList):
     """Every concept with its verdict."""
 
     def __init__(self, *, id: str) -> None:
-        super().__init__(id=id)
+        super().__init__(id=id, empty="no numbers yet (8 shows what the engine is doing)")
         self._mirror = Mirror()
         self._sort = 0
+        self.is_unfolded = False
+        self.with_classic = False
 
-    def compose(self) -> ComposeResult:
-        yield Static(id="triage-head", markup=False)
-        yield LineList(id="triage-list", empty="no numbers yet (8 shows what the engine is doing)")
-
-    def show(self, mirror: Mirror) -> None:
+    def show_mirror(self, mirror: Mirror) -> None:
         """Draw this state."""
         before = self._mirror
         if mirror.concepts and mirror.concepts is before.concepts and mirror.stories is before.stories:
@@ -58,19 +53,44 @@ class TriagePane(Vertical):
         self._sort = (self._sort + 1) % len(SORTS)
         self._rebuild()
 
+    def toggle_fold(self) -> None:
+        """Show the concepts that are as chance would have it, or hide them."""
+        self.is_unfolded = not self.is_unfolded
+        self._rebuild()
+
+    def toggle_classic(self) -> None:
+        """Show the classic buckets beside the verdicts, or no longer."""
+        self.with_classic = not self.with_classic
+        self._rebuild()
+
+    def select(self, key: str | None) -> None:
+        """Light a concept, although the others of its kind are folded."""
+        super().select(key)
+        if key is not None and key not in self._places and key.removeprefix(CONCEPT) in self._mirror.concepts:
+            self._rebuild()
+
     def _rebuild(self) -> None:
-        mirror = self._mirror
-        thresholds = mirror.settings.thresholds if mirror.settings else Thresholds()
-        buckets = mirror.buckets()
-        counts = "  ".join(f"{name} {len(names)}" for name, names in buckets.items() if names)
-        classic = f"buckets: {counts}   limits: {limits(thresholds)}"
-        self.query_one("#triage-head", Static).update(
-            Text.assemble(
-                (summary(list(mirror.concepts.values())), "bold"),
-                (f"   sorted by {SORTS[self._sort]} (s)\n{classic}", "dim"),
-            )
-        )
-        self.query_one(LineList).show(_lines(mirror, SORTS[self._sort]))
+        mirror, sort = self._mirror, SORTS[self._sort]
+        views = sorted(mirror.concepts.values(), key=lambda view: _order(view, mirror.middle, sort))
+        if not views:
+            self.show(())
+            return
+        table = ConceptTable(views, mirror, with_classic=self.with_classic)
+        lines = [_note(summary(views)), _note(f"sorted by {sort}")]
+        if self.with_classic:
+            lines += [_note(words) for words in _classic(mirror)]
+        lines.append(Line("", table.draw_heading, is_heading=True))
+        if sort != "verdict":
+            self.show(lines + [table.line(view) for view in views])
+            return
+        for group in GROUPS:
+            members = [view for view in views if _group(view) == group]
+            if members:
+                is_folded = group == AS_CHANCE and not self.is_unfolded and len(views) > FEW
+                lines.append(Line("", partial(_draw_group, group, len(members), is_folded), is_heading=True))
+                shown = [view for view in members if not is_folded or f"{CONCEPT}{view.name}" == self._selected]
+                lines += [table.line(view) for view in shown]
+        self.show(lines)
 
 
 def limits(thresholds: Thresholds) -> str:
@@ -91,6 +111,13 @@ def summary(views: Sequence[ConceptView]) -> str:
     )
 
 
+def _classic(mirror: Mirror) -> list[str]:
+    """How many concepts are in each classic bucket, and the limits of the buckets."""
+    thresholds = mirror.settings.thresholds if mirror.settings else Thresholds()
+    counts = "  ".join(f"{name} {len(names)}" for name, names in mirror.buckets().items() if names)
+    return [f"classic buckets: {counts}", f"limits: {limits(thresholds)}"]
+
+
 def _group(view: ConceptView) -> str:
     if view.quality is None:
         return WITHOUT
@@ -98,20 +125,6 @@ def _group(view: ConceptView) -> str:
     if verdict is None:
         return UNJUDGED
     return WORTH_A_LOOK if verdict.worth_a_look else UNKNOWN if verdict.finding is Finding.UNKNOWN else AS_CHANCE
-
-
-def _lines(mirror: Mirror, sort: str) -> list[Line]:
-    views = sorted(mirror.concepts.values(), key=lambda view: _order(view, mirror.middle, sort))
-    table = ConceptTable(views, mirror)
-    lines = [Line("", table.draw_heading, is_heading=True)] if views else []
-    if sort != "verdict":
-        return lines + [table.line(view) for view in views]
-    for group in GROUPS:
-        members = [view for view in views if _group(view) == group]
-        if members:
-            lines.append(Line("", partial(_draw_group, group, len(members)), is_heading=True))
-            lines += [table.line(view) for view in members]
-    return lines
 
 
 def _order(view: ConceptView, middle: int | None, sort: str) -> tuple[float, str]:
@@ -131,8 +144,13 @@ def _order(view: ConceptView, middle: int | None, sort: str) -> tuple[float, str
     return value, view.name
 
 
-def _draw_group(group: str, count: int, width: int) -> Text:
+def _draw_group(group: str, count: int, is_folded: bool, width: int) -> Text:
     label = f"─ {'as chance would have it, or better' if group == AS_CHANCE else group} · {count} "
+    label += "· m shows them " if is_folded else ""
     return Text(label, style="bold" if group == WORTH_A_LOOK else "dim").append(
         "─" * max(0, width - len(label)), style="dim"
     )
+
+
+def _note(words: str) -> Line:
+    return Line("", lambda _: Text(f"  {words}", style="dim"), is_heading=True)

@@ -69,7 +69,7 @@ ODD_TEXT = "0"
 
 async def choose(app: Studio, pilot: Pilot[None], path: str = STORY) -> str:
     """Open a story."""
-    screen(app).show_view("story")
+    screen(app).show_view("corpus")
     screen(app).select_story(path)
     await pilot.pause()
     return path

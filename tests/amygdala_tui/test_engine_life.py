@@ -38,7 +38,7 @@ async def test_retrain_asks_for_the_scope_and_runs_it(corpus: Path, engine: Engi
 async def test_paused_changes_are_stale_until_retrained(corpus: Path, engine: Engine) -> None:
     async with studio(corpus, engine.socket) as (app, pilot):
         await pilot.press("L")
-        await shows(app, "#status", "PAUSED")
+        await shows(app, "#status", "paused")
         path = await choose(app, pilot)
         (corpus / path).write_text("A short note about nothing in particular, written while the engine rested.")
         await eventually_async(lambda: screen(app).mirror.stories[path].state == "stale")
@@ -47,14 +47,14 @@ async def test_paused_changes_are_stale_until_retrained(corpus: Path, engine: En
         await eventually_async(lambda: screen(app).mirror.revision == 2)
         assert screen(app).mirror.stories[path].state != "stale"
         await pilot.press("L")
-        await shows(app, "#status", "live")
+        await shows(app, "#status", "up to date")
 
 
 async def test_an_engine_that_dies_is_a_state_and_a_new_one_takes_over(corpus: Path, short_dir: Path) -> None:
     first = Engine(short_dir)
     async with studio(corpus, first.socket) as (app, pilot):
         await pilot.press("L")
-        await shows(app, "#status", "PAUSED")
+        await shows(app, "#status", "paused")
         os.kill(first.process.pid, 9)
         first.process.wait()
         await shows(app, "#status", "no engine")
@@ -67,7 +67,7 @@ async def test_an_engine_that_dies_is_a_state_and_a_new_one_takes_over(corpus: P
         assert mirror.settings == SETTINGS
         assert "stories/joyful.txt" not in mirror.stories
         assert len(mirror.stories) == 45
-        await shows(app, "#status", "PAUSED")
+        await shows(app, "#status", "paused")
     await stop(short_dir)
 
 
@@ -123,7 +123,7 @@ async def test_a_failure_is_told_whatever_view_is_shown(corpus: Path, engine: En
 
 async def test_cancel_says_when_there_is_nothing_to_cancel(corpus: Path, engine: Engine) -> None:
     async with studio(corpus, engine.socket) as (app, pilot):
-        await pilot.press("x")
+        await pilot.press("8", "x")
         await eventually_async(lambda: any("nothing waits" in note.message for note in app._notifications))
 
 

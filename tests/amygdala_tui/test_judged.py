@@ -8,6 +8,7 @@ from amygdala_tui.widgets.story import head
 from amygdala_tui.words import rival_in_lead
 from engine.evidence import Ranked, Strength
 from engine.wire.snapshot import StoryView
+from tests.amygdala_tui.making import mirror
 
 
 def view(strength: Strength | None, *shares: Ranked, reason: str = "") -> StoryView:
@@ -28,10 +29,14 @@ def view(strength: Strength | None, *shares: Ranked, reason: str = "") -> StoryV
     )
 
 
+def told(story: StoryView, *, with_classic: bool = False) -> str:
+    return head(story, mirror([story]), "", width=80, with_classic=with_classic).plain
+
+
 def test_a_misread_story_says_why_how_sure_that_is_and_shows_both_shares() -> None:
     story = view("strong", ("ashamed", 0.03), ("furious", 0.81), ("sad", 0.1), reason="reads as furious")
-    text = head(story).plain
-    assert "reads as furious  ●●● strong" in text
+    text = told(story)
+    assert "Reads as furious.  ●●● strong" in text
     assert [line.split()[:3] for line in text.splitlines() if "%" in line] == [
         ["as", "ashamed", "3%"],
         ["as", "furious", "81%"],
@@ -52,23 +57,23 @@ def test_a_rival_leads_where_its_share_is_the_larger(story: StoryView, rival: st
 
 
 def test_a_healthy_story_shows_its_shares_and_no_word() -> None:
-    text = head(view("none", ("ashamed", 0.9), ("furious", 0.05))).plain
+    text = told(view("none", ("ashamed", 0.9), ("furious", 0.05)))
     assert "as ashamed   90%" in text
     assert "●" not in text
 
 
 def test_of_too_few_stories_there_is_no_verdict() -> None:
-    text = head(view("too few to tell", ("ashamed", 1.0), ("furious", 0.0))).plain
+    text = told(view("too few to tell", ("ashamed", 1.0), ("furious", 0.0)))
     assert "no verdict yet" in text
     assert "%" not in text
 
 
 def test_the_classic_scores_are_a_key_away() -> None:
     story = view("none", ("ashamed", 0.9), ("furious", 0.05))
-    assert "cosine" not in head(story).plain
-    assert "cosine with ashamed 0.20, with proud 0.10; alignment 0.10" in head(story, with_classic=True).plain
+    assert "cosine" not in told(story)
+    assert "cosine with ashamed 0.20, with proud 0.10; alignment 0.10" in told(story, with_classic=True)
 
 
 def test_names_of_concepts_are_text() -> None:
-    text = head(view("strong", ("ashamed", 0.03), ("[red]\x1b[2J", 0.81))).plain
+    text = told(view("strong", ("ashamed", 0.03), ("[red]\x1b[2J", 0.81)))
     assert "\x1b" not in text

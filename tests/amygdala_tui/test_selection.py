@@ -24,8 +24,10 @@ from amygdala_tui.link import Link
 from amygdala_tui.messages import EngineSaid
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.screens.studio import StudioScreen
+from amygdala_tui.selection import Selection
 from amygdala_tui.widgets import story as story_module
 from amygdala_tui.widgets.lines import LineList
+from amygdala_tui.widgets.lists import Lists
 from engine.wire.snapshot import StoryView
 from tests.amygdala_tui.making import concept, healthy, mirror, misread, story
 from tests.waiting import eventually_async
@@ -95,25 +97,24 @@ def without_story(corpus: Mirror, path: str) -> Mirror:
 
 
 def assert_the_light_is_the_selection(app: Studied) -> None:
+    """What is lit in the shown list is the selection, and what `e` opens; no story is lit, and nothing is opened."""
     studio = app.studio
-    for rows in studio.query(LineList):
-        match rows.id:
-            case "triage-list":
-                assert rows.key in (studio.concept, None)
-            case "tree":
-                assert rows.key in (studio.path or studio.branch, None)
-            case _:
-                assert rows.key in (studio.path, None)
-    keyboard = studio.focused
+    rows = studio.query_one(Lists).of(studio.view)
+    if rows is not None:
+        assert studio.selection == Selection.of(rows.key, studio.mirror)
+        assert not rows.size.height or (lit_row(rows) == "") == (rows.key is None)
     n_opened = len(app.opened)
     studio.action_edit()
     path = app.opened.pop(n_opened)
-    if isinstance(keyboard, LineList):
-        is_story = keyboard.key in studio.mirror.stories
-        assert path == (keyboard.key if is_story else None)
+    if rows is not None:
+        assert path == (rows.key if rows.key in studio.mirror.stories else None)
     assert path is None or path in studio.mirror.stories
     view = studio.mirror.stories.get(studio.path or "")
     assert view is None or view.concept == studio.concept
+
+
+def shown_list(app: Studied) -> str | None:
+    return app.studio.query_one(Lists).current
 
 
 def lit_row(rows: LineList) -> str:
@@ -136,7 +137,7 @@ async def test_whatever_came_before_the_lit_row_is_what_e_opens(
     chance = random.Random(seed)
     corpus = corpus_of()
     bursts = ["/joy\r\r", "/bus\r", "/nowhere\r", "/w\rj", "jj", "3j", "2j\r", "4jj"]
-    keys = [*"jjkkgG1234bsnNhltlh8", "enter", "escape", "tab", "pagedown"]
+    keys = [*"jjkkgG1234bsnNhlmiw8", "enter", "escape", "tab", "pagedown", "space"]
     async with studied(tmp_path, monkeypatch, corpus, size) as (app, pilot):
         for _ in range(40):
             match chance.randrange(4):
@@ -177,16 +178,34 @@ async def test_a_word_typed_at_once_after_a_slash_is_a_filter_not_keys(
         assert app.opened == []
         assert app.is_running
         await pilot.press("escape")
-        assert app.studio.path == "paired/bus/calm.txt"
+        assert app.studio.path == "paired/bus/joyful.txt"
 
 
-async def test_a_story_that_leaves_the_queue_hands_the_light_and_the_selection_on(
+async def test_a_fixed_story_stays_lit_where_it_was_until_the_writer_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with studied(tmp_path, monkeypatch, corpus_of()) as (app, pilot):
-        await pilot.press("3", "j")
+        queue = app.studio.query_one("#queue-list", LineList)
+        await pilot.press("j")
         assert app.studio.path == "paired/bus/joyful.txt"
-        app.post_message(EngineSaid(with_story(corpus_of(), story("paired/bus/joyful.txt"))))
+        app.post_message(EngineSaid(with_story(corpus_of(), healthy("paired/bus/joyful.txt"))))
+        await pilot.pause()
+        await pilot.press("e")
+        assert app.opened == ["paired/bus/joyful.txt"]
+        assert "joyful" in lit_row(queue)
+        assert "cleared" in lit_row(queue)
+        await pilot.press("j", "e")
+        assert app.opened[1:] == ["paired/bus/weary.txt"]
+        drawn = [queue.render_line(y).text for y in range(queue.size.height)]
+        assert not any("cleared" in line for line in drawn)
+
+
+async def test_a_story_that_is_deleted_hands_the_light_and_the_selection_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with studied(tmp_path, monkeypatch, corpus_of()) as (app, pilot):
+        await pilot.press("j")
+        app.post_message(EngineSaid(without_story(corpus_of(), "paired/bus/joyful.txt")))
         await pilot.pause()
         await pilot.press("e")
         assert app.opened == ["paired/bus/weary.txt"]
@@ -195,11 +214,11 @@ async def test_a_story_that_leaves_the_queue_hands_the_light_and_the_selection_o
 
 async def test_at_the_start_the_lit_row_is_the_selection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with studied(tmp_path, monkeypatch, corpus_of()) as (app, pilot):
-        await pilot.press("3", "e")
+        await pilot.press("e")
         assert app.opened == ["paired/bus/calm.txt"]
     async with studied(tmp_path, monkeypatch, corpus_of()) as (app, pilot):
         await pilot.press("2", "e", "4", "e")
-        assert app.opened == [None, "paired/bus/calm.txt"]
+        assert app.opened == ["paired/bus/calm.txt"]  # in Triage no story is lit, so that e opens none
         assert app.studio.concept == "calm"
 
 
@@ -207,7 +226,7 @@ async def test_the_tree_grouped_otherwise_lights_the_same_story(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with studied(tmp_path, monkeypatch, corpus_of()) as (app, pilot):
-        await pilot.press("n")
+        await pilot.press("3")
         for _ in range(2):
             await pilot.press("b")
             assert app.studio.query_one("#tree", LineList).key == app.studio.path == "paired/bus/calm.txt"
@@ -215,20 +234,32 @@ async def test_the_tree_grouped_otherwise_lights_the_same_story(
 
 async def test_n_leads_to_the_worst_misread_story_not_visited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with studied(tmp_path, monkeypatch, corpus_of(n_misread=3)) as (app, pilot):
-        await pilot.press("n")
         first = app.studio.path
         assert first == "paired/bus/calm.txt"
+        await pilot.press("j", "k")
         mended = with_story(corpus_of(n_misread=3), healthy(first, rank=8))
         app.post_message(EngineSaid(mended))
         await pilot.pause()
         await pilot.press("n")
         assert app.studio.path == "paired/bus/joyful.txt"
         await pilot.press("n", "n")
-        assert app.studio.path == "paired/cake/calm.txt"  # no misread story is left: the others, by rank
-        await pilot.press("N", "N", "N")
+        assert app.studio.path == "paired/bus/weary.txt"  # no misread story is left
+        assert any("All 3 looked at: 1 fixed" in said.message for said in app._notifications)
+        await pilot.press("m", "n")
+        assert app.studio.path == "paired/cake/calm.txt"  # the maybes that m has shown, by rank
+        await pilot.press("N", "N", "N", "N")
         assert app.studio.path == first
         await pilot.press("n")
         assert app.studio.path == "paired/cake/joyful.txt"
+
+
+async def test_on_a_narrow_screen_n_first_shows_the_lit_story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with studied(tmp_path, monkeypatch, corpus_of(), (80, 24)) as (app, pilot):
+        await pilot.press("n")
+        assert app.studio.path == "paired/bus/calm.txt"
+        assert app.studio.query_one("#story").display
+        await pilot.press("n")
+        assert app.studio.path == "paired/bus/joyful.txt"
 
 
 async def test_a_burst_of_engine_events_is_one_draw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,12 +282,12 @@ async def test_a_burst_of_engine_events_is_one_draw(tmp_path: Path, monkeypatch:
 
 async def test_keys_from_before_the_editors_end_reach_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with studied(tmp_path, monkeypatch, corpus_of()) as (app, pilot):
-        app.burst("n")
+        app.burst("2")
         app._editor_ended = time.monotonic() + 0.001
         await pilot.pause()
-        assert app.studio.path is None
-        await pilot.press("n")
-        assert app.studio.path is not None
+        assert shown_list(app) == "queue-list"
+        await pilot.press("2")
+        assert shown_list(app) == "triage-list"
 
 
 @pytest.mark.parametrize("key", ["2", "4", "n", "/"])
@@ -272,9 +303,9 @@ async def test_a_key_typed_before_the_panes_are_there_is_of_nobody(
     monkeypatch.setattr(Studied, "on_load", on_load, raising=False)
     async with studied(tmp_path, monkeypatch, corpus_of(), (80, 24)) as (app, pilot):
         assert early == [False]
-        assert app.studio.view == "story"
+        assert shown_list(app) == "queue-list"
         await pilot.press("2")
-        assert app.studio.view == "triage"
+        assert shown_list(app) == "triage-list"
 
 
 async def test_a_file_system_that_does_not_answer_is_said_and_holds_up_no_key(

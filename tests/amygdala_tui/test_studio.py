@@ -24,7 +24,8 @@ async def test_the_tree_is_there_before_any_engine_answers(
 ) -> None:
     monkeypatch.setattr(client, "RACE_WITHIN", 1.0)
     (short_dir / "e.sock").mkdir()  # a socket that can be neither joined nor served at
-    async with studio(corpus, short_dir / "e.sock", until="") as (app, _):
+    async with studio(corpus, short_dir / "e.sock", until="") as (app, pilot):
+        await pilot.press("3")
         await shows(app, "#tree", "▾ stories")
         await shows(app, "#status", "no engine")
         assert len(screen(app).mirror.stories) == 46
@@ -32,9 +33,9 @@ async def test_the_tree_is_there_before_any_engine_answers(
 
 async def test_triage_leads_with_the_evidence_and_has_the_bucket_beside_it(corpus: Path, engine: Engine) -> None:
     async with studio(corpus, engine.socket) as (app, pilot):
-        await pilot.press("2")
+        await pilot.press("2", "w")
         await shows(app, "#triage-list", "─ no verdict yet")
-        await shows(app, "#triage-head", "0 worth a look")
+        await shows(app, "#triage-list", "0 worth a look")
         mirror = screen(app).mirror
         assert mirror.middle is not None
         for name, view in mirror.concepts.items():
@@ -44,9 +45,9 @@ async def test_triage_leads_with_the_evidence_and_has_the_bucket_beside_it(corpu
             assert view.evidence is not None
             assert share_of_pairs(view.evidence.auroc) in row
             assert f" {view.verdict.label[:6]}" in row
-        await shows(app, "#triage-head", "<0.4 fragmented")
+        await shows(app, "#triage-list", "<0.4 fragmented")
         await pilot.press("s")
-        await shows(app, "#triage-head", "sorted by reads")
+        await shows(app, "#triage-list", "sorted by reads")
 
 
 async def test_enter_on_a_concept_shows_it_and_enter_on_its_story_shows_that(corpus: Path, engine: Engine) -> None:
@@ -57,9 +58,13 @@ async def test_enter_on_a_concept_shows_it_and_enter_on_its_story_shows_that(cor
         await shows(app, "#concept-head", first)
         assert screen(app).view == "concept"
         await pilot.press("enter")
-        assert screen(app).view == "story"
         story = screen(app).mirror.stories_of(first)[0]
         await shows(app, "#story-text", (corpus / story.path).read_text()[:30])
+        await pilot.press("escape")
+        await shows(app, "#concept-head", first)
+        await pilot.press("escape")
+        assert screen(app).query_one("#triage-list", LineList).key == f"concept:{first}"
+        assert app.focused is screen(app).query_one("#triage-list")
 
 
 async def test_n_walks_the_queue_from_the_worst(corpus: Path, engine: Engine) -> None:
@@ -67,11 +72,11 @@ async def test_n_walks_the_queue_from_the_worst(corpus: Path, engine: Engine) ->
     async with studio(corpus, engine.socket) as (app, pilot):
         queue = await queue_of(app)
         assert queue[0] == ODD
-        await pilot.press("n")
+        await shows(app, "#story-head", "Unlike the other furious stories")
+        await pilot.press("3", "j", "n")
         assert screen(app).path == ODD
-        await shows(app, "#story-head", "unlike the other furious stories")
-        await pilot.press("3")
-        await shows(app, "#queue-head", "1 to fix")
+        assert screen(app).view == "queue"
+        await shows(app, "#queue-list", "TO FIX  1")
         assert screen(app).query_one("#queue-list", LineList).key == ODD
 
 
@@ -83,33 +88,36 @@ async def test_a_save_from_anywhere_shows_what_moved(corpus: Path, engine: Engin
         await shows(app, "#story-text", "by the river")
 
 
-async def test_e_opens_the_editor_and_says_when_it_fails(
-    corpus: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The headless driver cannot suspend; that part is driven in a real terminal (tests/e2e)."""
-    monkeypatch.setenv("VISUAL", "no-such-editor-anywhere")
+async def test_e_says_when_there_is_no_editor(corpus: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The headless driver cannot suspend; an editor that runs is driven in a real terminal (tests/e2e)."""
+    for name in ("VISUAL", "EDITOR", "PATH"):
+        monkeypatch.setenv(name, "")
     async with studio(corpus, engine.socket) as (app, pilot):
+        await choose(app, pilot)
         await pilot.press("e")
-        assert screen(app).path is None  # nothing is chosen, so nothing is opened
+        await eventually_async(lambda: any("no editor found" in note.message for note in app._notifications))
         assert app.is_running
 
 
-async def test_on_a_narrow_screen_the_panes_take_turns(corpus: Path, engine: Engine) -> None:
+async def test_on_a_narrow_screen_list_and_story_take_turns(corpus: Path, engine: Engine) -> None:
     async with studio(corpus, engine.socket, size=(80, 24)) as (app, pilot):
-        side, views, inspector = (screen(app).query_one(name) for name in ("#side", "#views", "#inspector"))
 
-        def visible() -> list[bool]:
-            return [pane.region.width > 0 and pane.display for pane in (side, views, inspector)]
+        def shown() -> list[bool]:
+            panes = (screen(app).query_one(name) for name in ("#lists", "#details"))
+            return [pane.display and pane.region.width > 0 for pane in panes]
 
-        assert visible() == [True, False, False]
         await choose(app, pilot)
-        assert visible() == [False, True, False]
-        await pilot.press("i")
+        assert shown() == [True, False]
+        await pilot.press("enter")
         await pilot.pause()
-        assert visible() == [False, False, True]
-        await pilot.press("t")
+        assert shown() == [False, True]
+        await shows(app, "#keys", "esc back")
+        await pilot.press("escape")
         await pilot.pause()
-        assert visible() == [True, False, False]
+        assert shown() == [True, False]
+        await pilot.press("8")
+        await pilot.pause()
+        assert shown() == [False, True]
 
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24), (200, 60), (40, 12)])

@@ -50,7 +50,7 @@ class Pane(App[None]):
         return await self.answers[-1]
 
     def show(self, path: str, state: Mirror) -> None:
-        self.query_one(StoryPane).show(self.corpus, state, path)
+        self.query_one(StoryPane).show(self.corpus, state, path, "")
 
     def shown(self, selector: str = "#story-text") -> str:
         return str(self.query_one(selector, Static).render())

@@ -12,6 +12,7 @@ from amygdala_tui import words
 from amygdala_tui.actions import ACTIONS
 from amygdala_tui.mirror import Mirror, accepting
 from amygdala_tui.screens.studio import StudioScreen
+from amygdala_tui.sitting import Opened
 from engine.corpus import Change
 from engine.plain import JOINERS, plain
 from engine.results import Cost
@@ -43,7 +44,7 @@ def test_every_state_has_a_sign_of_its_own_besides_its_colour() -> None:
 
 def test_a_misread_story_says_what_it_reads_as() -> None:
     assert words.state_sign(misread("stories/joy.txt", "fear")).plain == "! fear"
-    assert words.state_sign(story("stories/joy.txt")).plain == "ok"
+    assert words.state_sign(story("stories/joy.txt")).plain == ""
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(0.038, "38 ms"), (1.26, "1.3 s"), (42, "42 s"), (61, "1 min 1 s")])
@@ -71,7 +72,7 @@ def edited(last_save: StoryMove, queue: tuple[int, int] = (5, 5)) -> Moved:
 
 def test_an_edit_is_told_from_where_the_writer_came_to_the_story() -> None:
     others = [misread(f"stories/{name}.txt", "calm") for name in ("a", "b")]
-    opened = {JOY: words.Opened(revision=1, story=misread(JOY, "fear"), misread=frozenset({JOY, others[0].path}))}
+    opened = {JOY: Opened(revision=1, story=misread(JOY, "fear"), misread=frozenset({JOY, others[0].path}))}
     now = mirror([healthy(JOY), *others], revision=4)
     last_save = StoryMove(path=JOY, misfit=(0.04, 0.02), own_share=(0.96, 0.98), strength=("none", "none"))
     line = words.moved_line(edited(last_save), opened, now).plain
@@ -120,7 +121,7 @@ def test_bars_and_sparklines_stay_in_their_width() -> None:
 
 
 def test_a_story_that_was_accepted_after_its_edit_is_called_accepted_not_cleared() -> None:
-    opened = {JOY: words.Opened(revision=1, story=misread(JOY, "fear"), misread=frozenset({JOY}))}
+    opened = {JOY: Opened(revision=1, story=misread(JOY, "fear"), misread=frozenset({JOY}))}
     last_save = StoryMove(path=JOY, misfit=(0.9, 0.9), own_share=(0.1, 0.1), strength=("fair", "fair"))
     now = accepting(mirror([misread(JOY, "fear")], revision=4), JOY, "a dream")
     assert words.moved_line(edited(last_save), opened, now).plain.startswith("accepted: a dream · rev 4")
@@ -164,12 +165,12 @@ def test_what_moved_names_the_story_the_concepts_and_the_buckets() -> None:
     [
         (Mirror(), "", "○ looking for the engine"),
         (Mirror(), "lost", "○ no engine"),
-        (Mirror(doing=Doing(state="ready")), "", "● ready"),
-        (Mirror(doing=Doing(state="failed", detail="x")), "", "x failed"),
+        (Mirror(doing=Doing(state="ready")), "", "● up to date"),
+        (Mirror(doing=Doing(state="failed", detail="x")), "", "x failed (8: why)"),
         (
             Mirror(doing=Doing(state="computing", done=10, total=110, rate=50.0, left=2.0)),
             "",
-            "◌ computing 10/110 at 50/s, 2.0 s left",
+            "◌ reading 100 stories, 2.0 s left",
         ),
     ],
 )
@@ -181,7 +182,7 @@ def test_every_action_can_be_done_and_has_an_id_and_a_key_of_its_own() -> None:
     assert len({action.id for action in ACTIONS}) == len(ACTIONS)
     assert len({action.key for action in ACTIONS}) == len(ACTIONS)
     for action in ACTIONS:
-        assert callable(getattr(StudioScreen, "action_" + action.id.replace("-", "_")))
+        assert callable(getattr(StudioScreen, f"action_{action.method.partition('(')[0]}"))
 
 
 def test_where_a_revisions_time_went_is_told_stage_by_stage() -> None:

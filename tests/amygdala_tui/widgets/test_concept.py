@@ -28,8 +28,12 @@ def view(finding: Finding, *, has_camps: bool = False) -> ConceptView:
     return msgspec.structs.replace(making.concept("calm"), evidence=EVIDENCE, evidence_verdict=verdict)
 
 
+def said(of: ConceptView) -> str:
+    return report(of, 2, "calm", with_classic=False).plain
+
+
 def test_a_healthy_concept_says_how_well_it_reads_and_no_verdict() -> None:
-    shown = report(view(Finding.HEALTHY), 2, "calm").plain
+    shown = said(view(Finding.HEALTHY))
     assert "reads 98 of 100 pairs right (96–99) against all other stories" in shown
     assert "closest concept: sad, told from it 90 of 100 pairs right (80–95)" in shown
     assert "healthy" not in shown
@@ -37,29 +41,29 @@ def test_a_healthy_concept_says_how_well_it_reads_and_no_verdict() -> None:
 
 
 def test_a_concept_of_two_camps_names_the_smaller_one() -> None:
-    shown = report(view(Finding.DISAGREE, has_camps=True), 2, "calm").plain
+    shown = said(view(Finding.DISAGREE, has_camps=True))
     assert "its stories disagree\nwhat decided" in shown
     assert "one camp: rain, stories" in shown
 
 
 def test_what_a_concept_gains_without_a_story_stands_only_where_it_is_more_than_noise() -> None:
     story = making.healthy("paired/rain/calm.txt", effect=0.02)
-    assert _draw_story(story, with_effect=True, width=40).plain.split() == ["98%", "+2.0", "rain", "ok"]
-    assert _draw_story(story, with_effect=False, width=40).plain.split() == ["98%", "rain", "ok"]
+    assert _draw_story(story, with_effect=True, width=40).plain.split() == ["98%", "+2.0", "rain"]
+    assert _draw_story(story, with_effect=False, width=40).plain.split() == ["98%", "rain"]
     unjudged = making.story("paired/rain/calm.txt")
-    assert _draw_story(unjudged, with_effect=True, width=40).plain.split() == ["—", "—", "rain", "ok"]
+    assert _draw_story(unjudged, with_effect=True, width=40).plain.split() == ["—", "—", "rain"]
 
 
 def test_stories_that_draw_two_concepts_together_are_named_only_where_they_are_told_alike() -> None:
     words = "what draws the two together most: calm in rain, sad in stories"
-    assert words in report(view(Finding.ALIKE), 2, "calm").plain
-    assert all("draws" not in report(view(other), 2, "calm").plain for other in Finding if other is not Finding.ALIKE)
+    assert words in said(view(Finding.ALIKE))
+    assert all("draws" not in said(view(other)) for other in Finding if other is not Finding.ALIKE)
 
 
 def test_what_a_concept_lacks_of_its_own_is_said_only_where_it_is_made_of_others() -> None:
     words = "50% of it is its own; least of that is in stories, rain: write there what only calm has"
-    assert words in report(view(Finding.MIX), 2, "calm").plain
-    assert all("its own" not in report(view(other), 2, "calm").plain for other in Finding if other is not Finding.MIX)
+    assert words in said(view(Finding.MIX))
+    assert all("its own" not in said(view(other)) for other in Finding if other is not Finding.MIX)
 
 
 def test_triage_counts_what_is_worth_a_look_and_what_chance_would_do_as_well() -> None:

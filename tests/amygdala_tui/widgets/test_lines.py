@@ -9,8 +9,9 @@ from rich.text import Text
 from textual.app import App, ComposeResult
 
 from amygdala_tui.mirror import Mirror
+from amygdala_tui.selection import BRANCH
 from amygdala_tui.widgets.lines import Line, LineList
-from amygdala_tui.widgets.tree import BRANCH, CorpusTree
+from amygdala_tui.widgets.tree import CorpusTree
 from tests.amygdala_tui.making import mirror, misread, story
 
 
@@ -31,11 +32,11 @@ class Host(App[None]):
     def leads(self, rows: LineList) -> bool:
         return rows is self.widget and self.is_leading
 
-    def row_lit(self, _rows: LineList, key: str | None) -> None:
+    def row_lit(self, key: str | None) -> None:
         self.lit.append(key)
 
-    def row_chosen(self, rows: LineList) -> None:
-        self.chosen.append(rows.key)
+    def row_chosen(self) -> None:
+        self.chosen.append(self.widget.key)
 
 
 def lines(*keys: str) -> list[Line]:
@@ -130,7 +131,7 @@ async def test_the_tree_opens_and_closes() -> None:
         tree.show_mirror(STORIES)
         await pilot.pause()
         assert [row.split()[:2] for row in shown(tree)[:5]] == [
-            ["▾", "stories"], ["joy", "ok"], ["▾", "paired"], ["▸", "bus"], ["▸", "snow"],
+            ["▾", "stories"], ["joy"], ["▾", "paired"], ["▸", "bus"], ["▸", "snow"],
         ]  # fmt: skip
         await pilot.press("down", "down", "down", "right", "right")
         assert tree.key == "paired/bus/baseline.txt"
@@ -161,7 +162,8 @@ async def test_the_tree_narrows_to_what_is_typed_and_groups_by_concept() -> None
         await pilot.pause()
         assert shown(tree)[0] == "nothing matches"
         tree.narrow("")
-        assert tree.group_by_concept()
+        tree.group_by_concept()
+        assert tree.is_by_concept
         await pilot.pause()
         assert [row.split()[1] for row in shown(tree) if row] == ["baseline", "fear", "joy"]
 

@@ -27,7 +27,7 @@ def concept(name: str, finding: Finding, rival: str | None = None) -> ConceptVie
 
 def drawn(corpus: Mirror, width: int) -> list[Text]:
     views = list(corpus.concepts.values())
-    table = ConceptTable(views, corpus)
+    table = ConceptTable(views, corpus, with_classic=True)
     return [table.draw_heading(width), *(table.line(view).draw(width) for view in views)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amygdala_tui.walk import Walk
+from amygdala_tui.sitting import Sitting
 from tests.amygdala_tui.making import misread, story
 
 LOOSE = story("stories/loose.txt", rank=0)
@@ -12,30 +12,30 @@ ALL = {view.path for view in QUEUE} | {"stories/start.txt"}
 
 
 def test_misread_stories_come_first_and_each_comes_once() -> None:
-    walk, path = Walk(), None
+    sitting, path = Sitting(), None
     visited = []
-    while (path := walk.next(QUEUE, path)) is not None:
+    while (path := sitting.next(QUEUE, (), path)) is not None:
         visited.append(path)
     assert visited == [WORST.path, SECOND.path, LOOSE.path]
-    assert walk.next([], None) is None
+    assert sitting.next([], (), None) is None
 
 
 def test_the_way_back_is_the_way_that_led_here_from_the_start() -> None:
-    walk = Walk()
-    assert walk.next(QUEUE, "stories/start.txt") == WORST.path
-    assert walk.next(QUEUE, WORST.path) == SECOND.path
-    assert walk.back(ALL, SECOND.path) == WORST.path
-    assert walk.back(ALL, WORST.path) == "stories/start.txt"
-    assert walk.back(ALL, "stories/start.txt") is None
+    sitting = Sitting()
+    assert sitting.next(QUEUE, (), "stories/start.txt") == WORST.path
+    assert sitting.next(QUEUE, (), WORST.path) == SECOND.path
+    assert sitting.back(ALL, SECOND.path) == WORST.path
+    assert sitting.back(ALL, WORST.path) == "stories/start.txt"
+    assert sitting.back(ALL, "stories/start.txt") is None
 
 
 def test_a_story_that_is_gone_is_passed_over_on_the_way_back() -> None:
-    walk = Walk()
-    walk.next(QUEUE, "stories/start.txt")
-    walk.next(QUEUE, WORST.path)
-    assert walk.back(ALL - {WORST.path}, SECOND.path) == "stories/start.txt"
+    sitting = Sitting()
+    sitting.next(QUEUE, (), "stories/start.txt")
+    sitting.next(QUEUE, (), WORST.path)
+    assert sitting.back(ALL - {WORST.path}, SECOND.path) == "stories/start.txt"
 
 
 def test_a_story_that_the_writer_chose_by_hand_counts_as_visited() -> None:
-    walk = Walk()
-    assert walk.next(QUEUE, WORST.path) == SECOND.path
+    sitting = Sitting()
+    assert sitting.next(QUEUE, (), WORST.path) == SECOND.path

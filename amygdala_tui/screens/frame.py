@@ -1,0 +1,224 @@
+"""The one frame for every view: a list, what is selected in it, what moved, the keys."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.screen import Screen
+from textual.widgets import Static
+
+from amygdala_tui.actions import Place
+from amygdala_tui.frame import LARGE, WIDE, Going, key_labels, key_line, result_line, status_line
+from amygdala_tui.mirror import Mirror
+from amygdala_tui.selection import Selection
+from amygdala_tui.sitting import Sitting
+from amygdala_tui.whereabouts import Spot, Whereabouts
+from amygdala_tui.widgets.details import Details
+from amygdala_tui.widgets.lines import LineList
+from amygdala_tui.widgets.lists import Lists
+from amygdala_tui.words import WRAPPING
+from amygdala_tui.workplace import Workplace
+
+LEAST_RESULT, MOST_RESULT = 2, 8
+"""Lines that the result has."""
+
+
+class FrameScreen(Screen[None]):
+    """Owns the selection: what the lit row of the shown view's list stands for. Lists show it, and have no other."""
+
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide"), (LARGE, "-large")]  # noqa: RUF012 (an instance variable in the base class)
+    AUTO_FOCUS = "#queue-list"
+
+    def __init__(self, workplace: Workplace) -> None:
+        super().__init__()
+        self.mirror = Mirror()
+        self.away = ""
+        self.selection = Selection()
+        self.marked: dict[str, None] = {}
+        """Marked stories, in the order of marking."""
+        self._where = Whereabouts()
+        self.is_untouched = True
+        """Whether the writer has done nothing yet: until then the worst story is selected, as soon as it is known."""
+        self._before_filter: str | None = None
+        self._sitting = Sitting()
+        self._place = workplace
+        self._are_panes_mounted = False
+
+    @property
+    def view(self) -> Place:
+        """The id of the shown view."""
+        return self._where.view
+
+    @property
+    def path(self) -> str | None:
+        """The selected story."""
+        return self.selection.path
+
+    @property
+    def concept(self) -> str | None:
+        """The selected concept, or that of the selected story."""
+        return self.selection.concept
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the panes are there: not yet at the start, and no more once the studio is closing."""
+        return self._are_panes_mounted and bool(self.query(Lists))
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="status", markup=False)
+        with Horizontal(id="body"):
+            yield Lists(self, id="lists")
+            yield Details(self._place, id="details")
+        yield Static(id="moved", markup=False)
+        yield Static(id="keys", markup=False)
+
+    def on_mount(self) -> None:
+        self._are_panes_mounted = True
+        self.draw(self.mirror, self.away)
+
+    def on_resize(self) -> None:
+        self._draw_status()
+        self._draw_moved()
+        self._draw_keys()
+
+    # Drawing
+
+    def draw(self, mirror: Mirror, away: str) -> None:
+        """Draw a state; `away` says why no engine is connected, else is empty. Before the screen is up, keep both."""
+        before, was_away = self.mirror, self.away
+        self.mirror, self.away = mirror, away
+        self._sitting.see(mirror)
+        if not self.is_up:
+            return
+        if away == was_away and before.doing != mirror.doing and replace(before, doing=mirror.doing) == mirror:
+            self._draw_progress()
+            return
+        self.marked = {path: None for path in self.marked if path in mirror.stories}
+        worst = next((view.path for view in mirror.queue if view.misread), None)
+        if self.is_untouched and worst is not None:
+            self._select(worst)
+        self.selection = Selection.of(self.selection.key, mirror)
+        self._draw_list()
+        self._draw_status()
+        self._draw_moved()
+        self._draw_details()
+        self._draw_keys()
+
+    def _draw_progress(self) -> None:
+        """Draw only what shows progress, which comes four times a second and must not repaint the rest."""
+        self._draw_status()
+        self._draw_moved()
+        if self.view == "engine":
+            self._draw_details()
+
+    def _draw_status(self) -> None:
+        tally = self._sitting.tally(self.mirror)
+        name = self._place.corpus.name
+        line = status_line(self.mirror, self.away, name, self.view, tally, width=self.size.width)
+        self.query_one("#status", Static).update(line, layout=False)
+
+    def _draw_moved(self) -> None:
+        """Draw the result in as many lines as it needs, within limits; only where they change is the rest laid out."""
+        line = result_line(self.mirror, self.away, self._sitting.opened, tuple(self.marked))
+        pane, width = self.query_one("#moved", Static), max(1, self.size.width - 2)
+        pane.update(line, layout=False)
+        n_lines = min(max(len(line.wrap(WRAPPING, width)), LEAST_RESULT), MOST_RESULT)
+        if pane.styles.height is None or pane.styles.height.value != n_lines + 1:
+            pane.styles.height = n_lines + 1
+
+    def _draw_keys(self) -> None:
+        """Draw the keys of this view; those that act on a story name it."""
+        lists, story = self._lists, self.mirror.stories.get(self.path or "")
+        labels = key_labels(self.mirror, self.view, story, len(self.marked), self._going)
+        labels["group"] = "by file" if lists.files.is_by_concept else "by concept"
+        labels["more"] = "fewer" if lists.shows_more else "maybes" if self.view == "queue" else "others"
+        target = (story.concept or "baseline") if story is not None else ""
+        line = key_line(self._place.keys, self.view, target, labels, width=self.size.width - 2)
+        self.query_one("#keys", Static).update(line, layout=False)
+
+    @property
+    def _going(self) -> Going:
+        """Which way Enter or Esc leads, where that is not plain to see."""
+        if self._where.has_way_back:
+            return "back"
+        return "read" if self.size.width < WIDE and self.selection.key is not None and self.view != "engine" else ""
+
+    def _draw_list(self) -> None:
+        tally = self._sitting.tally(self.mirror)
+        self._lists.draw(self.view, self.mirror, self.selection, tally, self.marked.keys())
+
+    def _draw_details(self) -> None:
+        kind = self._where.kind(self.selection)
+        self.query_one(Details).show(kind, self.mirror, self.away, self.selection, self._sitting)
+
+    @property
+    def _lists(self) -> Lists:
+        return self.query_one(Lists)
+
+    # The selection: what the lit row of the shown view's list stands for
+
+    def select_story(self, path: str) -> None:
+        """Make a story the selection, in the shown view if its list has the story, else among the files."""
+        if path not in self.mirror.stories:
+            return
+        self._select(path)
+        rows = self._lists.of(self.view)
+        if rows is None or rows.key != path:
+            self.show_view("corpus")
+
+    def leads(self, rows: LineList) -> bool:
+        """The list of the shown view leads."""
+        return rows is self._lists.of(self.view)
+
+    def row_lit(self, key: str | None) -> None:
+        """Make a lit row the selection."""
+        self._select(key)
+
+    def row_chosen(self) -> None:
+        """Go into what the lit row stands for; where a concept is shown already, to its stories."""
+        if self.path is None and self.concept is not None and self.size.width >= WIDE:
+            self._where.go_from(Spot(self.view, self.selection.key), "concept")
+        elif self.path is not None or self.concept is not None:
+            self._where.go_in()
+        self._arrange()
+
+    def _select(self, key: str | None) -> None:
+        before, self.selection = self.selection, Selection.of(key, self.mirror)
+        if self.selection == before:
+            return
+        if self.path != before.path:
+            self._where.go_on()
+            if self.path is not None:
+                self._sitting.open(self.path, self.mirror)
+            self._place.showing(self.path)
+        self._lists.light(self.view, self.selection)
+        self._draw_details()
+        self._draw_keys()
+
+    # Views
+
+    def show_view(self, view: Place) -> None:
+        """Switch to a view; the selection stays where its list has it."""
+        self._where.go_to(view)
+        self._lists.drop_filter()
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Show the panes of this view, and bring the keyboard there at once: the next key may be in the queue."""
+        self._lists.bring(self.view)
+        self.set_class(self.view == "engine", "-engine")
+        self.set_class(self.view == "triage", "-triage")
+        self.set_class(self._where.is_in, "-in")
+        self._draw_list()
+        if (rows := self._lists.of(self.view)) is not None and rows.key is not None:
+            self._select(rows.key)
+        self._draw_status()
+        self._draw_details()
+        self._draw_keys()
+        self._focus()
+
+    def _focus(self) -> None:
+        rows = self._lists.of(self.view)
+        self.set_focus(self.query_one(Details).pane if self._where.is_in or rows is None else rows)
