@@ -132,14 +132,14 @@ def by_sentence(text: str, draft: Draft, concept: str, width: int) -> Text:
         is_hardest = effect is hardest and effect.pull > 0
         sentence = Text(plain(text[reading.start : end]), style="bold" if is_hardest else "")
         bars = _bars(effect, peak, bar_width) if has_bars else None
-        lines += _beside(sentence, bars, MARK if is_hardest else " " * len(MARK), text_width)
+        lines += beside(sentence, bars, MARK if is_hardest else " " * len(MARK), text_width)
     if rest := text[end:].strip():
-        lines += _beside(Text(plain(rest), style="dim"), None, " " * len(MARK), text_width)
+        lines += beside(Text(plain(rest), style="dim"), None, " " * len(MARK), text_width)
     return Text("\n").join(lines)
 
 
-def _beside(sentence: Text, bars: Text | None, mark: str, width: int) -> list[Text]:
-    """A sentence wrapped, with the bars beside its first line."""
+def beside(sentence: Text, bars: Text | None, mark: str, width: int) -> list[Text]:
+    """A sentence wrapped to `width` columns behind a mark, with the bars beside its first line."""
     wrapped = list(sentence.wrap(WRAPPING, width)) or [sentence]
     lines = [Text.assemble(mark if n == 0 else " " * len(mark), line) for n, line in enumerate(wrapped)]
     if bars is not None:
@@ -150,9 +150,13 @@ def _beside(sentence: Text, bars: Text | None, mark: str, width: int) -> list[Te
 def _bars(effect: SentenceEffect, peak: float, width: int) -> Text:
     bars = Text()
     for value, style in ((effect.own, "cyan"), (effect.rival, "yellow")):
-        drawn = (bar(value / peak, width) or "▏") if value > LEAST_BAR * peak > 0 else "·"
-        bars.append(f" {drawn:<{width}}", style=style)
+        bars.append(f" {bar_or_dot(value, peak, width):<{width}}", style=style)
     return bars
+
+
+def bar_or_dot(value: float, peak: float, width: int) -> str:
+    """A sentence's bar, `width` long for the longest, which is of `peak`; a dot where there is next to nothing."""
+    return (bar(value / peak, width) or "▏") if value > LEAST_BAR * peak > 0 else "·"
 
 
 def _cut(name: str, width: int) -> str:
