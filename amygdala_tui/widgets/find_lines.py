@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from amygdala_tui.find import Excerpt, Findable
+from amygdala_tui.find import Excerpt, Findable, Hits, excerpt
 from amygdala_tui.folding import places_of
+from amygdala_tui.texts import HeldText
+from amygdala_tui.widgets.lines import Line
 from amygdala_tui.words import fit
 from engine.plain import JOINERS, plain
 
@@ -20,6 +23,8 @@ SCENARIO_WIDTH = 24
 """Columns of the names where a line is long; where it is short, they have a quarter of it each."""
 LEAST_EXCERPT = 12
 """Columns below which there are no words of the text beside the names."""
+MOST_LINES = 500
+"""Making more takes longer than finding them, and nobody looks through so many."""
 BEFORE = 3
 """One part in so many of an excerpt stands before the found word."""
 
@@ -89,11 +94,32 @@ def _last(text: str, width: int, *, is_cut: bool) -> str:
         return text
     if width < 2:
         return "…" if width == 1 and text else ""
-    start = len(text)
-    while start and cell_len(text[start - 1 :]) < width:
-        start -= 1
+    start = max(len(text) - width + 1, 0)  # no more characters than columns
+    while cell_len(text[start:]) >= width:
+        start += 1
     while start < len(text) and (text[start] in JOINERS or unicodedata.combining(text[start])):
         start += 1
     kept = text[start:]
     _, blank, whole_words = kept.partition(" ")
     return "…" + (whole_words if blank and whole_words and text[start - 1 : start] != " " else kept.lstrip())
+
+
+def hit_lines(hits: Hits, texts: Mapping[str, HeldText]) -> list[Line]:
+    """The lines of the best hits, and how many more there are; what a line shows is worked out when it is drawn.
+
+    Args:
+        hits: what a query found.
+        texts: the texts that are held, by path (`amygdala_tui.texts.HeldTexts.texts`).
+    """
+    shown = hits.ranked[:MOST_LINES]
+    lines = [Line(hit.story.path, partial(_draw_hit, hit.story, hits.words, texts)) for hit in shown]
+    if n_more := len(hits.ranked) - len(shown):
+        lines.append(
+            Line("more", lambda _: Text(f"… and {n_more} more: type more of the words", "dim"), is_heading=True)
+        )
+    return lines
+
+
+def _draw_hit(story: Findable, words: tuple[str, ...], texts: Mapping[str, HeldText], width: int) -> Text:
+    held = texts.get(story.path)
+    return draw_hit(story, None if held is None else excerpt(held.text, held.folded, words), words, width)

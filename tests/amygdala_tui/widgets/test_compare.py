@@ -175,6 +175,7 @@ async def test_without_a_partner_or_a_text_the_pane_says_why() -> None:
         app.texts[OTHER] = Text("(cannot be read: gone)")
         app.show()
         await eventually_async(lambda: "bus / ashamed: (cannot be read: gone)" in app.shown("head"))
+        assert SAME in app.shown()
         app.pane.show(state(), None, default_partner(state(), ""))
         await pilot.pause()
         assert app.shown("head") == "choose a story first"
