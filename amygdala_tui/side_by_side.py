@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from amygdala_tui.mirror import Mirror
 from engine.prose.sentences import Span, sentences
@@ -86,8 +86,9 @@ class Common:
     """The numbers of the sentences that both have, wherever they stand: equally many."""
     blocks: list[Block]
     """All sentences in order."""
-    passages: tuple[list[Span], list[Span]]
-    """The passages that both have outside these sentences, in the order of the text."""
+    passages: tuple[list[Span], list[Span]] | None = None
+    """The passages that both have outside these sentences, in the order of the text; None before they are looked for
+    (`with_passages`)."""
 
     @property
     def is_whole(self) -> bool:
@@ -96,20 +97,26 @@ class Common:
 
 
 def in_common(one: str, other: str) -> Common:
-    """What two texts have in common. Takes a thread: a few milliseconds, and a tenth of a second the first time."""
-    from engine.prose.copies import shared_passages  # imports numpy, which the studio's start does not wait for
-
+    """What two texts have in common, without passages. Takes a thread: milliseconds."""
     spans = sentences(one), sentences(other)
     pairs = _same_sentences(_sayings(one, spans[0]), _sayings(other, spans[1]))
-    same = frozenset(i for i, _ in pairs), frozenset(j for _, j in pairs)
-    hidden = _without(one, spans[0], same[0], "\0"), _without(other, spans[1], same[1], "\1")
-    passages = [each for each in shared_passages(*hidden, MOST_PASSAGES) if each.n_words >= LEAST_WORDS]
     return Common(
         sentences=spans,
-        same=same,
+        same=(frozenset(i for i, _ in pairs), frozenset(j for _, j in pairs)),
         blocks=_blocks(_in_order(pairs), len(spans[0]), len(spans[1])),
-        passages=(sorted(passage.one for passage in passages), sorted(passage.other for passage in passages)),
     )
+
+
+def with_passages(common: Common, one: str, other: str) -> Common:
+    """The same with its passages. Takes a thread: milliseconds, and a quarter of a second the first time."""
+    from engine.prose.copies import shared_passages  # imports numpy, which the studio's start does not wait for
+
+    (spans, other_spans), (same, other_same) = common.sentences, common.same
+    hidden, other_hidden = _without(one, spans, same, "\0"), _without(other, other_spans, other_same, "\1")
+    passages = [
+        passage for passage in shared_passages(hidden, other_hidden, MOST_PASSAGES) if passage.n_words >= LEAST_WORDS
+    ]
+    return replace(common, passages=(sorted(each.one for each in passages), sorted(each.other for each in passages)))
 
 
 def _sayings(text: str, spans: Sequence[Span]) -> list[str]:

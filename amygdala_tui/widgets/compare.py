@@ -13,7 +13,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Static
 
 from amygdala_tui.mirror import Mirror
-from amygdala_tui.side_by_side import Common, Partner, compared_by, in_common
+from amygdala_tui.side_by_side import Common, Partner, compared_by, in_common, with_passages
 from amygdala_tui.widgets.compare_lines import Side, Sides, head, legend, rows, said
 from engine.plain import plain
 from engine.results import Draft
@@ -139,10 +139,14 @@ class ComparePane(Vertical):
         if self._sides is None:
             return
         sides = (await self._read(self._sides[0]), await self._read(self._sides[1]))
-        if self._common is None or [side.text for side in sides] != [side.text for side in self._sides]:
-            self._common = await in_thread(in_common, sides[0].text, sides[1].text)
+        texts = sides[0].text, sides[1].text
+        if self._common is None or texts != tuple(side.text for side in self._sides):
+            self._common = await in_thread(in_common, *texts)
         self._sides = sides
         self._draw()
+        if self._common.passages is None:
+            self._common = await in_thread(with_passages, self._common, *texts)
+            self._draw()
         for number in range(2):
             await self._ask(number)
 

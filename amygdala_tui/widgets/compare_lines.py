@@ -123,12 +123,14 @@ def said(common: Common | None, sides: Sides) -> str:
         return plain("; ".join(notices))
     if common.is_whole:
         return "the two texts are the same"
-    n_same, n_passages = len(common.same[0]), len(common.passages[0])
+    n_same, n_passages = len(common.same[0]), len((common.passages or ([],))[0])
     told = [f"{counted(n_same, 'sentence', 'sentences')} ({SAME.strip()})"] if n_same else []
     if n_passages:
         more = "more " if n_same else ""
         told.append(f"{counted(n_passages, f'{more}passage', f'{more}passages')} (underlined)")
-    return f"in common: {', '.join(told)}" if told else "no sentence or passage in common"
+    if not told:
+        return "" if common.passages is None else "no sentence or passage in common"
+    return f"in common: {', '.join(told)}"
 
 
 def legend(concept: str | None, sides: Sides, width: int) -> Text:
@@ -159,11 +161,10 @@ def rows(
         only_differences: whether sentences that both have are folded.
         shown: where there is room for one story: 0 or 1, which one.
     """
-    values = [side.values(concept) for side in sides]
-    peak = max((value for told in values for value in told.values()), default=0.0)
+    peak = max((value for side in sides for value in side.values(concept).values()), default=0.0)
     is_wide = width >= TWO_COLUMNS_FROM
     column = _column(width) if is_wide else min(width, TEXT_WIDTH)
-    columns = [_Column(common, side, n, values[n], peak, column) for n, side in enumerate(sides)]
+    columns = [_Column(common, side, n, concept, peak, column) for n, side in enumerate(sides)]
     drawn = []
     for block in common.blocks:
         if block.is_same and only_differences:
@@ -190,19 +191,18 @@ class _Column:
 
     Args:
         number: which of the two it is.
-        values: what its sentences carry of the concept whose bars are drawn.
+        concept: whose bars are drawn.
         peak: what the longest bar is of, in either story.
         width: columns that it has.
     """
 
-    def __init__(
-        self, common: Common, side: Side, number: int, values: Mapping[Span, float], peak: float, width: int
-    ) -> None:
+    def __init__(self, common: Common, side: Side, number: int, concept: str | None, peak: float, width: int) -> None:
         self._text = side.text
         self._spans = common.sentences[number]
         self._same = common.same[number]
-        self._passages = common.passages[number]
-        self._values = values
+        self._passages = common.passages[number] if common.passages else []
+        self._style = "cyan" if concept == side.view.concept else "yellow"
+        self._values = side.values(concept)
         self._peak = peak
         self._text_width, self._bar_width = _widths(width)
         self._width = width
@@ -229,7 +229,7 @@ class _Column:
         is_same = number in self._same
         bars = None
         if self._bar_width and (value := self._values.get(self._spans[number])) is not None:
-            bars = Text(f" {bar_or_dot(value, self._peak, self._bar_width)}", style="cyan")
+            bars = Text(f" {bar_or_dot(value, self._peak, self._bar_width)}", style=self._style)
         return beside(self._marked(number), bars, SAME if is_same else OWN, self._text_width)
 
     def _marked(self, number: int) -> Text:

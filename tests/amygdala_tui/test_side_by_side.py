@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amygdala_tui.side_by_side import LEAST_WORDS, Common, Partner, compared_by, default_partner, in_common
+from amygdala_tui.side_by_side import (
+    LEAST_WORDS,
+    Common,
+    Partner,
+    compared_by,
+    default_partner,
+    in_common,
+    with_passages,
+)
 from engine.prose.words import words
 from engine.results import CopyOf
 from engine.wire.snapshot import StoryView
@@ -119,22 +127,30 @@ def test_as_many_sentences_as_can_stand_beside_one_another(one: list[str], other
     assert sum(len(block.one) for block in common.blocks if block.is_same) == longest_common(one, other)
 
 
+def passages_of(one: str, other: str) -> tuple[Common, list[list[str]]]:
+    """What two texts have in common, and the passages that each of them has of that."""
+    common = with_passages(in_common(one, other), one, other)
+    assert common.passages is not None
+    texts = [[text[s:e] for s, e in spans] for text, spans in zip((one, other), common.passages, strict=True)]
+    return common, texts
+
+
 @given(TEXTS, TEXTS)
 def test_passages_are_the_same_words_in_both_and_no_part_of_a_sentence_that_both_have(one: str, other: str) -> None:
-    common = in_common(one, other)
-    told = [sorted(words(text[start:end]) for start, end in common.passages[n]) for n, text in enumerate((one, other))]
+    common, passages = passages_of(one, other)
+    told = [sorted(map(words, texts)) for texts in passages]
     assert told[0] == told[1]
     assert all(len(passage) >= LEAST_WORDS for passage in told[0])
-    for side in range(2):
+    for side, spans in enumerate(common.passages or ()):
         hidden = [common.sentences[side][n] for n in common.same[side]]
-        assert all(e <= start or end <= s for s, e in common.passages[side] for start, end in hidden)
+        assert all(e <= start or end <= s for s, e in spans for start, end in hidden)
 
 
 def test_an_edited_sentence_keeps_its_passage() -> None:
     one = "It rained. He said it was temporary and then he left. Nobody spoke."
     other = "Nobody spoke. He said it was temporary and then she wept."
-    common = in_common(one, other)
-    assert [one[start:end] for start, end in common.passages[0]] == ["He said it was temporary and then"]
+    common, passages = passages_of(one, other)
+    assert passages == [["He said it was temporary and then"]] * 2
     assert len(common.same[0]) == 1
 
 

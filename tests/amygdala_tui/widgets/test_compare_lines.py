@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.text import Text
 
-from amygdala_tui.side_by_side import in_common
+from amygdala_tui.side_by_side import Common, in_common, with_passages
 from amygdala_tui.widgets.compare_lines import (
     PASSAGE,
     SAME,
@@ -46,8 +46,12 @@ def sides(one: str = TEXTS[0], other: str = TEXTS[1]) -> Sides:
     return Side(ONE, one, draft=draft(one, 0.5, 1.0, -0.5)), Side(OTHER, other, draft=draft(other, 0.25))
 
 
+def common_of(one: str, other: str) -> Common:
+    return with_passages(in_common(one, other), one, other)
+
+
 def drawn(pair: Sides, width: int, *, only_differences: bool = False, shown: int = 0) -> list[Text]:
-    common = in_common(pair[0].text, pair[1].text)
+    common = common_of(pair[0].text, pair[1].text)
     blocks = rows(common, pair, "ashamed", width, only_differences=only_differences, shown=shown)
     assert len(blocks) == len(common.blocks)
     return [line for lines in blocks for line in lines]
@@ -86,6 +90,15 @@ def test_a_passage_that_both_have_is_underlined() -> None:
     line = drawn(sides(), 120)[2]
     marked = [line.plain[span.start : span.end] for span in line.spans if span.style == PASSAGE]
     assert marked == ["He said it was temporary and then"] * 2
+
+
+def test_a_bar_of_a_storys_own_concept_looks_other_than_one_of_its_rival() -> None:
+    text = "He left."
+    told = draft(text, 1.0, concept="furious")
+    pair = Side(ONE, text, draft=told), Side(story("stories/furious.txt"), text, draft=told)
+    ((line,),) = rows(common_of(text, text), pair, "furious", 120, only_differences=False, shown=0)
+    bars = [str(span.style) for span in line.spans if "▇" in line.plain[span.start : span.end]]
+    assert bars == ["yellow", "cyan"]
 
 
 PIECES = st.sampled_from(
@@ -151,11 +164,12 @@ def test_the_head_names_both_stories_and_marks_the_one_that_is_shown() -> None:
 
 def test_what_is_in_common_is_counted() -> None:
     assert said(None, sides()) == ""
-    assert said(in_common(*TEXTS), sides()) == "in common: 2 sentences (=), 1 more passage (underlined)"
-    assert said(in_common("a", "a"), sides("a", "a")) == "the two texts are the same"
-    assert said(in_common("a", "b"), sides("a", "b")) == "no sentence or passage in common"
+    assert said(common_of(*TEXTS), sides()) == "in common: 2 sentences (=), 1 more passage (underlined)"
+    assert said(common_of("a", "a"), sides("a", "a")) == "the two texts are the same"
+    assert said(common_of("a", "b"), sides("a", "b")) == "no sentence or passage in common"
+    assert said(in_common("a", "b"), sides("a", "b")) == ""  # passages were not looked for yet
     gone = Side(ONE, notice="(cannot be read: gone)")
-    assert said(in_common("", "b"), (gone, sides()[1])) == "ashamed: (cannot be read: gone)"
+    assert said(common_of("", "b"), (gone, sides()[1])) == "ashamed: (cannot be read: gone)"
 
 
 def test_the_legend_says_whose_bars_they_are_or_why_there_are_none() -> None:
