@@ -10,10 +10,10 @@ from typing import Literal
 import platformdirs
 from textual.binding import Binding
 
-Place = Literal["queue", "triage", "corpus", "concept", "engine"]
+Place = Literal["queue", "triage", "corpus", "concept", "find", "engine"]
 """A view, by its id."""
-LISTS: tuple[Place, ...] = ("queue", "triage", "corpus", "concept")
-STORIES: tuple[Place, ...] = ("queue", "corpus", "concept")
+LISTS: tuple[Place, ...] = ("queue", "triage", "corpus", "concept", "find")
+STORIES: tuple[Place, ...] = ("queue", "corpus", "concept", "find")
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ ACTIONS = (
     ),
     Action("sort", "s", "sort", "Sort by the next column.", ("triage",), ("triage",)),
     Action("group", "b", "by concept", "Show the tree by concept or by file.", ("corpus",), ("corpus",)),
-    Action("filter", "slash", "find", "Show only the files in the tree that contain what you type.", LISTS, LISTS),
+    Action("find", "slash", "find", "Find stories by words of their names and texts.", LISTS, LISTS),
     Action(
         "about", "i", "about the concept", "How the concept of the story reads, beside it; again: the story.", STORIES
     ),

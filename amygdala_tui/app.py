@@ -23,7 +23,7 @@ from amygdala_tui.messages import CorpusFound, EngineAway, EngineSaid, SettingsD
 from amygdala_tui.mirror import Mirror, from_disk
 from amygdala_tui.screens.dialogs import Choice, Reason
 from amygdala_tui.screens.studio import StudioScreen
-from amygdala_tui.widgets.filter import Filter
+from amygdala_tui.widgets.field import Field
 from amygdala_tui.words import counted, title
 from engine.corpus import Accepted, Layout, accepted, scan
 from engine.errors import AmygdalaError
@@ -101,7 +101,7 @@ class Studio(App[None]):
             await super().on_event(event)
             return
         focused = self.focused
-        if isinstance(focused, Filter) and focused.check_consume_key(event.key, event.character):
+        if isinstance(focused, Field) and focused.check_consume_key(event.key, event.character):
             await focused._on_key(event)
         elif not (await self._check_bindings(event.key, priority=True) or await self._check_bindings(event.key)):
             await super().on_event(event)

@@ -55,7 +55,9 @@ def status_line(mirror: Mirror, away: str, corpus: str, view: Place, tally: Tall
         click = Style.from_meta({"@click": f"screen.show('{place}')"})
         left.append(f" {label} ", style=click + Style(reverse=place == view, bold=False))
     if left.cell_len + state.cell_len + 2 > width:
-        left = name.append(f" {VIEWS[view]} ", style="reverse not bold").append(f"  {so_far(tally)}", style="not bold")
+        left = name.append(f" {VIEWS.get(view, 'Find')} ", style="reverse not bold").append(
+            f"  {so_far(tally)}", style="not bold"
+        )
     left.truncate(max(1, width - state.cell_len - 2), overflow="ellipsis", pad=True)
     return Text.assemble(left, " ", state, " ")
 

@@ -143,7 +143,7 @@ def meanings(view: Place, thresholds: Thresholds) -> Sequence[Meaning]:
     match view:
         case "queue":
             return [*QUEUE, *STORY, alignment]
-        case "corpus":
+        case "corpus" | "find":
             return [*CORPUS, *STORY, alignment]
         case "triage":
             return [*TRIAGE, *_buckets(thresholds)]

@@ -52,6 +52,10 @@ class Whereabouts:
         self._came_from.append(spot)
         self._be_at(view)
 
+    def land(self, view: Place) -> None:
+        """Switch to a view's list for good, as at the end of a search; the way back leads to before the search."""
+        self._be_at(view)
+
     def go_in(self) -> None:
         """Go into what is selected."""
         self.is_in = True

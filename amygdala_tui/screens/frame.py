@@ -41,7 +41,6 @@ class FrameScreen(Screen[None]):
         self._where = Whereabouts()
         self.is_untouched = True
         """Whether the writer has done nothing yet: until then the worst story is selected, as soon as it is known."""
-        self._before_filter: str | None = None
         self._sitting = Sitting()
         self._place = workplace
         self._are_panes_mounted = False
@@ -69,7 +68,7 @@ class FrameScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield Static(id="status", markup=False)
         with Horizontal(id="body"):
-            yield Lists(self, id="lists")
+            yield Lists(self._place.corpus, self, self._focus, id="lists")
             yield Details(self._place, id="details")
         yield Static(id="moved", markup=False)
         yield Static(id="keys", markup=False)
@@ -180,9 +179,15 @@ class FrameScreen(Screen[None]):
         """Go into what the lit row stands for; where a concept is shown already, to its stories."""
         if self.path is None and self.concept is not None and self.size.width >= WIDE:
             self._where.go_from(Spot(self.view, self.selection.key), "concept")
+        elif self.view == "find" and self.path is not None:
+            self._where.land(self._home_of(self.path))
         elif self.path is not None or self.concept is not None:
             self._where.go_in()
         self._arrange()
+
+    def _home_of(self, path: str) -> Place:
+        """The view in whose list a story is to be shown."""
+        return "queue" if self._lists.queue.holds(self.mirror, path) else "corpus"
 
     def _select(self, key: str | None) -> None:
         before, self.selection = self.selection, Selection.of(key, self.mirror)
@@ -202,7 +207,6 @@ class FrameScreen(Screen[None]):
     def show_view(self, view: Place) -> None:
         """Switch to a view; the selection stays where its list has it."""
         self._where.go_to(view)
-        self._lists.drop_filter()
         self._arrange()
 
     def _arrange(self) -> None:

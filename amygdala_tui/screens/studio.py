@@ -12,6 +12,7 @@ from amygdala_tui.mirror import Mirror
 from amygdala_tui.screens.dialogs import Help
 from amygdala_tui.screens.frame import FrameScreen
 from amygdala_tui.selection import Selection
+from amygdala_tui.whereabouts import Spot
 from amygdala_tui.widgets.details import Details
 from amygdala_tui.widgets.queue import broken_stories
 from amygdala_tui.words import sitting_ends
@@ -37,10 +38,8 @@ class StudioScreen(FrameScreen):
         self.show_view(view)
 
     def action_back(self) -> None:
-        """Go back one level: out of the filter, out of what is selected, to the view before, out of the marks."""
-        if self._lists.filter.display:
-            self._close_filter()
-        elif self._where.has_way_back:
+        """Go back one level: out of what is selected, to the view before, out of the marks."""
+        if self._where.has_way_back:
             if (spot := self._where.back()) is not None:
                 self.selection = Selection.of(spot.key, self.mirror)
             self._arrange()
@@ -71,26 +70,16 @@ class StudioScreen(FrameScreen):
     def action_palette(self) -> None:
         self.app.action_command_palette()
 
-    # The tree
-
     def action_group(self) -> None:
         self._lists.files.group_by_concept()
         self._draw_keys()
 
-    def action_filter(self) -> None:
-        field = self._lists.filter
-        self._before_filter = self.selection.key
-        if self.view != "corpus":
-            self.show_view("corpus")
-        field.display = True
-        self.set_focus(field)
-
-    def _close_filter(self) -> None:
-        nothing_matched = self.selection.key is None
-        self._focus()
-        self._lists.drop_filter()
-        if nothing_matched and self._before_filter is not None:
-            self._select(self._before_filter)
+    def action_find(self) -> None:
+        if self.view != "find":
+            self._where.go_from(Spot(self.view, self.selection.key), "find")
+            self._lists.find.open()
+            self._arrange()
+        self.set_focus(self._lists.find.field)
 
     # The queue
 
@@ -126,7 +115,7 @@ class StudioScreen(FrameScreen):
     def _visit(self, path: str) -> None:
         was_in = self._where.is_in or self.size.width < WIDE
         self._select(path)
-        self.show_view("queue" if self._lists.queue.holds(self.mirror, path) else "corpus")
+        self.show_view(self._home_of(path))
         if was_in:
             self._where.go_in()
             self._arrange()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
+from pathlib import Path
 
 from textual.app import ComposeResult
-from textual.containers import Vertical
 from textual.widgets import ContentSwitcher
 
 from amygdala_tui.actions import Place
@@ -13,7 +13,7 @@ from amygdala_tui.mirror import Mirror
 from amygdala_tui.selection import CONCEPT, Selection
 from amygdala_tui.sitting import Tally
 from amygdala_tui.widgets.concept import ConceptStories
-from amygdala_tui.widgets.filter import Filter
+from amygdala_tui.widgets.find import FindPane
 from amygdala_tui.widgets.lines import LineList, Selector
 from amygdala_tui.widgets.queue import QueueList
 from amygdala_tui.widgets.tree import CorpusTree
@@ -24,6 +24,7 @@ IDS: dict[Place, str] = {
     "triage": "triage-list",
     "corpus": "tree",
     "concept": "concept-stories",
+    "find": "find-list",
 }
 """The id of each view's list. Engine has none."""
 
@@ -32,27 +33,28 @@ class Lists(ContentSwitcher):
     """The lists of all views. None has a selection of its own: each shows the one it is given.
 
     Args:
+        corpus: the corpus's folder.
         selector: who owns the selection.
+        leave_field: brings the keyboard from the field of Find to its list.
     """
 
-    def __init__(self, selector: Selector, *, id: str) -> None:
+    def __init__(self, corpus: Path, selector: Selector, leave_field: Callable[[], None], *, id: str) -> None:
         super().__init__(initial="queue-list", id=id)
+        self._corpus = corpus
         self.queue = QueueList(id="queue-list")
         self.triage = TriageList(id="triage-list")
         self.files = CorpusTree(id="tree")
         self.stories = ConceptStories(id="concept-stories")
-        self.filter = Filter(narrow=self.files.narrow, leave=self._leave_filter, id="filter")
-        self.filter.display = False
-        for rows in (self.queue, self.triage, self.files, self.stories):
+        self.find = FindPane(leave_field, id="find")
+        for rows in (self.queue, self.triage, self.files, self.stories, self.find.rows):
             rows.selector = selector
 
     def compose(self) -> ComposeResult:
         yield self.queue
         yield self.triage
-        with Vertical(id="corpus"):
-            yield self.filter
-            yield self.files
+        yield self.files
         yield self.stories
+        yield self.find
 
     def of(self, view: Place) -> LineList | None:
         """A view's list, if it has one."""
@@ -61,7 +63,7 @@ class Lists(ContentSwitcher):
     def bring(self, view: Place) -> None:
         """Show a view's list."""
         if view in IDS:
-            self.current = "corpus" if view == "corpus" else IDS[view]
+            self.current = "find" if view == "find" else IDS[view]
 
     def draw(self, view: Place, mirror: Mirror, selection: Selection, tally: Tally, marked: Container[str]) -> None:
         """Draw a view's list in a state of the corpus, with the selection lit, or else moved to where the light is."""
@@ -77,6 +79,8 @@ class Lists(ContentSwitcher):
                 rows.show_mirror(mirror)
             case ConceptStories():
                 rows.show_concept(mirror, selection.concept)
+            case _:
+                self.find.show(self._corpus, mirror)
         rows.keep_lit()
 
     def light(self, view: Place, selection: Selection) -> None:
@@ -97,13 +101,3 @@ class Lists(ContentSwitcher):
             self.queue.toggle_maybes()
         else:
             self.triage.toggle_fold()
-
-    def drop_filter(self) -> None:
-        """Show all files again."""
-        if self.filter.display:
-            self.filter.value = ""
-            self.filter.display = False
-
-    def _leave_filter(self) -> None:
-        self.screen.set_focus(self.files)
-        self.files.keep_lit()

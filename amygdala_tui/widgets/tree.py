@@ -32,7 +32,6 @@ class CorpusTree(LineList):
         super().__init__(id=id, empty="no stories yet")
         self._mirror = Mirror()
         self._open = {"stories", "paired"}
-        self._filter = ""
         self._by_concept = False
 
     def show_mirror(self, mirror: Mirror) -> None:
@@ -40,11 +39,6 @@ class CorpusTree(LineList):
         if mirror.stories is not self._mirror.stories:
             self._mirror = mirror
             self._rebuild()
-
-    def narrow(self, words: str) -> None:
-        """Show only stories whose path contains these words, with every branch open."""
-        self._filter = words.casefold().strip()
-        self._rebuild()
 
     @property
     def is_by_concept(self) -> bool:
@@ -60,7 +54,7 @@ class CorpusTree(LineList):
         """Light a story, opening the branches above it, or a branch."""
         super().select(key)
         view = self._mirror.stories.get(key or "")
-        if view is not None and not self._filter and not self._open.issuperset(_branches(view, self._by_concept)):
+        if view is not None and not self._open.issuperset(_branches(view, self._by_concept)):
             self._rebuild()
 
     def action_choose(self) -> None:
@@ -97,10 +91,8 @@ class CorpusTree(LineList):
     def _rebuild(self) -> None:
         if (selected := self._mirror.stories.get(self._selected or "")) is not None:
             self._open.update(_branches(selected, self._by_concept))
-        views = [view for view in self._mirror.stories.values() if self._filter in view.path.casefold()]
-        is_open: Callable[[str], bool] = (lambda _: True) if self._filter else self._open.__contains__
-        lines = _by_concept(views, is_open) if self._by_concept else _by_file(views, is_open)
-        self.show(lines, empty="nothing matches" if self._filter else "no stories yet")
+        views, is_open = self._mirror.stories.values(), self._open.__contains__
+        self.show(_by_concept(views, is_open) if self._by_concept else _by_file(views, is_open))
 
 
 def _branches(view: StoryView, by_concept: bool) -> list[str]:

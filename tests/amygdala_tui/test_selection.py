@@ -123,7 +123,7 @@ def lit_row(rows: LineList) -> str:
     lit = [
         strip.text
         for strip in drawn
-        if any(piece.style is not None and (piece.style.reverse or piece.style.underline) for piece in strip)
+        if all(piece.style is not None and (piece.style.reverse or piece.style.underline) for piece in strip)
     ]
     assert len(lit) <= 1
     return lit[0] if lit else ""
@@ -154,21 +154,23 @@ async def test_whatever_came_before_the_lit_row_is_what_e_opens(
             assert_the_light_is_the_selection(app)
 
 
-async def test_a_filter_moves_the_selection_to_what_it_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_search_selects_what_it_lights_and_escape_returns_to_where_one_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with studied(tmp_path, monkeypatch, corpus_of()) as (app, pilot):
-        await pilot.press("n")
+        await pilot.press("j")
         app.burst(*"/weary\r\r", "e")
         await pilot.pause()
         assert_the_light_is_the_selection(app)
-        assert app.studio.mirror.stories.keys() >= {app.studio.path}
         assert app.opened == [app.studio.path]
         assert app.studio.path is not None
         assert "weary" in app.studio.path
         await pilot.press("escape")
-        assert "weary" in lit_row(app.studio.query_one("#tree", LineList))
+        assert app.studio.path == "paired/bus/joyful.txt"
+        assert shown_list(app) == "queue-list"
 
 
-async def test_a_word_typed_at_once_after_a_slash_is_a_filter_not_keys(
+async def test_a_word_typed_at_once_after_a_slash_is_a_search_not_keys(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with studied(tmp_path, monkeypatch, corpus_of()) as (app, pilot):
@@ -179,6 +181,22 @@ async def test_a_word_typed_at_once_after_a_slash_is_a_filter_not_keys(
         assert app.is_running
         await pilot.press("escape")
         assert app.studio.path == "paired/bus/joyful.txt"
+
+
+async def test_a_search_finds_texts_and_counts_its_hits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in corpus_of().stories:
+        file = tmp_path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"It was {file.parent.name}.")
+    (tmp_path / "paired/cake/calm.txt").write_text("The Zeppelin rose.")
+    async with studied(tmp_path, monkeypatch, corpus_of()) as (app, pilot):
+        await pilot.press("slash", *"zeppelin")
+        await eventually_async(lambda: app.studio.path == "paired/cake/calm.txt")
+        told = app.studio.query_one("#find-told", Static)
+        assert str(told.content).strip() == "1 story"
+        await pilot.press("ctrl+u", *"calm", "down", "enter")
+        assert str(told.content).strip() == "5 stories, by name"
+        assert app.studio.focused is app.studio.query_one("#find-list")
 
 
 async def test_a_fixed_story_stays_lit_where_it_was_until_the_writer_goes_on(

@@ -132,11 +132,11 @@ async def test_every_view_and_its_help_draw_at_any_size(corpus: Path, engine: En
         assert app.screen is screen(app)
 
 
-async def test_the_filter_finds_files_and_escape_lets_go(corpus: Path, engine: Engine) -> None:
+async def test_find_shows_stories_with_the_words_and_escape_lets_go(corpus: Path, engine: Engine) -> None:
     async with studio(corpus, engine.socket) as (app, pilot):
         await pilot.press("slash", *"weary", "enter")
-        await shows(app, "#tree", lambda shown: "weary" in shown and "furious" not in shown)
-        await pilot.press("escape")
+        await shows(app, "#find-list", lambda shown: "weary" in shown and "furious" not in shown)
+        await pilot.press("escape", "3")
         await shows(app, "#tree", "furious")
 
 

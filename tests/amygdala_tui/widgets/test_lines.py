@@ -150,21 +150,14 @@ async def test_a_closed_branch_says_that_something_in_it_needs_a_look() -> None:
         assert next(row for row in shown(tree) if "bus" in row).endswith("!1 2")
 
 
-async def test_the_tree_narrows_to_what_is_typed_and_groups_by_concept() -> None:
+async def test_the_tree_groups_by_concept() -> None:
     tree = CorpusTree(id="tree")
     app = Host(tree)
     async with app.run_test(size=(40, 20)) as pilot:
         tree.show_mirror(STORIES)
-        tree.narrow("SNOW")
-        await pilot.pause()
-        assert [row.split()[0] for row in shown(tree) if row] == ["▾", "▾", "fear"]
-        tree.narrow("nowhere")
-        await pilot.pause()
-        assert shown(tree)[0] == "nothing matches"
-        tree.narrow("")
         tree.group_by_concept()
-        assert tree.is_by_concept
         await pilot.pause()
+        assert tree.is_by_concept
         assert [row.split()[1] for row in shown(tree) if row] == ["baseline", "fear", "joy"]
 
 
