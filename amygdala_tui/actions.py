@@ -10,10 +10,11 @@ from typing import Literal
 import platformdirs
 from textual.binding import Binding
 
-Place = Literal["queue", "triage", "corpus", "concept", "find", "engine"]
+Place = Literal["queue", "triage", "corpus", "concept", "find", "compare", "engine"]
 """A view, by its id."""
 LISTS: tuple[Place, ...] = ("queue", "triage", "corpus", "concept", "find")
 STORIES: tuple[Place, ...] = ("queue", "corpus", "concept", "find")
+ANYWHERE: tuple[Place, ...] = (*LISTS, "compare", "engine")
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Action:
     key: str
     label: str
     help: str
-    views: tuple[Place, ...] = (*LISTS, "engine")
+    views: tuple[Place, ...] = ANYWHERE
     """Where it can be done."""
     in_footer: tuple[Place, ...] = ()
     """Where the footer names it."""
@@ -53,8 +54,8 @@ ACTIONS = (
         "e",
         "edit",
         "Open the story in your editor ($VISUAL, else $EDITOR); saving it recomputes.",
-        STORIES,
-        STORIES,
+        (*STORIES, "compare"),
+        (*STORIES, "compare"),
         needs_story=True,
     ),
     Action(
@@ -66,6 +67,21 @@ ACTIONS = (
         STORIES,
         ("queue", "corpus"),
         needs_story=True,
+    ),
+    Action(
+        "compare",
+        "c",
+        "compare",
+        "Put the story beside its near-copy, or the best of its concept; with one story marked, beside that. "
+        "Again: go back.",
+        (*STORIES, "compare"),
+        STORIES,
+        needs_story=True,
+    ),
+    Action("differences", "f", "differences only", "Fold the sentences that both have.", ("compare",), ("compare",)),
+    Action("bars", "C", "other bars", "Draw the bars of the next concept.", ("compare",), ("compare",)),
+    Action(
+        "other-story", "o", "other story", "Where there is room for one: show the other.", ("compare",), ("compare",)
     ),
     Action("next-story", "n", "next", "Go to the worst story to fix where you have not been.", LISTS, LISTS),
     Action("previous-story", "N", "back", "Go back to where n came from.", LISTS),
@@ -120,15 +136,15 @@ ACTIONS = (
     Action("show-corpus", "3", "Corpus", "All files, as a tree."),
     Action("show-concept", "4", "Concept", "One concept: how it reads, and its stories."),
     Action("show-engine", "8", "Engine", "What the engine is doing; its errors; what each revision moved."),
-    Action("help", "question_mark", "help", "The keys, and what the words here mean.", in_footer=(*LISTS, "engine")),
+    Action("help", "question_mark", "help", "The keys, and what the words here mean.", in_footer=ANYWHERE),
     Action(
         "palette",
         "ctrl+p",
         "palette",
         "Every action by its name; stories and concepts by theirs.",
-        in_footer=(*LISTS, "engine"),
+        in_footer=ANYWHERE,
     ),
-    Action("leave", "q", "quit", "Leave the studio; the engine goes on.", in_footer=(*LISTS, "engine")),
+    Action("leave", "q", "quit", "Leave the studio; the engine goes on.", in_footer=ANYWHERE),
 )
 
 

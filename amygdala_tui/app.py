@@ -278,8 +278,14 @@ class Studio(App[None]):
         self.run_worker(partial(self._link.show, path), group="showing", exclusive=True)  # type: ignore[arg-type]
 
     async def explain(self, path: str, text: str) -> Draft | None:
+        return await self._score(path=path, text=text, explain=True)
+
+    async def read_by(self, path: str, text: str, concepts: tuple[str, ...]) -> Draft | None:
+        return await self._score(path=path, text=text, concepts=list(concepts))
+
+    async def _score(self, **fields: Any) -> Draft | None:
         with suppress(AmygdalaError):
-            reply = await self._link.request(protocol.Score, path=path, text=text, explain=True)
+            reply = await self._link.request(protocol.Score, **fields)
             if isinstance(reply, protocol.Scored):
                 return reply.draft
         return None

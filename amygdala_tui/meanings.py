@@ -118,6 +118,15 @@ NUMBERS: Sequence[Meaning] = (
     ("heads", "The attention heads that tell its stories from the others best, each with its selectivity."),
     ("neuron", "The single neuron of the model that writes most nearly this direction."),
 )
+COMPARE: Sequence[Meaning] = (
+    (
+        "beside it",
+        "The story's near-copy if it has one, else the best story of its concept. To choose another, mark it (space) "
+        "in a list.",
+    ),
+    ("the bars", "How much each sentence reads as the concept that is named above; C changes the concept."),
+    ("the same", "Sentences and passages that both have. f leaves only what differs."),
+)
 ENGINE: Sequence[Meaning] = (
     (
         "paused",
@@ -149,6 +158,8 @@ def meanings(view: Place, thresholds: Thresholds) -> Sequence[Meaning]:
             return [*TRIAGE, *_buckets(thresholds)]
         case "concept":
             return [*CONCEPT, *TRIAGE, *NUMBERS, alignment]
+        case "compare":
+            return COMPARE
         case "engine":
             return ENGINE
 

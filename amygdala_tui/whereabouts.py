@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from amygdala_tui.actions import Place
 from amygdala_tui.selection import Selection
 
-Kind = Literal["story", "concept", "engine"]
+Kind = Literal["story", "concept", "compare", "engine"]
 """What is shown of the selection."""
 
 
@@ -16,6 +16,7 @@ class Spot(NamedTuple):
 
     view: Place
     key: str | None
+    is_in: bool
 
 
 class Whereabouts:
@@ -31,8 +32,8 @@ class Whereabouts:
 
     def kind(self, selection: Selection) -> Kind:
         """What is shown of a selection."""
-        if self.view == "engine":
-            return "engine"
+        if self.view in ("engine", "compare"):
+            return self.view
         is_concept = self._is_about_concept or self.view == "triage" or (self.view == "concept" and not self.is_in)
         is_concept = is_concept or (selection.path is None and selection.concept is not None)
         return "concept" if is_concept else "story"
@@ -47,9 +48,9 @@ class Whereabouts:
         self._came_from.clear()
         self._be_at(view)
 
-    def go_from(self, spot: Spot, view: Place) -> None:
-        """Switch to a view's list, from a row that can be come back to."""
-        self._came_from.append(spot)
+    def go_from(self, key: str | None, view: Place) -> None:
+        """Switch to a view, from a row that can be come back to."""
+        self._came_from.append(Spot(self.view, key, self.is_in))
         self._be_at(view)
 
     def land(self, view: Place) -> None:
@@ -77,6 +78,7 @@ class Whereabouts:
         elif self._came_from:
             spot = self._came_from.pop()
             self._be_at(spot.view)
+            self.is_in = spot.is_in
             return spot
         return None
 

@@ -36,6 +36,9 @@ class Workplace(Protocol):
     async def explain(self, path: str, text: str) -> Draft | None:
         """Ask the engine why a story with this text reads as it does; None where there is no answer."""
 
+    async def read_by(self, path: str, text: str, concepts: tuple[str, ...]) -> Draft | None:
+        """Ask the engine how a story with this text reads by some concepts; None where there is no answer."""
+
     def toggle_live(self, mirror: Mirror) -> None:
         """Follow every save, or pause."""
 

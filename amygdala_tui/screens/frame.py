@@ -14,7 +14,7 @@ from amygdala_tui.frame import LARGE, WIDE, Going, key_labels, key_line, result_
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.selection import Selection
 from amygdala_tui.sitting import Sitting
-from amygdala_tui.whereabouts import Spot, Whereabouts
+from amygdala_tui.whereabouts import Whereabouts
 from amygdala_tui.widgets.details import Details
 from amygdala_tui.widgets.lines import LineList
 from amygdala_tui.widgets.lists import Lists
@@ -150,7 +150,8 @@ class FrameScreen(Screen[None]):
 
     def _draw_details(self) -> None:
         kind = self._where.kind(self.selection)
-        self.query_one(Details).show(kind, self.mirror, self.away, self.selection, self._sitting)
+        marked = tuple(self.marked)
+        self.query_one(Details).show(kind, self.mirror, self.away, self.selection, self._sitting, marked)
 
     @property
     def _lists(self) -> Lists:
@@ -178,7 +179,7 @@ class FrameScreen(Screen[None]):
     def row_chosen(self) -> None:
         """Go into what the lit row stands for; where a concept is shown already, to its stories."""
         if self.path is None and self.concept is not None and self.size.width >= WIDE:
-            self._where.go_from(Spot(self.view, self.selection.key), "concept")
+            self._where.go_from(self.selection.key, "concept")
         elif self.view == "find" and self.path is not None:
             self._where.land(self._home_of(self.path))
         elif self.path is not None or self.concept is not None:
@@ -212,7 +213,7 @@ class FrameScreen(Screen[None]):
     def _arrange(self) -> None:
         """Show the panes of this view, and bring the keyboard there at once: the next key may be in the queue."""
         self._lists.bring(self.view)
-        self.set_class(self.view == "engine", "-engine")
+        self.set_class(self._lists.of(self.view) is None, "-whole")
         self.set_class(self.view == "triage", "-triage")
         self.set_class(self._where.is_in, "-in")
         self._draw_list()
@@ -225,4 +226,4 @@ class FrameScreen(Screen[None]):
 
     def _focus(self) -> None:
         rows = self._lists.of(self.view)
-        self.set_focus(self.query_one(Details).pane if self._where.is_in or rows is None else rows)
+        self.set_focus(self.query_one(Details).keyboard if self._where.is_in or rows is None else rows)

@@ -12,7 +12,6 @@ from amygdala_tui.mirror import Mirror
 from amygdala_tui.screens.dialogs import Help
 from amygdala_tui.screens.frame import FrameScreen
 from amygdala_tui.selection import Selection
-from amygdala_tui.whereabouts import Spot
 from amygdala_tui.widgets.details import Details
 from amygdala_tui.widgets.queue import broken_stories
 from amygdala_tui.words import sitting_ends
@@ -51,6 +50,22 @@ class StudioScreen(FrameScreen):
         self._where.toggle_about()
         self._arrange()
 
+    def action_compare(self) -> None:
+        if self.view == "compare":
+            self.action_back()
+        else:
+            self._where.go_from(self.selection.key, "compare")
+            self._arrange()
+
+    def action_differences(self) -> None:
+        self.query_one(Details).compare.toggle_same()
+
+    def action_bars(self) -> None:
+        self.query_one(Details).compare.switch_concept()
+
+    def action_other_story(self) -> None:
+        self.query_one(Details).compare.switch_story()
+
     def action_sort(self) -> None:
         self._lists.triage.sort_next()
 
@@ -76,7 +91,7 @@ class StudioScreen(FrameScreen):
 
     def action_find(self) -> None:
         if self.view != "find":
-            self._where.go_from(Spot(self.view, self.selection.key), "find")
+            self._where.go_from(self.selection.key, "find")
             self._lists.find.open()
             self._arrange()
         self.set_focus(self._lists.find.field)

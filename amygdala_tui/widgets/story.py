@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from amygdala_tui.mirror import Mirror
 from amygdala_tui.widgets.evidence_lines import by_sentence, reasons
 from amygdala_tui.words import STRENGTHS, bar, counted, number, rival_in_lead, state_sign
 from engine.plain import plain
-from engine.results import Draft
+from engine.results import CopyOf, Draft
 from engine.threads import ANSWERS_WITHIN_S, answered_within
 from engine.triage import accepted_words
 from engine.wire.snapshot import StoryView
@@ -52,6 +52,8 @@ class StoryPane(VerticalScroll, can_focus=True):
         super().__init__(id=id)
         self._explain = explain
         self._view: StoryView | None = None
+        self._head: Callable[[int], Text] = lambda _: Text()
+        """Draws what stands above the text, for a width in columns."""
         self.with_classic = False
         self._text: str | Text = ""
         """The story's own; as Text, what is shown in its place."""
@@ -73,10 +75,11 @@ class StoryPane(VerticalScroll, can_focus=True):
         is_another = view is None or self._view is None or view.path != self._view.path
         self._view = view
         if view is None:
-            self._show_head(Text(empty, style="dim"))
+            self._show_head(lambda _: Text(empty, style="dim"))
             self._show_text("")
             return
-        self._show_head(head(view, mirror, place, with_classic=self.with_classic, width=self._columns))
+        with_classic = self.with_classic
+        self._show_head(lambda width: head(view, mirror, place, width=width, with_classic=with_classic))
         # a file that the engine refuses to read (a link out of the corpus, for example) is not shown either
         if view.state == "error":
             self._show_text(Text("(not read)", style="dim"))
@@ -87,13 +90,22 @@ class StoryPane(VerticalScroll, can_focus=True):
         reading = partial(self._read, view, mirror.revision, corpus / view.path)
         self.run_worker(reading, group="read", exclusive=True)  # type: ignore[arg-type]  # as in `Studio.showing`
 
+    def copies_of(self, path: str) -> Sequence[CopyOf]:
+        """The near-copies of a story, as far as the engine has told."""
+        _, answer = self._answers.get(path, (None, None))
+        return answer.prose.copies if answer is not None and answer.prose is not None else ()
+
     @property
     def _columns(self) -> int:
         """Columns that the text has."""
         return max(1, min(self.scrollable_content_region.width, TEXT_WIDTH))
 
-    def _show_head(self, head: Text) -> None:
-        _update(self.query_one("#story-head", Static), head)
+    def _show_head(self, head: Callable[[int], Text]) -> None:
+        self._head = head
+        self._draw_head()
+
+    def _draw_head(self) -> None:
+        _update(self.query_one("#story-head", Static), self._head(self._columns))
 
     async def _read(self, view: StoryView, revision: int, file: Path) -> None:
         silent = Text("(the file system does not answer)", style="red")
@@ -115,8 +127,11 @@ class StoryPane(VerticalScroll, can_focus=True):
         if answer is not None:
             self._answers[path] = asked, answer
             self._draw_text()
+        elif self._asked == asked:
+            self._asked = None  # nobody answered: it may be asked again
 
     def on_resize(self) -> None:
+        self._draw_head()
         self._draw_text()
 
     def _show_text(self, text: str | Text) -> None:
