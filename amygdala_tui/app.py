@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -10,12 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 from textual import events, on
 from textual.app import App, SystemCommand
 from textual.screen import Screen
 from textual.worker import Worker, WorkerError
 
+from amygdala_tui import styles, themes
 from amygdala_tui.actions import ACTIONS, load_keymap
 from amygdala_tui.editor import drop_typed_keys, find_editor, run_editor
 from amygdala_tui.link import Link
@@ -51,7 +54,11 @@ class Studio(App[None]):
     CLOSE_TIMEOUT = 1.0
 
     def __init__(self, corpus: Path, socket: Path, settings: Settings | None = None) -> None:
-        super().__init__()
+        # without colours, all of them are taken away, which Textual does where it may use the terminal's own
+        super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
+        for theme in themes.THEMES:
+            self.register_theme(theme)
+        self.wear(themes.DEFAULT)
         self.animation_level = "none"
         self.corpus = corpus.resolve()
         self.socket = socket
@@ -66,6 +73,16 @@ class Studio(App[None]):
 
     def get_default_screen(self) -> Screen[None]:
         return self._studio
+
+    def wear(self, name: str) -> None:
+        """Take a theme, or what the terminal can draw of it."""
+        self.theme = themes.chosen(name, self.console.color_system, no_color=self.no_color)
+
+    @property
+    def ansi_theme(self) -> TerminalTheme:
+        """What the 16 colours look like in which styles are written (`amygdala_tui.styles`)."""
+        look = themes.LOOKS.get(self.theme)
+        return look.slots if look is not None else super().ansi_theme
 
     def on_mount(self) -> None:
         self.run_worker(self._take_keys())
@@ -134,9 +151,9 @@ class Studio(App[None]):
 
     @on(SettingsDiffer)
     def _settings_differ(self, event: SettingsDiffer) -> None:
-        question = Text("This corpus is open in the engine with other settings.\n", style="bold")
+        question = Text.assemble(("This corpus is open in the engine with other settings.\n", styles.HEADING))
         for name, (mine, theirs) in event.differences.items():
-            question.append(f"\n{name}: you asked for {mine}; in force is {theirs}", style="not bold")
+            question.append(f"\n{name}: you asked for {mine}; in force is {theirs}")
         answers = {
             "t": ("theirs", "take the settings in force"),
             "o": ("ours", "reopen it with yours, for everyone who shows it"),
@@ -251,7 +268,7 @@ class Studio(App[None]):
             if answer:
                 self._request(protocol.Retrain, **scopes[answer])
 
-        self.push_screen(Choice(Text("Run through the model again:", style="bold"), answers), ask)
+        self.push_screen(Choice(Text.assemble(("Run through the model again:", styles.HEADING)), answers), ask)
 
     def cancel(self, mirror: Mirror) -> None:
         if mirror.doing is None or mirror.doing.state not in ("loading", "computing"):

@@ -7,25 +7,27 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from rich.cells import cell_len
+from rich.style import Style
 from rich.text import Text
 
+from amygdala_tui import styles
 from amygdala_tui.mirror import Mirror
 from engine.evidence import MISREAD, Measured, Strength
 from engine.plain import plain
 from engine.triage import accepted_words
 from engine.wire.snapshot import ConceptMove, Doing, Moved, StoryMove, StoryView
 
-SIGNS: dict[str, tuple[str, str]] = {
-    "ok": ("ok", "green"),
-    "misread": ("!", "bold yellow"),
-    "stale": ("~ stale", "magenta"),
-    "computing": ("* computing", "cyan"),
-    "error": ("x error", "bold red"),
-    "empty": ("- empty", "red"),
-    "duplicate": ("= duplicate", "bold red"),
-    "left-out": ("x left out", "bold red"),
+SIGNS: dict[str, tuple[str, Style]] = {
+    "ok": ("ok", styles.DIM),
+    "misread": ("!", styles.MISREAD),
+    "stale": ("~ stale", styles.BUSY),
+    "computing": ("* computing", styles.BUSY),
+    "error": ("x error", styles.BAD),
+    "empty": ("- empty", styles.BAD),
+    "duplicate": ("= duplicate", styles.BAD),
+    "left-out": ("x left out", styles.BAD),
 }
-"""A story's state as a sign, a word and a colour: never a colour alone."""
+"""A story's state as a sign or a word, and a style: never a style alone."""
 
 TAIL = 5
 """Characters kept of the end of a name that is cut."""
@@ -36,7 +38,7 @@ LEVELS = "▁▂▃▄▅▆▇█"
 def state_sign(view: StoryView) -> Text:
     """A story's state; a misread one also names what it reads as."""
     if view.accepted is not None and view.state == "ok":
-        return Text("accepted", style="dim")
+        return Text("accepted", style=styles.DIM)
     sign, style = SIGNS[view.state]
     if view.state == "misread" and (rival := rival_in_lead(view)):
         sign = f"! {plain(rival)}"
@@ -115,15 +117,13 @@ def engine_state(mirror: Mirror, away: str) -> Text:
     """The engine in a few words, for the status line: always a sign and a word."""
     doing = mirror.doing
     if away:
-        return Text("○ no engine", style="bold red")
+        return Text.assemble(("○ no engine", styles.BAD))
     if doing is None:
-        return Text("○ looking for the engine", style="yellow")
-    style = {"ready": "green", "failed": "bold red"}.get(doing.state, "cyan")
+        return Text.assemble(("○ looking for the engine", styles.BUSY))
+    style = {"ready": styles.GOOD, "failed": styles.BAD}.get(doing.state, styles.BUSY)
     sign = {"ready": "●", "failed": "x"}.get(doing.state, "◌")
-    text = Text(f"{sign} {doing.state}", style=style)
-    if doing.total:
-        text.append(f" {progress(doing)}")
-    return text
+    words = f"{sign} {doing.state} {progress(doing)}" if doing.total else f"{sign} {doing.state}"
+    return Text.assemble((words, style))
 
 
 def progress(doing: Doing) -> str:
@@ -165,7 +165,7 @@ def moved_line(moved: Moved, opened: Mapping[str, Opened] | None = None, mirror:
     for story in moved.stories[:3]:
         before, now = opened.get(story.path), mirror.stories.get(story.path)
         if now is not None and now.accepted is not None:
-            words: Text | None = Text(plain(accepted_words(now.accepted)), style="dim")
+            words: Text | None = Text(plain(accepted_words(now.accepted)), style=styles.DIM)
         elif before is not None and now is not None and before.revision and before.revision < moved.revision:
             to_fix = len(before.misread), len(mirror.misread)
             newly |= mirror.misread - before.misread - changed
@@ -175,10 +175,14 @@ def moved_line(moved: Moved, opened: Mapping[str, Opened] | None = None, mirror:
         if words:
             text.append_text(words).append(" · ")
     if newly:
-        text.append(f"newly misread: {', '.join(plain(title(path)) for path in sorted(newly))} · ", style="bold yellow")
+        text.append(
+            f"newly misread: {', '.join(plain(title(path)) for path in sorted(newly))} · ", style=styles.MISREAD
+        )
     if to_fix[0] != to_fix[1]:
-        text.append(f"to fix {to_fix[0]} → {to_fix[1]} · ", style="bold")
-    text.append_text(Text.assemble((f"rev {moved.revision}", "bold"), f" · {cause(moved)}, {duration(moved.seconds)}"))
+        text.append(f"to fix {to_fix[0]} → {to_fix[1]} · ", style=styles.HEADING)
+    text.append_text(
+        Text.assemble((f"rev {moved.revision}", styles.HEADING), f" · {cause(moved)}, {duration(moved.seconds)}")
+    )
     for concept in sorted(moved.concepts, key=lambda move: move.bucket[0] == move.bucket[1]):
         words = concept_words(concept)
         if words.plain != concept.concept:  # it moved, but not in the two digits that are shown
@@ -248,14 +252,14 @@ def verdict(before: Standing, now: Standing, concept: str) -> Text | None:
     if now.own_share is not None and now.misfit > 1 - now.own_share + NOTICEABLE:
         reads += f", unlike the others {percents(before.misfit, now.misfit)}"
     if before.misfit is None:
-        return Text(f"{'misread: ' if now.is_misread else ''}{reads}", style="bold yellow" if now.is_misread else "")
+        return Text(f"{'misread: ' if now.is_misread else ''}{reads}", style=styles.MISREAD if now.is_misread else "")
     fall = before.misfit - now.misfit
     if before.is_misread != now.is_misread:
-        word, style = ("newly misread", "bold yellow") if now.is_misread else ("cleared", "bold green")
+        word, style = ("newly misread", styles.MISREAD) if now.is_misread else ("cleared", styles.GOOD + styles.HEADING)
     elif abs(fall) < NOTICEABLE:
-        word, style = "no change", "dim"
+        word, style = "no change", styles.DIM
     else:
-        word, style = ("better", "green") if fall > 0 else ("worse", "yellow")
+        word, style = ("better", styles.GOOD) if fall > 0 else ("worse", styles.RIVAL)
     still = ", still misread" if before.is_misread and now.is_misread else ""
     return Text(f"{word}: {reads}{still}", style=style)
 
@@ -268,9 +272,9 @@ def percents(before: float | None, now: float | None) -> str:
 
 def concept_words(move: ConceptMove) -> Text:
     """One concept's move: its bucket if that changed, then the numbers that did."""
-    text = Text(move.concept, style="bold" if move.affected else "")
+    text = Text.assemble((move.concept, styles.HEADING if move.affected else ""))
     if move.bucket[0] != move.bucket[1]:
-        text.append(f" {move.bucket[0] or 'no vector'} → {move.bucket[1] or 'no vector'}", style="bold")
+        text.append(f" {move.bucket[0] or 'no vector'} → {move.bucket[1] or 'no vector'}", style=styles.HEADING)
     for label, pair in (("first PC", move.first_pc), ("nearest", move.nearest), ("R²", move.r_squared)):
         if number(pair[0]) != number(pair[1]):
             text.append(f" {label} {arrow(pair)}")

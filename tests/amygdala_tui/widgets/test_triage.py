@@ -7,6 +7,7 @@ import pytest
 from rich.text import Text
 
 from amygdala_tui.mirror import Mirror
+from amygdala_tui.styles import DIM
 from amygdala_tui.widgets.concept_table import COLUMNS, ConceptTable
 from engine.triage import Bucket, Verdict
 from engine.verdicts import ConceptVerdict, Finding
@@ -53,8 +54,7 @@ def test_a_concept_as_chance_would_have_it_is_dim_and_counts_what_is_to_fix() ->
     heading, off, sound = (row.plain for row in drawn(CORPUS, 160))
     end = heading.index("to fix") + len("to fix")
     assert (off[end - 1], sound[end - 1]) == ("1", " ")
-    styles = [str(row.style) for row in drawn(CORPUS, 160)]
-    assert styles == ["dim", "", "dim"]
+    assert [row.style for row in drawn(CORPUS, 160)] == [DIM, "", DIM]
 
 
 def test_a_concept_without_a_vector_says_why() -> None:
