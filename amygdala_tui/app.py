@@ -19,8 +19,9 @@ from textual.screen import Screen
 from textual.worker import Worker, WorkerError
 
 from amygdala_tui import styles, themes
-from amygdala_tui.actions import ACTIONS, load_keymap
+from amygdala_tui.actions import ACTIONS
 from amygdala_tui.editor import drop_typed_keys, find_editor, run_editor
+from amygdala_tui.keymap import keys_in_force, load_keymap
 from amygdala_tui.link import Link
 from amygdala_tui.messages import CorpusFound, EngineAway, EngineSaid, SettingsDiffer
 from amygdala_tui.mirror import Mirror, from_disk
@@ -124,7 +125,7 @@ class Studio(App[None]):
     async def _take_keys(self) -> None:
         keys, trouble = await in_thread(load_keymap)
         self.keys = keys
-        self.set_keymap(keys)
+        self.set_keymap(keys_in_force(keys))
         if trouble:
             self.notify(trouble, title="your keys", severity="warning", markup=False)
 
