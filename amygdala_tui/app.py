@@ -4,30 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 from textual import events, on
-from textual.app import App, SystemCommand
+from textual.app import App
+from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.worker import Worker, WorkerError
 
 from amygdala_tui import styles, themes
-from amygdala_tui.actions import ACTIONS
+from amygdala_tui.actions import Action
 from amygdala_tui.editor import drop_typed_keys, find_editor, run_editor
-from amygdala_tui.keymap import keys_in_force, load_keymap
+from amygdala_tui.keymap import keys_in_force, load_keymap, shown
 from amygdala_tui.link import Link
 from amygdala_tui.messages import CorpusFound, EngineAway, EngineSaid, SettingsDiffer
 from amygdala_tui.mirror import Mirror, from_disk
+from amygdala_tui.palette import Palette
 from amygdala_tui.screens.dialogs import Choice, Reason
 from amygdala_tui.screens.studio import StudioScreen
 from amygdala_tui.widgets.filter import Filter
+from amygdala_tui.widgets.lines import LineList
 from amygdala_tui.words import counted, title
 from engine.corpus import Accepted, Layout, accepted, scan
 from engine.errors import AmygdalaError
@@ -51,8 +55,9 @@ class Studio(App[None]):
 
     TITLE = "Amygdala"
     CSS_PATH = "app.tcss"
-    ENABLE_COMMAND_PALETTE = True
+    COMMANDS = {Palette}  # noqa: RUF012 (as in the base class)
     CLOSE_TIMEOUT = 1.0
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+z", "suspend_process", "suspend", show=False)]
 
     def __init__(self, corpus: Path, socket: Path, settings: Settings | None = None) -> None:
         # without colours, all of them are taken away, which Textual does where it may use the terminal's own
@@ -97,11 +102,33 @@ class Studio(App[None]):
             with suppress(WorkerError):
                 await self._following.wait()
 
-    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        yield from super().get_system_commands(screen)
-        for action in ACTIONS:
-            method = getattr(self._studio, "action_" + action.id.replace("-", "_"))
-            yield SystemCommand(action.label[0].upper() + action.label[1:], action.help, method)
+    def action_suspend_process(self) -> None:
+        """Give the terminal back to the shell. All of the job stops, whatever has started the studio."""
+        if self._driver is not None and self._driver.can_suspend:
+            os.killpg(0, signal.SIGTSTP)
+
+    def action_help_quit(self) -> None:
+        """Say on Ctrl-C how to leave: Textual would name a key of its own."""
+        self.notify(f"{shown(keys_in_force(self.keys)['leave'])} quits the studio; the engine goes on", timeout=3)
+
+    # What the palette asks for (amygdala_tui.palette)
+
+    @property
+    def mirror(self) -> Mirror:
+        """What is known of the corpus."""
+        return self._studio.mirror
+
+    def perform(self, action: Action) -> None:
+        self.run_worker(self.run_action(action.id.replace("-", "_"), self._studio))
+
+    def go_to_story(self, path: str) -> None:
+        self._studio.show_view("story")
+        self._studio.select_story(path)
+
+    def go_to_concept(self, concept: str) -> None:
+        self._studio.show_view("triage")
+        self._studio.row_lit(self._studio.query_one("#triage-list", LineList), concept)
+        self._studio.show_view("concept")
 
     async def on_event(self, event: events.Event) -> None:
         """Handle each key whole before the next, in the studio: a burst of keys then acts as slow ones do.
@@ -197,6 +224,16 @@ class Studio(App[None]):
         if trouble:
             self.notify(trouble, severity="error", markup=False)
         self._studio.draw(self._studio.mirror, self._studio.away)
+
+    def copy_path(self, path: str | None) -> None:
+        """Copy a story's path to the clipboard of the writer's own terminal, over SSH too (OSC 52)."""
+        if path is None:
+            self.notify("choose a story first", timeout=3)
+        else:
+            self.copy_to_clipboard(str(self.corpus / path))
+            self.notify(
+                f"copied the path of {title(path)}, if your terminal lets programs copy", timeout=3, markup=False
+            )
 
     def accept(self, mirror: Mirror, path: str | None) -> None:
         view = mirror.stories.get(path or "")
