@@ -20,9 +20,10 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.worker import Worker, WorkerError
 
-from amygdala_tui import styles, themes
+from amygdala_tui import last_numbers, styles, themes
 from amygdala_tui.actions import Action
 from amygdala_tui.editor import drop_typed_keys, find_editor, run_editor
+from amygdala_tui.keeper import Keeper
 from amygdala_tui.keymap import keys_in_force, load_keymap, shown
 from amygdala_tui.link import Link
 from amygdala_tui.messages import CorpusFound, EngineAway, EngineSaid, SettingsDiffer
@@ -35,6 +36,7 @@ from amygdala_tui.widgets.lines import LineList
 from amygdala_tui.words import counted, title
 from engine.corpus import Accepted, Layout, accepted, scan
 from engine.errors import AmygdalaError
+from engine.plain import plain
 from engine.results import Draft
 from engine.settings import Settings
 from engine.threads import answered_within, in_thread
@@ -71,6 +73,7 @@ class Studio(App[None]):
         self._link = Link(socket, self.corpus, settings, self.post_message)
         self._studio = StudioScreen(self)
         self._following: Worker[None] | None = None
+        self._numbers = Keeper(partial(last_numbers.save, self.corpus), last_numbers.EVERY_S)
         self.keys: Mapping[str, str] = {}
         self._is_opening = False
         """Whether the editor is about to take the terminal: keys are dropped then."""
@@ -96,11 +99,12 @@ class Studio(App[None]):
         self._following = self.run_worker(self._link.run())
 
     async def on_unmount(self) -> None:
-        """Hang up before the event loop ends."""
+        """Hang up, and write what is kept for the next time, before the event loop ends."""
         if self._following is not None:
             self._following.cancel()
             with suppress(WorkerError):
                 await self._following.wait()
+        await self._numbers.close(ANSWERS_WITHIN_S)
 
     def action_suspend_process(self) -> None:
         """Give the terminal back to the shell. All of the job stops, whatever has started the studio."""
@@ -157,9 +161,12 @@ class Studio(App[None]):
             self.notify(trouble, title="your keys", severity="warning", markup=False)
 
     async def _look(self) -> None:
-        """Find the stories on disk, so that the tree is there before any engine answers."""
-        corpus = await in_thread(lambda: scan(Layout.of(self.corpus)))
-        self.post_message(CorpusFound(from_disk(corpus)))
+        """Find the last numbers and the stories on disk, so that both are there before any engine answers."""
+        last = await in_thread(last_numbers.load, self.corpus)
+        if last is not None:
+            self.post_message(CorpusFound(last))
+        on_disk = from_disk(await in_thread(lambda: scan(Layout.of(self.corpus))))
+        self.post_message(CorpusFound(on_disk if last is None else last_numbers.over_disk(on_disk, last)))
 
     # What happened
 
@@ -171,6 +178,9 @@ class Studio(App[None]):
     @on(EngineSaid)
     def _engine_said(self, event: EngineSaid) -> None:
         self._studio.draw(event.mirror, away="")
+        doing = event.mirror.doing
+        if event.mirror.revision and doing is not None and doing.state == "ready":
+            self._numbers.keep(event.mirror)
 
     @on(EngineAway)
     def _engine_away(self, event: EngineAway) -> None:
@@ -231,9 +241,8 @@ class Studio(App[None]):
             self.notify("choose a story first", timeout=3)
         else:
             self.copy_to_clipboard(str(self.corpus / path))
-            self.notify(
-                f"copied the path of {title(path)}, if your terminal lets programs copy", timeout=3, markup=False
-            )
+            words = f"copied the path of {plain(title(path))}, if your terminal lets programs copy"
+            self.notify(words, timeout=3, markup=False)
 
     def accept(self, mirror: Mirror, path: str | None) -> None:
         view = mirror.stories.get(path or "")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.color import Color
 from rich.terminal_theme import TerminalTheme
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 TERMINAL = "terminal"
 """The theme of terminals with 16 colours or none: it takes the terminal's own; the rest is bold and reverse."""
@@ -142,24 +142,19 @@ LOOKS: Mapping[str, Look] = {
 }
 """The themes that a writer can choose, by name."""
 
-OF_THE_TERMINAL = Theme(
+ANSI = BUILTIN_THEMES["ansi-dark"]
+OF_THE_TERMINAL = replace(
+    ANSI,
     name=TERMINAL,
-    ansi=True,
-    primary="ansi_default",
-    secondary="ansi_default",
-    warning="ansi_yellow",
+    primary="ansi_cyan",  # Textual's is a blue that few can read on black
     error="ansi_bright_red",
-    success="ansi_green",
-    accent="ansi_default",
-    foreground="ansi_default",
-    background="ansi_default",
-    surface="ansi_default",
-    panel="ansi_default",
-    boost="ansi_default",
-    variables={"footer-key-foreground": "ansi_default", "border": "ansi_default", "border-blurred": "ansi_default"},
+    variables=ANSI.variables
+    | {
+        "footer-key-foreground": "ansi_yellow",
+        "block-cursor-blurred-foreground": "ansi_black",
+        "block-cursor-blurred-background": "ansi_white",
+    },
 )
-
-
 THEMES = (*(look.theme for look in LOOKS.values()), OF_THE_TERMINAL)
 
 
