@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.style import Style
 from rich.text import Text
 
@@ -30,7 +30,7 @@ SIGNS: dict[str, tuple[str, Style]] = {
 """A story's state as a sign or a word, and a style: never a style alone."""
 
 TAIL = 5
-"""Characters kept of the end of a name that is cut."""
+"""Cells kept of the end of a name that is cut."""
 BAR = "▇"
 LEVELS = "▁▂▃▄▅▆▇█"
 
@@ -76,10 +76,13 @@ def title(path: str) -> str:
 
 
 def fit(name: str, width: int) -> str:
-    """A name cut in its middle to fit a width, since scenarios that begin alike differ at the end."""
+    """A name cut in its middle to fit a width in cells, since scenarios that begin alike differ at the end."""
     if cell_len(name) <= width or width < 2 * TAIL:
         return name
-    return name[: width - TAIL - 1] + "…" + name[-TAIL:]
+    start = len(name) - TAIL
+    while cell_len(name[start:]) > TAIL:
+        start += 1
+    return set_cell_size(name, width - 1 - cell_len(name[start:])).rstrip() + "…" + name[start:]
 
 
 def bar(value: float, width: int) -> str:
