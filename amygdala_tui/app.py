@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 from textual import events, on
-from textual.app import App
+from textual.app import App, SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.worker import Worker, WorkerError
@@ -107,9 +107,14 @@ class Studio(App[None]):
         await self._numbers.close(ANSWERS_WITHIN_S)
 
     def action_suspend_process(self) -> None:
-        """Give the terminal back to the shell. All of the job stops, whatever has started the studio."""
-        if self._driver is not None and self._driver.can_suspend:
-            os.killpg(0, signal.SIGTSTP)
+        """Give the terminal back to the shell, and go on after `fg`.
+
+        All of the job stops, whatever has started the studio, and only once the terminal is as it was: the shell takes
+        it as soon as the job's first process has stopped.
+        """
+        with suppress(SuspendNotSupported), self.suspend(), self.batch_update():
+            os.killpg(0, signal.SIGSTOP)
+        self.refresh()
 
     def action_help_quit(self) -> None:
         """Say on Ctrl-C how to leave: Textual would name a key of its own."""
