@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from dataclasses import replace
@@ -11,12 +12,15 @@ import msgspec
 import pytest
 
 from amygdala_tui import last_numbers
+from amygdala_tui.app import Studio
 from amygdala_tui.link import Link
+from amygdala_tui.messages import EngineSaid
 from amygdala_tui.mirror import Mirror, follow, from_disk
 from engine.corpus import Layout, scan
 from engine.wire.protocol import PROTOCOL, Changed, Snapshot
 from engine.wire.snapshot import Doing, StoryView
 from tests.amygdala_tui.making import concept, healthy, mirror, misread, snapshot, story
+from tests.waiting import eventually_async
 
 CALM, WEARY, JOYFUL = (f"stories/{name}.txt" for name in ("calm", "weary", "joyful"))
 
@@ -143,6 +147,24 @@ def test_they_stay_until_an_engine_has_its_own() -> None:
     assert not ready.is_from_before
     assert not ready.misread
     assert set(ready.concepts) == {"calm"}
+
+
+async def test_a_studio_keeps_them_on_leaving_and_the_next_one_shows_them_before_any_engine(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing(_link: Link) -> None:
+        await asyncio.sleep(3600)
+
+    monkeypatch.setattr(Link, "run", nothing)
+    first = Studio(folder, folder / "e.sock")
+    async with first.run_test() as pilot:
+        first.post_message(EngineSaid(numbered()))
+        await pilot.pause()
+    then = Studio(folder, folder / "e.sock")
+    async with then.run_test():
+        await eventually_async(lambda: then.mirror.misread == {CALM})
+        assert then.mirror.is_from_before
+        assert set(then.mirror.concepts) == {"calm", "weary"}
 
 
 def test_a_first_engine_without_numbers_before_it_shows_none() -> None:
