@@ -17,6 +17,7 @@ from rich.text import Text
 from textual import events, on
 from textual.app import App, SuspendNotSupported
 from textual.binding import Binding, BindingType
+from textual.command import CommandPalette
 from textual.screen import Screen
 from textual.worker import Worker, WorkerError
 
@@ -119,6 +120,10 @@ class Studio(App[None]):
     def action_help_quit(self) -> None:
         """Say on Ctrl-C how to leave: Textual would name a key of its own."""
         self.notify(f"{shown(keys_in_force(self.keys)['leave'])} quits the studio; the engine goes on", timeout=3)
+
+    def action_command_palette(self) -> None:
+        if not isinstance(self.screen, CommandPalette):
+            self.push_screen(CommandPalette(placeholder="what to do; or the name of a story or a concept"))
 
     # What the palette asks for (amygdala_tui.palette)
 

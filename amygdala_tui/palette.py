@@ -18,7 +18,7 @@ from engine.plain import plain
 
 MOST_NAMES = 30
 """Stories that are listed at most; more words narrow them."""
-KEY_COLUMN = 48
+KEY_COLUMN = 60
 """Cells after which keys stand."""
 
 
@@ -67,7 +67,9 @@ class Palette(Provider):
         host = self._host
         keys = keys_in_force(host.keys)
         for action in ACTIONS:
-            yield with_key(verb(action), shown(keys[action.id])), partial(host.perform, action), action.help
+            words = verb(action)
+            more = action.help if action.help.rstrip(".") != words else ""
+            yield with_key(words, shown(keys[action.id])), partial(host.perform, action), more
         if host.theme != TERMINAL:
             for look in LOOKS.values():
                 yield f"Use the theme {look.name}", partial(host.wear, look.name), look.help

@@ -151,8 +151,13 @@ OF_THE_TERMINAL = replace(
     variables=ANSI.variables
     | {
         "footer-key-foreground": "ansi_yellow",
+        # underlined, so that it is seen without colours too: Textual's own lists do not draw what is reversed
+        "block-cursor-foreground": "ansi_black",
+        "block-cursor-background": "ansi_white",
+        "block-cursor-text-style": "underline",
         "block-cursor-blurred-foreground": "ansi_black",
         "block-cursor-blurred-background": "ansi_white",
+        "block-cursor-blurred-text-style": "underline",
     },
 )
 THEMES = (*(look.theme for look in LOOKS.values()), OF_THE_TERMINAL)

@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 from rich.color import ColorType
 from rich.segment import Segment
+from textual.command import CommandList
 
 from amygdala_tui.widgets.engine import report
 from amygdala_tui.words import engine_state
 from engine.wire.snapshot import CorpusState, Doing
 from tests.amygdala_tui.making import mirror, story
 from tests.amygdala_tui.test_selection import Studied, corpus_of, studied
+from tests.waiting import eventually_async
 
 TERMINALS = {
     "256 colours": {"TERM": "xterm-256color"},
@@ -40,6 +42,10 @@ def ground(piece: Segment) -> tuple[object, ...]:
     style = piece.style
     assert style is not None
     return style.bgcolor, bool(style.reverse), style.color if style.reverse else None
+
+
+def underlined(piece: Segment) -> bool:
+    return piece.style is not None and bool(piece.style.underline)
 
 
 async def test_the_lit_row_has_one_look_over_all_of_it_that_no_other_has(
@@ -92,3 +98,19 @@ def test_a_state_colours_its_word_and_not_the_whole_view(state: CorpusState) -> 
         shown = report(Path("/c"), Path("/s"), corpus, away)
         assert not shown.style
         assert {span.end for span in shown.spans if span.start == 0} == {len(engine_state(corpus, away).plain)}
+
+
+async def test_the_palettes_lit_row_is_seen(terminal: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with studied(tmp_path, monkeypatch, corpus_of()) as (app, pilot):
+        await pilot.press("ctrl+p")
+        await eventually_async(lambda: bool(app.screen.query(CommandList)))
+        options = app.screen.query_one(CommandList)
+        await eventually_async(lambda: options.option_count > 1)
+        await pilot.press("down", "up")
+        await pilot.pause()
+        lit, other = (
+            {(*ground(piece), underlined(piece)) for row in drawn(app) for piece in row if words in piece.text}
+            for words in ("Open the story in your editor  ", "Go to the next story in the queue  ")
+        )
+        assert len(lit) == len(other) == 1
+        assert lit != other, terminal
