@@ -114,3 +114,14 @@ async def test_the_palettes_lit_row_is_seen(terminal: str, tmp_path: Path, monke
         )
         assert len(lit) == len(other) == 1
         assert lit != other, terminal
+
+
+JOINED = "می\u200cخواهم \u2014 👩\u200d👩\u200d👧 \u2014 un\u00adhappy \u2014 क्\u200dष"
+
+
+async def test_joiners_of_a_story_reach_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "stories").mkdir()
+    (tmp_path / "stories/weary.txt").write_text(JOINED, "utf-8")
+    async with studied(tmp_path, monkeypatch, corpus_of()) as (app, _pilot):
+        app.go_to_story("stories/weary.txt")
+        await eventually_async(lambda: any(JOINED in "".join(piece.text for piece in row) for row in drawn(app)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from rich.cells import cell_len
 from rich.text import Text
 
 from amygdala_tui.mirror import Mirror
@@ -61,3 +62,10 @@ def test_a_concept_without_a_vector_says_why() -> None:
     gone = ConceptView(name="gone", quality=None, verdict=None, reason="only 1 story")
     assert "gone" in (row := drawn(making.mirror([], [gone]), 40)[1].plain)
     assert "only 1 story" in row
+
+
+def test_names_of_wide_characters_leave_every_column_in_its_place() -> None:
+    concepts = [making.concept(name) for name in ("calm", "悲しい", "とても長い名前のとても悲しい気持ち")]
+    heading, *rows = (row.plain for row in drawn(making.mirror([], concepts), 118))
+    place = cell_len(heading[: heading.index("bucket")])
+    assert {cell_len(row[: row.index("mixed")]) for row in rows} == {place}
