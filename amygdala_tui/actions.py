@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
-import platformdirs
 from textual.binding import Binding
 
 Place = Literal["queue", "triage", "corpus", "concept", "find", "compare", "engine"]
@@ -146,30 +143,3 @@ ACTIONS = (
     ),
     Action("leave", "q", "quit", "Leave the studio; the engine goes on.", in_footer=ANYWHERE),
 )
-
-
-def keymap_path() -> Path:
-    """Where a writer's own keys are read from: lines like `edit = "E"` under `[keys]`."""
-    return platformdirs.user_config_path("amygdala") / "keys.toml"
-
-
-def load_keymap() -> tuple[dict[str, str], str]:
-    """The writer's own keys by action id, and words about what is wrong with the file ('' if nothing is)."""
-    path = keymap_path()
-    try:
-        keys = tomllib.loads(path.read_text("utf-8-sig")).get("keys", {})
-    except FileNotFoundError:
-        return {}, ""
-    except RecursionError:
-        return {}, f"{path}: brackets within brackets, too deep to read"
-    except (OSError, ValueError) as error:  # malformed, no UTF-8, or a number of thousands of digits
-        return {}, f"{path}: {error}"
-    if not isinstance(keys, dict):
-        return {}, f'{path}: [keys] is to be a table of lines like edit = "E"'
-    default_keys = {action.id: action.key for action in ACTIONS}
-    own_keys = {name: key for name, key in keys.items() if name in default_keys and isinstance(key, str)}
-    keys_in_force = default_keys | own_keys
-    shared_keys = {key for key in keys_in_force.values() if list(keys_in_force.values()).count(key) > 1}
-    complaints = [f"{name}: no such action, or no key" for name in sorted(set(keys) - set(own_keys))]
-    complaints += [f"{key} is the key of two actions" for key in sorted(shared_keys)]
-    return own_keys, f"{path}: {'; '.join(complaints)}" if complaints else ""

@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 from textual import events, on
-from textual.app import App, SystemCommand
+from textual.app import App, SuspendNotSupported
+from textual.binding import Binding, BindingType
+from textual.command import CommandPalette
 from textual.screen import Screen
 from textual.worker import Worker, WorkerError
 
-from amygdala_tui.actions import ACTIONS, load_keymap
+from amygdala_tui import last_numbers, styles, themes
+from amygdala_tui.actions import Action
 from amygdala_tui.editor import drop_typed_keys, find_editor, run_editor
+from amygdala_tui.keeper import Keeper
+from amygdala_tui.keymap import keys_in_force, load_keymap, shown
 from amygdala_tui.link import Link
 from amygdala_tui.messages import CorpusFound, EngineAway, EngineSaid, SettingsDiffer
 from amygdala_tui.mirror import Mirror, from_disk
+from amygdala_tui.palette import Palette
 from amygdala_tui.screens.dialogs import Choice, Reason
 from amygdala_tui.screens.studio import StudioScreen
 from amygdala_tui.widgets.field import Field
 from amygdala_tui.words import counted, title
 from engine.corpus import Accepted, Layout, accepted, scan
 from engine.errors import AmygdalaError
+from engine.plain import plain
 from engine.results import Draft
 from engine.settings import Settings
 from engine.threads import answered_within, in_thread
@@ -47,17 +57,23 @@ class Studio(App[None]):
 
     TITLE = "Amygdala"
     CSS_PATH = "app.tcss"
-    ENABLE_COMMAND_PALETTE = True
+    COMMANDS = {Palette}  # noqa: RUF012 (as in the base class)
     CLOSE_TIMEOUT = 1.0
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+z", "suspend_process", "suspend", show=False)]
 
     def __init__(self, corpus: Path, socket: Path, settings: Settings | None = None) -> None:
-        super().__init__()
+        # without colours, all of them are taken away, which Textual does where it may use the terminal's own
+        super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
+        for theme in themes.THEMES:
+            self.register_theme(theme)
+        self.wear(themes.DEFAULT)
         self.animation_level = "none"
         self.corpus = corpus.resolve()
         self.socket = socket
         self._link = Link(socket, self.corpus, settings, self.post_message)
         self._studio = StudioScreen(self)
         self._following: Worker[None] | None = None
+        self._numbers = Keeper(partial(last_numbers.save, self.corpus), last_numbers.EVERY_S)
         self.keys: Mapping[str, str] = {}
         self._is_opening = False
         """Whether the editor is about to take the terminal: keys are dropped then."""
@@ -67,23 +83,62 @@ class Studio(App[None]):
     def get_default_screen(self) -> Screen[None]:
         return self._studio
 
+    def wear(self, name: str) -> None:
+        """Take a theme, or what the terminal can draw of it."""
+        self.theme = themes.chosen(name, self.console.color_system, no_color=self.no_color)
+
+    @property
+    def ansi_theme(self) -> TerminalTheme:
+        """What the 16 colours look like in which styles are written (`amygdala_tui.styles`)."""
+        look = themes.LOOKS.get(self.theme)
+        return look.slots if look is not None else super().ansi_theme
+
     def on_mount(self) -> None:
         self.run_worker(self._take_keys())
         self.run_worker(self._look())
         self._following = self.run_worker(self._link.run())
 
     async def on_unmount(self) -> None:
-        """Hang up before the event loop ends."""
+        """Hang up, and write what is kept for the next time, before the event loop ends."""
         if self._following is not None:
             self._following.cancel()
             with suppress(WorkerError):
                 await self._following.wait()
+        await self._numbers.close(ANSWERS_WITHIN_S)
 
-    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        yield from super().get_system_commands(screen)
-        for action in ACTIONS:
-            run = partial(self._studio.run_action, action.method)
-            yield SystemCommand(action.label[0].upper() + action.label[1:], action.help, run)
+    def action_suspend_process(self) -> None:
+        """Give the terminal back to the shell, and go on after `fg`.
+
+        All of the job stops, whatever has started the studio, and only once the terminal is as it was: the shell takes
+        it as soon as the job's first process has stopped.
+        """
+        with suppress(SuspendNotSupported), self.suspend(), self.batch_update():
+            os.killpg(0, signal.SIGSTOP)
+        self.refresh()
+
+    def action_help_quit(self) -> None:
+        """Say on Ctrl-C how to leave: Textual would name a key of its own."""
+        self.notify(f"{shown(keys_in_force(self.keys)['leave'])} quits the studio; the engine goes on", timeout=3)
+
+    def action_command_palette(self) -> None:
+        if not isinstance(self.screen, CommandPalette):
+            self.push_screen(CommandPalette(placeholder="what to do; or the name of a story or a concept"))
+
+    # What the palette asks for (amygdala_tui.palette)
+
+    @property
+    def mirror(self) -> Mirror:
+        """What is known of the corpus."""
+        return self._studio.mirror
+
+    def perform(self, action: Action) -> None:
+        self.run_worker(self._studio.run_action(action.method))
+
+    def go_to_story(self, path: str) -> None:
+        self._studio.select_story(path)
+
+    def go_to_concept(self, concept: str) -> None:
+        self._studio.select_concept(concept)
 
     async def on_event(self, event: events.Event) -> None:
         """Handle each key whole before the next, in the studio: a burst of keys then acts as slow ones do.
@@ -109,14 +164,17 @@ class Studio(App[None]):
     async def _take_keys(self) -> None:
         keys, trouble = await in_thread(load_keymap)
         self.keys = keys
-        self.set_keymap(keys)
+        self.set_keymap(keys_in_force(keys))
         if trouble:
             self.notify(trouble, title="your keys", severity="warning", markup=False)
 
     async def _look(self) -> None:
-        """Find the stories on disk, so that the tree is there before any engine answers."""
-        corpus = await in_thread(lambda: scan(Layout.of(self.corpus)))
-        self.post_message(CorpusFound(from_disk(corpus)))
+        """Find the last numbers and the stories on disk, so that both are there before any engine answers."""
+        last = await in_thread(last_numbers.load, self.corpus)
+        if last is not None:
+            self.post_message(CorpusFound(last))
+        on_disk = from_disk(await in_thread(lambda: scan(Layout.of(self.corpus))))
+        self.post_message(CorpusFound(on_disk if last is None else last_numbers.over_disk(on_disk, last)))
 
     # What happened
 
@@ -128,6 +186,9 @@ class Studio(App[None]):
     @on(EngineSaid)
     def _engine_said(self, event: EngineSaid) -> None:
         self._studio.draw(event.mirror, away="")
+        doing = event.mirror.doing
+        if event.mirror.revision and doing is not None and doing.state == "ready":
+            self._numbers.keep(event.mirror)
 
     @on(EngineAway)
     def _engine_away(self, event: EngineAway) -> None:
@@ -136,9 +197,9 @@ class Studio(App[None]):
 
     @on(SettingsDiffer)
     def _settings_differ(self, event: SettingsDiffer) -> None:
-        question = Text("This corpus is open in the engine with other settings.\n", style="bold")
+        question = Text.assemble(("This corpus is open in the engine with other settings.\n", styles.HEADING))
         for name, (mine, theirs) in event.differences.items():
-            question.append(f"\n{name}: you asked for {mine}; in force is {theirs}", style="not bold")
+            question.append(f"\n{name}: you asked for {mine}; in force is {theirs}")
         answers = {
             "t": ("theirs", "take the settings in force"),
             "o": ("ours", "reopen it with yours, for everyone who shows it"),
@@ -181,6 +242,15 @@ class Studio(App[None]):
         if trouble:
             self.notify(trouble, severity="error", markup=False)
         self._studio.draw(self._studio.mirror, self._studio.away)
+
+    def copy_path(self, path: str | None) -> None:
+        """Copy a story's path to the clipboard of the writer's own terminal, over SSH too (OSC 52)."""
+        if path is None:
+            self.notify("choose a story first", timeout=3)
+        else:
+            self.copy_to_clipboard(str(self.corpus / path))
+            words = f"copied the path of {plain(title(path))}, if your terminal lets programs copy"
+            self.notify(words, timeout=3, markup=False)
 
     def accept(self, mirror: Mirror, paths: Sequence[str]) -> None:
         views = [mirror.stories[path] for path in paths if path in mirror.stories]
@@ -265,7 +335,7 @@ class Studio(App[None]):
             if answer:
                 self._request(protocol.Retrain, **scopes[answer])
 
-        self.push_screen(Choice(Text("Run through the model again:", style="bold"), answers), ask)
+        self.push_screen(Choice(Text.assemble(("Run through the model again:", styles.HEADING)), answers), ask)
 
     def cancel(self, mirror: Mirror) -> None:
         if mirror.doing is None or mirror.doing.state not in ("loading", "computing"):

@@ -8,6 +8,7 @@ from typing import Literal
 from rich.style import Style
 from rich.text import Text
 
+from amygdala_tui import styles
 from amygdala_tui.actions import ACTIONS, Action, Place
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.sitting import Opened, Tally
@@ -49,15 +50,13 @@ def status_line(mirror: Mirror, away: str, corpus: str, view: Place, tally: Tall
         width: of the line, in columns.
     """
     state = engine_state(mirror, away)
-    name = Text(f" {fit(plain(corpus), 20)}  ", style="bold")
+    name = Text.assemble((f" {fit(plain(corpus), 20)}  ", styles.HEADING))
     left = name.copy()
     for place, label in VIEWS.items():
         click = Style.from_meta({"@click": f"screen.show('{place}')"})
-        left.append(f" {label} ", style=click + Style(reverse=place == view, bold=False))
+        left.append(f" {label} ", style=click + (styles.KEY if place == view else Style()))
     if left.cell_len + state.cell_len + 2 > width:
-        left = name.append(f" {VIEWS.get(view, 'Find')} ", style="reverse not bold").append(
-            f"  {so_far(tally)}", style="not bold"
-        )
+        left = Text.assemble(name, (f" {VIEWS.get(view, 'Find')} ", styles.KEY), f"  {so_far(tally)}")
     left.truncate(max(1, width - state.cell_len - 2), overflow="ellipsis", pad=True)
     return Text.assemble(left, " ", state, " ")
 
@@ -71,12 +70,12 @@ def result_line(mirror: Mirror, away: str, opened: Mapping[str, Opened], marked:
     """What went wrong; else what the last revision moved, `opened` telling how each story was when it was opened."""
     doing = mirror.doing
     if away:
-        return Text(plain(away), style="bold red")
+        return Text(plain(away), style=styles.BAD)
     if doing is not None and doing.state == "failed":
-        return Text(f"failed: {plain(doing.detail)}", style="bold red").append("  (8: more)", style="not bold")
+        return Text.assemble((f"failed: {plain(doing.detail)}", styles.BAD), "  (8: more)")
     if mirror.moves:
         return moved_line(mirror.moves[0], opened, mirror, marked)
-    return Text("nothing has moved yet", style="dim")
+    return Text("nothing has moved yet", style=styles.DIM)
 
 
 def can_be_done(action: Action, view: Place, has_story: bool) -> bool:
@@ -125,7 +124,7 @@ def key_line(keys: Mapping[str, str], view: Place, target: str, labels: Mapping[
                 continue
         key, _, label = words.partition(" ")
         click = Style.from_meta({"@click": f"screen.{action.method}"})
-        line.append(key, style=click + Style(bold=True)).append(f" {label}", style=click + Style(dim=True))
+        line.append(key, style=click + styles.HEADING).append(f" {label}", style=click + styles.DIM)
     return line
 
 

@@ -73,10 +73,13 @@ class Link:
             await self._rest(reason, failures)
 
     def seed(self, mirror: Mirror) -> bool:
-        """Take the stories of a scan, unless the engine was faster; returns whether they were taken."""
-        if self.mirror.stories or self.mirror.revision:
+        """Take what is known without an engine: the last numbers, and then a scan's stories with these.
+
+        Returns whether it was taken: not where the engine was faster.
+        """
+        if self.mirror.revision or (self.mirror.stories and not self.mirror.is_from_before):
             return False
-        self.mirror = replace(self.mirror, stories=mirror.stories, problems=mirror.problems)
+        self.mirror = replace(mirror, settings=self.mirror.settings, doing=self.mirror.doing)
         return True
 
     def accept(self, path: str, accepted: str | None) -> Mirror:

@@ -29,6 +29,8 @@ class Mirror:
     """None while no engine is connected."""
     moves: tuple[Moved, ...] = ()
     """What each revision seen here moved, the newest first."""
+    is_from_before: bool = False
+    """Whether the numbers are the last ones known, of before this engine: it has not given any yet."""
 
     @property
     def middle(self) -> int | None:
@@ -127,19 +129,30 @@ def follow(mirror: Mirror, event: Snapshot | Changed | Progressed) -> Mirror:
             # until it has scanned, the engine may lack stories and problems that are on disk
             scanned = event.doing.state != "scanning"
             stories = {view.path: view for view in event.stories} if scanned else mirror.stories
+            problems = tuple(event.problems) if scanned else mirror.problems
+            state = replace(mirror, problems=problems, settings=event.settings, doing=event.doing)
+            if event.revision == 0 and (mirror.revision or mirror.is_from_before):
+                numbered = {path: _with_last_numbers(view, mirror.stories.get(path)) for path, view in stories.items()}
+                return replace(state, stories=numbered, revision=0, is_from_before=True)
             return replace(
-                mirror,
+                state,
                 stories=stories,
                 concepts={view.name: view for view in event.concepts},
-                problems=tuple(event.problems) if scanned else mirror.problems,
                 layers=tuple(event.layers),
                 revision=event.revision,
-                settings=event.settings,
-                doing=event.doing,
                 moves=_remember(mirror.moves, event.moved),
+                is_from_before=False,
             )
         case Changed():
             return _change(mirror, event)
+
+
+def _with_last_numbers(view: StoryView, before: StoryView | None) -> StoryView:
+    """A story that an engine has no numbers of yet, as it was last seen with some."""
+    waits = view.state in ("computing", "stale")
+    if before is None or before.state not in ("ok", "misread") or not waits or before.accepted != view.accepted:
+        return view
+    return before
 
 
 def _change(mirror: Mirror, event: Changed) -> Mirror:
@@ -159,6 +172,7 @@ def _change(mirror: Mirror, event: Changed) -> Mirror:
         layers=tuple(event.layers),
         revision=event.revision,
         moves=_remember(mirror.moves, event.moved),
+        is_from_before=mirror.is_from_before and event.revision == 0,
     )
 
 

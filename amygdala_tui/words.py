@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
+from rich.style import Style
 from rich.text import Text
 
+from amygdala_tui import styles
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.sitting import Opened, Tally
 from engine.evidence import MISREAD, Measured, Strength
@@ -17,20 +19,20 @@ from engine.plain import plain
 from engine.triage import accepted_words
 from engine.wire.snapshot import ConceptMove, Doing, Moved, StoryMove, StoryView
 
-SIGNS: dict[str, tuple[str, str]] = {
-    "ok": ("", ""),
-    "misread": ("!", "bold yellow"),
-    "stale": ("~ stale", "magenta"),
-    "computing": ("* computing", "cyan"),
-    "error": ("x error", "bold red"),
-    "empty": ("- empty", "red"),
-    "duplicate": ("= duplicate", "bold red"),
-    "left-out": ("x left out", "bold red"),
+SIGNS: dict[str, tuple[str, Style]] = {
+    "ok": ("", styles.DIM),
+    "misread": ("!", styles.MISREAD),
+    "stale": ("~ stale", styles.BUSY),
+    "computing": ("* computing", styles.BUSY),
+    "error": ("x error", styles.BAD),
+    "empty": ("- empty", styles.BAD),
+    "duplicate": ("= duplicate", styles.BAD),
+    "left-out": ("x left out", styles.BAD),
 }
-"""A story's state as a sign, a word and a colour: never a colour alone. The normal state has none of them."""
+"""A story's state as a sign or a word, and a style: never a style alone."""
 
 TAIL = 5
-"""Characters kept of the end of a name that is cut."""
+"""Cells kept of the end of a name that is cut."""
 WRAPPING = Console()
 """Wrapping text asks for a console, and takes nothing from it."""
 BAR = "▇"
@@ -40,7 +42,7 @@ LEVELS = "▁▂▃▄▅▆▇█"
 def state_sign(view: StoryView) -> Text:
     """A story's state; a misread one also names what it reads as."""
     if view.accepted is not None and view.state == "ok":
-        return Text("accepted", style="dim")
+        return Text("accepted", style=styles.DIM)
     sign, style = SIGNS[view.state]
     if view.state == "misread" and (rival := rival_in_lead(view)):
         sign = f"! {plain(rival)}"
@@ -73,10 +75,13 @@ def title(path: str) -> str:
 
 
 def fit(name: str, width: int) -> str:
-    """A name cut in its middle to fit a width, since scenarios that begin alike differ at the end."""
+    """A name cut in its middle to fit a width in cells, since scenarios that begin alike differ at the end."""
     if cell_len(name) <= width or width < 2 * TAIL:
         return name
-    return name[: width - TAIL - 1] + "…" + name[-TAIL:]
+    start = len(name) - TAIL
+    while cell_len(name[start:]) > TAIL:
+        start += 1
+    return set_cell_size(name, width - 1 - cell_len(name[start:])).rstrip() + "…" + name[start:]
 
 
 def bar(value: float, width: int) -> str:
@@ -114,22 +119,22 @@ def engine_state(mirror: Mirror, away: str) -> Text:
     """What the engine does, in a writer's words, for the status line: always a sign and words."""
     doing = mirror.doing
     if away:
-        return Text("○ no engine", style="bold red")
+        return Text.assemble(("○ no engine", styles.BAD))
     if doing is None:
-        return Text("○ looking for the engine", style="yellow")
+        return Text.assemble(("○ looking for the engine", styles.BUSY))
     match doing.state:
         case "scanning":
-            return Text("◌ looking at the files", style="cyan")
+            return Text.assemble(("◌ looking at the files", styles.BUSY))
         case "loading":
-            return Text("◌ loading the model", style="cyan")
+            return Text.assemble(("◌ loading the model", styles.BUSY))
         case "computing":
-            return Text(f"◌ reading {_reading(doing)}".rstrip(), style="cyan")
+            return Text.assemble((f"◌ reading {_reading(doing)}".rstrip(), styles.BUSY))
         case "failed":
-            return Text("x failed (8: why)", style="bold red")
+            return Text.assemble(("x failed (8: why)", styles.BAD))
     if not doing.live:
         waits = f": {counted(doing.waiting, 'story waits', 'stories wait')}" if doing.waiting else ""
-        return Text(f"‖ paused{waits}", style="bold reverse yellow")
-    return Text("● up to date", style="green")
+        return Text.assemble((f"‖ paused{waits}", styles.LOUD))
+    return Text.assemble(("● up to date", styles.GOOD))
 
 
 def _reading(doing: Doing) -> str:
@@ -172,7 +177,7 @@ def moved_line(
     for story in moved.stories[:3]:
         before, now = opened.get(story.path), mirror.stories.get(story.path)
         if now is not None and now.accepted is not None:
-            words: Text | None = Text(plain(accepted_words(now.accepted)), style="dim")
+            words: Text | None = Text(plain(accepted_words(now.accepted)), style=styles.DIM)
         elif before is not None and now is not None and before.revision and before.revision < moved.revision:
             to_fix = len(before.misread), len(mirror.misread)
             newly |= mirror.misread - before.misread - changed
@@ -182,10 +187,14 @@ def moved_line(
         if words:
             text.append_text(words).append(" · ")
     if newly:
-        text.append(f"newly misread: {', '.join(plain(title(path)) for path in sorted(newly))} · ", style="bold yellow")
+        text.append(
+            f"newly misread: {', '.join(plain(title(path)) for path in sorted(newly))} · ", style=styles.MISREAD
+        )
     if to_fix[0] != to_fix[1]:
-        text.append(f"to fix {to_fix[0]} → {to_fix[1]} · ", style="bold")
-    text.append_text(Text.assemble((f"rev {moved.revision}", "bold"), f" · {cause(moved)}, {duration(moved.seconds)}"))
+        text.append(f"to fix {to_fix[0]} → {to_fix[1]} · ", style=styles.HEADING)
+    text.append_text(
+        Text.assemble((f"rev {moved.revision}", styles.HEADING), f" · {cause(moved)}, {duration(moved.seconds)}")
+    )
     for concept in sorted(moved.concepts, key=lambda move: move.bucket[0] == move.bucket[1]):
         words = concept_words(concept)
         if words.plain != concept.concept:  # it moved, but not in the two digits that are shown
@@ -278,17 +287,17 @@ def marked_words(marked: Sequence[str], opened: Mapping[str, Opened], mirror: Mi
     }
     n_saved = sum(path in saved for path in marked)
     if n_saved < len(marked):
-        text = Text(f"{len(marked)} marked: fix together", style="bold")
-        return text.append(f" · {n_saved} saved" if n_saved else "", style="not bold")
-    text = Text(f"{len(marked)} marked, all saved: ", style="bold")
+        saved_words = f" · {n_saved} saved" if n_saved else ""
+        return Text.assemble((f"{len(marked)} marked: fix together", styles.HEADING), saved_words)
+    text = Text.assemble((f"{len(marked)} marked, all saved: ", styles.HEADING))
     views = [mirror.stories[path] for path in marked]
     before = sum(opened[view.path].story.misread for view in views)
-    text.append(f"misread {before} → {sum(view.misread for view in views)}", style="not bold")
+    text.append(f"misread {before} → {sum(view.misread for view in views)}")
     for view in views:
         words = verdict(Standing.of(opened[view.path].story), Standing.of(view), view.concept or "")
         if words is not None:
-            text.append("\n" if view is views[0] else " · ", style="not bold")
-            text.append(f"{plain(title(view.path))}: ", style="not bold").append_text(words)
+            text.append("\n" if view is views[0] else " · ")
+            text.append(f"{plain(title(view.path))}: ").append_text(words)
     return text
 
 
@@ -300,14 +309,14 @@ def verdict(before: Standing, now: Standing, concept: str) -> Text | None:
     if now.own_share is not None and now.misfit > 1 - now.own_share + NOTICEABLE:
         reads += f", unlike the others {percents(before.misfit, now.misfit)}"
     if before.misfit is None:
-        return Text(f"{'misread: ' if now.is_misread else ''}{reads}", style="bold yellow" if now.is_misread else "")
+        return Text(f"{'misread: ' if now.is_misread else ''}{reads}", style=styles.MISREAD if now.is_misread else "")
     fall = before.misfit - now.misfit
     if before.is_misread != now.is_misread:
-        word, style = ("newly misread", "bold yellow") if now.is_misread else ("cleared", "bold green")
+        word, style = ("newly misread", styles.MISREAD) if now.is_misread else ("cleared", styles.GOOD + styles.HEADING)
     elif abs(fall) < NOTICEABLE:
-        word, style = "no change", "dim"
+        word, style = "no change", styles.DIM
     else:
-        word, style = ("better", "green") if fall > 0 else ("worse", "yellow")
+        word, style = ("better", styles.GOOD) if fall > 0 else ("worse", styles.RIVAL)
     still = ", still misread" if before.is_misread and now.is_misread else ""
     return Text(f"{word}: {reads}{still}", style=style)
 
@@ -320,9 +329,9 @@ def percents(before: float | None, now: float | None) -> str:
 
 def concept_words(move: ConceptMove) -> Text:
     """One concept's move: its bucket if that changed, then the numbers that did."""
-    text = Text(move.concept, style="bold" if move.affected else "")
+    text = Text.assemble((move.concept, styles.HEADING if move.affected else ""))
     if move.bucket[0] != move.bucket[1]:
-        text.append(f" {move.bucket[0] or 'no vector'} → {move.bucket[1] or 'no vector'}", style="bold")
+        text.append(f" {move.bucket[0] or 'no vector'} → {move.bucket[1] or 'no vector'}", style=styles.HEADING)
     for label, pair in (("first PC", move.first_pc), ("nearest", move.nearest), ("R²", move.r_squared)):
         if number(pair[0]) != number(pair[1]):
             text.append(f" {label} {arrow(pair)}")

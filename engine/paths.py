@@ -218,5 +218,10 @@ def log_path() -> Path:
 
 def history_path(corpus: Path) -> Path:
     """The database with a corpus's revisions, by the corpus's real path (not created)."""
+    return of_corpus(corpus, "history", "sqlite")
+
+
+def of_corpus(corpus: Path, folder: str, ending: str) -> Path:
+    """A file about one corpus in a folder of the user's state, named by the corpus's real path (not created)."""
     name = hashlib.sha256(os.fsencode(corpus.resolve())).hexdigest()[:16]
-    return platformdirs.user_state_path(APP) / "history" / f"{name}.sqlite"
+    return platformdirs.user_state_path(APP) / folder / f"{name}.{ending}"

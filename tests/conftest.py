@@ -35,6 +35,8 @@ def _own_places() -> Iterator[None]:
         patch.setenv("XDG_RUNTIME_DIR", str(home))
         patch.setenv("PYTHONPATH", os.pathsep.join([str(STARTUP), str(ROOT)]))
         patch.delenv("AMYGDALA_SOCKET", raising=False)
+        patch.setenv("TERM", "xterm-256color")
+        patch.delenv("NO_COLOR", raising=False)
         yield
     from engine import client
     from tests.engine.service import forkserver

@@ -12,6 +12,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from amygdala_tui import styles
 from amygdala_tui.actions import ACTIONS, Place
 from amygdala_tui.meanings import meanings
 from engine.plain import plain
@@ -38,8 +39,8 @@ class Choice(ModalScreen[str]):
     def compose(self) -> ComposeResult:
         text = self._question.copy()
         for key, (_, words) in self._answers.items():
-            text.append("\n\n ").append(f" {key} ", style="reverse bold").append(f"  {words}")
-        text.append("\n\n ").append("esc", style="reverse bold").append("  back")
+            text.append("\n\n ").append(f" {key} ", style=styles.KEY).append(f"  {words}")
+        text.append("\n\n ").append(" esc ", style=styles.KEY).append("  back")
         with Vertical(id="dialog"):
             yield Static(text, markup=False)
 
@@ -61,8 +62,8 @@ class Reason(ModalScreen[str | None]):
         self._story = story
 
     def compose(self) -> ComposeResult:
-        question = Text.assemble((f"Accept {plain(self._story)} as it is.", "bold"), " Why? (may stay empty)\n")
-        keys = Text.assemble("\n ", (" enter ", "reverse bold"), "  accept    ", (" esc ", "reverse bold"), "  back")
+        question = Text.assemble((f"Accept {plain(self._story)} as it is.", styles.HEADING), " Why? (may stay empty)\n")
+        keys = Text.assemble("\n ", (" enter ", styles.KEY), "  accept    ", (" esc ", styles.KEY), "  back")
         with Vertical(id="dialog"):
             yield Static(question, markup=False)
             yield Input(id="reason", compact=True)
@@ -100,14 +101,14 @@ class Help(ModalScreen[None]):
         self.query_one("#dialog").focus()
 
     def _text(self) -> Text:
-        text = Text(f"What {self._view.title()} shows\n", style="bold")
+        text = Text.assemble((f"What {self._view.title()} shows\n", styles.HEADING))
         for name, words in meanings(self._view, self._thresholds):
-            text.append(f"\n{name}  ", style="bold cyan").append(f"{words}\n", style="not bold")
-        text.append("\nKeys\n", style="bold")
-        text.append("\n↑↓ or k j move · ← → or h l close and open · Enter open · Tab next pane", style="not bold")
+            text.append(f"\n{name}  ", style=styles.HEADING).append(f"{words}\n")
+        text.append("\nKeys\n", style=styles.HEADING)
+        text.append("\n↑↓ or k j move · ← → or h l close and open · Enter open · Tab next pane")
         for action in ACTIONS:
             name = self._keys.get(action.id, action.key)
             key = {"slash": "/", "question_mark": "?"}.get(name, name)
-            text.append(f"\n{key:>4}  ", style="bold").append(action.help, style="not bold")
-        text.append("\n  ^p  Every action, by name.", style="not bold")
-        return text.append("\n\nesc goes back", style="dim")
+            text.append(f"\n{key:>4}  ", style=styles.HEADING).append(action.help)
+        text.append("\n  ^p  Every action, by name.")
+        return text.append("\n\nesc goes back", style=styles.DIM)

@@ -12,7 +12,7 @@ from textual.widgets import Static
 from amygdala_tui.actions import Place
 from amygdala_tui.frame import LARGE, WIDE, Going, key_labels, key_line, result_line, status_line
 from amygdala_tui.mirror import Mirror
-from amygdala_tui.selection import Selection
+from amygdala_tui.selection import CONCEPT, Selection
 from amygdala_tui.sitting import Sitting
 from amygdala_tui.whereabouts import Whereabouts
 from amygdala_tui.widgets.details import Details
@@ -167,6 +167,11 @@ class FrameScreen(Screen[None]):
         rows = self._lists.of(self.view)
         if rows is None or rows.key != path:
             self.show_view("corpus")
+
+    def select_concept(self, concept: str) -> None:
+        """Show a concept and its stories."""
+        self.selection = Selection.of(f"{CONCEPT}{concept}", self.mirror)
+        self.show_view("concept")
 
     def leads(self, rows: LineList) -> bool:
         """The list of the shown view leads."""

@@ -12,6 +12,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Static
 
+from amygdala_tui import styles
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.side_by_side import Common, Partner, compared_by, in_common, with_passages
 from amygdala_tui.widgets.compare_lines import Side, Sides, head, legend, rows, said
@@ -197,11 +198,11 @@ class ComparePane(Vertical):
         width = self._lines_width
         if self._sides is None:
             if self._alone is None:
-                return Text(plain(self._why), style="dim")
+                return Text(plain(self._why), style=styles.DIM)
             return head(self._alone, None, self._why, width, 0)
         one, other = self._sides
         told = " · ".join(filter(None, (f"beside it: {plain(self._why)}", said(self._common, self._sides))))
-        line = Text(told, style="dim")
+        line = Text(told, style=styles.DIM)
         line.truncate(width, overflow="ellipsis")
         names = head(one.view, other.view, "", width, self._shown)
         return Text("\n").join((names, line, legend(self.concept, self._sides, width)))

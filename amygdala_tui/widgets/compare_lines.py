@@ -9,6 +9,7 @@ from itertools import zip_longest
 from rich.cells import set_cell_size
 from rich.text import Text
 
+from amygdala_tui import styles
 from amygdala_tui.side_by_side import Common
 from amygdala_tui.widgets.evidence_lines import (
     LEAST_TEXT,
@@ -69,7 +70,7 @@ def head(one: StoryView, other: StoryView | None, why_none: str, width: int, sho
         width: columns that there are.
         shown: where there is room for one story: 0 or 1, which one.
     """
-    nothing = Text(plain(why_none), style="dim")
+    nothing = Text(plain(why_none), style=styles.DIM)
     if width >= TWO_COLUMNS_FROM:
         column = _column(width)
         name = nothing if other is None else _name(other, column)
@@ -90,17 +91,17 @@ def head(one: StoryView, other: StoryView | None, why_none: str, width: int, sho
 
 
 def _name(view: StoryView, width: int) -> Text:
-    return Text(fit(plain(f"{view.concept or BASELINE} · {view.scenario or 'stories'}"), width), style="bold")
+    return Text(fit(plain(f"{view.concept or BASELINE} · {view.scenario or 'stories'}"), width), style=styles.HEADING)
 
 
 def reads(view: StoryView) -> Text:
     """How a story reads, in a line."""
     if view.concept is None:
-        return Text("baseline: the scenario told neutrally", style="dim")
+        return Text("baseline: the scenario told neutrally", style=styles.DIM)
     if view.strength is None or not view.shares:
-        return Text("not judged yet", style="dim")
+        return Text("not judged yet", style=styles.DIM)
     if view.strength == "too few to tell":
-        return Text("no verdict yet", style="dim")
+        return Text("no verdict yet", style=styles.DIM)
     (own, own_share), *others = view.shares
     shares = ", ".join(f"as {plain(name)} {100 * share:.0f} %" for name, share in view.shares[:2])
     if view.misread:
@@ -110,9 +111,9 @@ def reads(view: StoryView) -> Text:
             if rival is None
             else f"reads as {plain(rival)} {100 * others[0][1]:.0f} %, not as {plain(own)} {100 * own_share:.0f} %"
         )
-        return Text.assemble((words, "yellow"), (f"  {STRENGTHS[view.strength]}", "bold yellow"))
+        return Text.assemble((words, styles.RIVAL), (f"  {STRENGTHS[view.strength]}", styles.MISREAD))
     if rival_in_lead(view) is not None:
-        return Text(f"torn: {shares}", style="dim")
+        return Text(f"torn: {shares}", style=styles.DIM)
     return Text(f"{shares}, accepted" if view.accepted is not None else shares)
 
 
@@ -140,11 +141,11 @@ def legend(concept: str | None, sides: Sides, width: int) -> Text:
     if not any(side.values(concept) for side in sides):
         has_answer = any(side.draft is not None for side in sides)
         words = "it has no vector yet" if has_answer else "the engine has not said yet"
-        return Text(f"how their sentences read as {plain(concept)}: {words}", style="dim")
+        return Text(f"how their sentences read as {plain(concept)}: {words}", style=styles.DIM)
     is_wide = width >= TWO_COLUMNS_FROM
     column = _column(width) if is_wide else min(width, TEXT_WIDTH)
     text_width, bar_width = _widths(column)
-    above = Text(" " * (len(OWN) + text_width + 1) + fit(plain(concept), bar_width), style="dim")
+    above = Text(" " * (len(OWN) + text_width + 1) + fit(plain(concept), bar_width), style=styles.DIM)
     return _joined(above, above, column) if is_wide else above
 
 
@@ -201,7 +202,7 @@ class _Column:
         self._spans = common.sentences[number]
         self._same = common.same[number]
         self._passages = common.passages[number] if common.passages else []
-        self._style = "cyan" if concept == side.view.concept else "yellow"
+        self._style = styles.OWN if concept == side.view.concept else styles.RIVAL
         self._values = side.values(concept)
         self._peak = peak
         self._text_width, self._bar_width = _widths(width)
@@ -235,7 +236,7 @@ class _Column:
     def _marked(self, number: int) -> Text:
         """A sentence on one line, with the passages marked that the other story has, too."""
         start, end = self._spans[number]
-        text = Text(style="dim" if number in self._same else "")
+        text = Text(style=styles.DIM if number in self._same else "")
         for begin, stop in self._passages:
             if start < stop and begin < end:
                 text.append(_line(self._text[start : max(start, begin)]))
@@ -250,7 +251,7 @@ def _line(text: str) -> str:
 
 def _folded(count: int, width: int, where: str = "") -> Text:
     words = f"… {counted(count, 'sentence is', 'sentences are')} the same{where} …"
-    return Text(set_cell_size(OWN + words, min(width, len(OWN + words))), style="dim")
+    return Text(set_cell_size(OWN + words, min(width, len(OWN + words))), style=styles.DIM)
 
 
 def _column(width: int) -> int:
@@ -272,4 +273,4 @@ def _joined(left: Text, right: Text, column: int) -> Text:
     padded, cut = left.copy(), right.copy()
     padded.truncate(column, overflow="ellipsis", pad=True)
     cut.truncate(column, overflow="ellipsis")
-    return Text.assemble(padded, (BETWEEN, "dim"), cut)
+    return Text.assemble(padded, (BETWEEN, styles.DIM), cut)

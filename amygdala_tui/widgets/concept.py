@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
+from amygdala_tui import styles
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.widgets.lines import Line, LineList
 from amygdala_tui.words import bar, counted, number, sparkline, state_sign
@@ -57,15 +58,17 @@ def report(view: ConceptView | None, middle: int | None, concept: str | None, *,
     """What is said of a concept, as text; `with_classic`, its bucket and the numbers behind that too."""
     if view is None or view.quality is None or view.verdict is None or middle is None:
         if concept is None:
-            return Text(CHOOSE, style="dim")
-        return Text.assemble((plain(concept), "bold"), f"\n{plain(view.reason) if view else 'no numbers yet'}")
+            return Text(CHOOSE, style=styles.DIM)
+        return Text.assemble((plain(concept), styles.HEADING), f"\n{plain(view.reason) if view else 'no numbers yet'}")
     stories = counted(view.quality.n_positive_stories, "story", "stories")
-    text = Text.assemble((plain(view.name), "bold"), (f" · {stories}\n", "dim")).append_text(evidence_said(view))
+    text = Text.assemble((plain(view.name), styles.HEADING), (f" · {stories}\n", styles.DIM)).append_text(
+        evidence_said(view)
+    )
     if not with_classic:
-        return text.append("\n\nw shows the classic bucket, and the numbers behind it", style="dim")
+        return text.append("\n\nw shows the classic bucket, and the numbers behind it", style=styles.DIM)
     text.append(f"\n\nclassic bucket: {view.verdict.label}: {'; '.join(view.verdict.reasons)}")
     if not view.quality.settled:
-        text.append("\nneurons and what chance gives are of a moment ago, and follow shortly", style="yellow")
+        text.append("\nneurons and what chance gives are of a moment ago, and follow shortly", style=styles.RIVAL)
     return text.append_text(_statistics(view.quality, middle))
 
 
@@ -89,8 +92,8 @@ def evidence_said(view: ConceptView) -> Text:
     """How well a concept reads, in words: the verdict, the numbers behind it, and the stories to look at."""
     evidence, verdict = view.evidence, view.evidence_verdict
     if evidence is None or verdict is None:
-        return Text("not judged yet", style="dim")
-    text = Text(verdict.label, style="bold yellow" if verdict.worth_a_look else "dim")
+        return Text("not judged yet", style=styles.DIM)
+    text = Text(verdict.label, style=styles.MISREAD if verdict.worth_a_look else styles.DIM)
     if verdict.label:
         text.append("".join(f"\n{reason}" for reason in verdict.reasons), style="")
     elif evidence.auroc is not None:
@@ -101,18 +104,18 @@ def evidence_said(view: ConceptView) -> Text:
     if evidence.stability is not None:
         facts.append(f"two halves of its stories agree {evidence.stability:.0%}")
     if facts:
-        text.append("\n" + " · ".join(facts), style="dim")
+        text.append("\n" + " · ".join(facts), style=styles.DIM)
     if verdict.has_camps and evidence.camps is not None:
         names = _listed(scenario or "stories" for _, scenario in evidence.camps.smaller)
-        text.append(f"\none camp: {names}\nthe other camp: the rest", style="yellow")
+        text.append(f"\none camp: {names}\nthe other camp: the rest", style=styles.RIVAL)
     if verdict.finding is Finding.ALIKE and evidence.pulls:
         names = _listed(f"{concept} in {scenario or 'stories'}" for _, concept, scenario, _ in evidence.pulls)
-        text.append(f"\nwhat draws the two together most: {names}", style="yellow")
+        text.append(f"\nwhat draws the two together most: {names}", style=styles.RIVAL)
     if verdict.finding is Finding.MIX and evidence.own_share is not None:
-        text.append(f"\n{evidence.own_share:.0%} of it is its own", style="yellow")
+        text.append(f"\n{evidence.own_share:.0%} of it is its own", style=styles.RIVAL)
         if evidence.without_own:
             names = _listed(scenario or "stories" for _, scenario in evidence.without_own)
-            text.append(f"; least of that is in {names}: write there what only {view.name} has", style="yellow")
+            text.append(f"; least of that is in {names}: write there what only {view.name} has", style=styles.RIVAL)
     return text
 
 
@@ -128,12 +131,12 @@ def _layers(quality: ConceptQuality, middle: int) -> Text:
     spread = [quality.per_layer[layer].story_projection_std for layer in layers]
     for label, values in (("first PC", first_pc), ("R²", r_squared)):
         cells = "".join(f"{number(value):>8}" for value in values)
-        text.append(f"\n{label:<10}{cells}  ").append(sparkline(values), style="cyan")
+        text.append(f"\n{label:<10}{cells}  ").append(sparkline(values), style=styles.OWN)
     text.append("\nspread    " + "".join(f"{number(value):>8}" for value in spread))
-    text.append("   * triage reads this block", style="dim")
+    text.append("   * triage reads this block", style=styles.DIM)
     nulls = {"first PC": quality.first_pc_null, "R²": quality.r_squared_null}
     at_random = [f"{name} {null.low:.2f} to {null.high:.2f}" for name, null in nulls.items() if null is not None]
-    return text.append(f"\nat random {'   '.join(at_random)}", style="dim")
+    return text.append(f"\nat random {'   '.join(at_random)}", style=styles.DIM)
 
 
 def _nearest(quality: ConceptQuality) -> Text:
@@ -141,18 +144,18 @@ def _nearest(quality: ConceptQuality) -> Text:
     width = max((len(name) for name, _ in quality.nearest_concepts), default=0)
     for place, (name, cosine) in enumerate(quality.nearest_concepts):
         text.append(f"\n{'nearest' if place == 0 else '':<9}{name:<{width}} {cosine:+.2f} ")
-        text.append(bar(max(cosine, 0.0), BAR_WIDTH), style="cyan")
+        text.append(bar(max(cosine, 0.0), BAR_WIDTH), style=styles.OWN)
     return text.append("\n")
 
 
 def _draw_heading(concept: str, count: int, _width: int) -> Text:
-    return Text(f" {plain(concept)} · {counted(count, 'story', 'stories')}", style="bold")
+    return Text(f" {plain(concept)} · {counted(count, 'story', 'stories')}", style=styles.HEADING)
 
 
 def _draw_legend(with_effect: bool, _width: int) -> Text:
     return Text(
         f" its own share; {'what 100 pairs gain without it' if with_effect else 'the likeliest to be off first'}",
-        style="dim",
+        style=styles.DIM,
     )
 
 
@@ -161,7 +164,7 @@ def _draw_story(view: StoryView, with_effect: bool, width: int) -> Text:
     sign = state_sign(view)
     text = Text(f"  {f'{view.shares[0][1]:.0%}' if view.shares else '—':>5}")
     if with_effect:
-        text.append(f" {number(None) if view.effect is None else f'{100 * view.effect:+.1f}':>6}", style="dim")
+        text.append(f" {number(None) if view.effect is None else f'{100 * view.effect:+.1f}':>6}", style=styles.DIM)
     name = text.append(f"  {plain(view.scenario or 'stories')}")
     name.truncate(max(1, width - sign.cell_len - 1), overflow="ellipsis", pad=True)
     return Text.assemble(name, " ", sign)

@@ -9,6 +9,7 @@ from functools import partial
 from rich.cells import cell_len
 from rich.text import Text
 
+from amygdala_tui import styles
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.selection import CONCEPT
 from amygdala_tui.widgets.lines import Line
@@ -49,7 +50,7 @@ class ConceptTable:
     def draw_heading(self, width: int) -> Text:
         """What stands in each column."""
         shown = self._fitting(width)
-        return Text(GAP + GAP.join(self._padded(column, column) for column in shown), style="dim")
+        return Text(GAP + GAP.join(self._padded(column, column) for column in shown), style=styles.DIM)
 
     def _fitting(self, width: int) -> list[str]:
         """The columns that there is room for, those that matter most first in line; at least the first."""
@@ -68,12 +69,12 @@ class ConceptTable:
     def _draw(self, view: ConceptView, width: int) -> Text:
         cells, verdict = self._cells[view.name], view.evidence_verdict
         is_off = verdict is not None and verdict.worth_a_look
-        text = Text(style="" if is_off else "dim")
+        text = Text(style="" if is_off else styles.DIM)
         if view.quality is None or self._middle is None:
             text.append(f"{GAP}{self._padded('concept', cells['concept'])}{GAP}{plain(view.reason)}")
         else:
             for column in self._fitting(width):
-                style = {"concept": "bold", "verdict": "bold yellow"}.get(column, "") if is_off else ""
+                style = {"concept": styles.HEADING, "verdict": styles.MISREAD}.get(column, "") if is_off else ""
                 text.append(GAP).append(self._padded(column, cells[column]), style=style)
         text.truncate(max(1, width), overflow="ellipsis")
         return text

@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
+from amygdala_tui import styles
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.words import bar, counted, engine_state, moved_line, progress, stages
 from engine import paths
@@ -36,29 +37,31 @@ def report(corpus: Path, socket: Path, mirror: Mirror, away: str) -> Text:
     if away:
         text.append(f"\n{plain(away)}\nThe numbers shown are the last ones known. Edits are safe: they are files.")
     elif doing is not None:
-        text.append("  live" if doing.live else "  paused (L: live)")
-        text.append(f"\n{plain(doing.detail)}", style="red" if doing.state == "failed" else "dim")
+        text.append("  live" if doing.live else "  paused (L: live)", style="" if doing.live else styles.LOUD)
+        text.append(f"\n{plain(doing.detail)}", style=styles.BAD if doing.state == "failed" else styles.DIM)
         if doing.note:
-            text.append(f"\n{plain(doing.note)}", style="yellow")
+            text.append(f"\n{plain(doing.note)}", style=styles.RIVAL)
         if doing.waiting:
             stories = counted(doing.waiting, "story has", "stories have")
             text.append(f"\n{stories} changed since the numbers were computed (r: retrain)")
         if doing.total:
-            text.append(f"\n{bar(doing.done / doing.total, BAR_WIDTH):<{BAR_WIDTH}} {progress(doing)}", style="cyan")
+            text.append(
+                f"\n{bar(doing.done / doing.total, BAR_WIDTH):<{BAR_WIDTH}} {progress(doing)}", style=styles.BUSY
+            )
     text.append(f"\n\ncorpus   {plain(str(corpus))}\nsocket   {socket}\nlog      {paths.log_path()}")
     if doing is not None:
         text.append(f"\ndevice   {doing.device or '—'}\nrevision {mirror.revision}")
     if mirror.settings is not None:
         text.append_text(_settings(mirror.settings, mirror.layers))
     if mirror.problems:
-        text.append(f"\n\n{counted(len(mirror.problems), 'problem', 'problems')} in the corpus", style="bold")
+        text.append(f"\n\n{counted(len(mirror.problems), 'problem', 'problems')} in the corpus", style=styles.HEADING)
         for problem in mirror.problems:
-            text.append(f"\n{problem.severity:<8}", style="red" if problem.severity == "error" else "yellow")
+            text.append(f"\n{problem.severity:<8}", style=styles.BAD if problem.severity == "error" else styles.RIVAL)
             text.append(f"{plain(problem.path)}: {plain(problem.message)}")
     if mirror.moves:
-        text.append("\n\nwhat moved, newest first", style="bold")
+        text.append("\n\nwhat moved, newest first", style=styles.HEADING)
         for moved in mirror.moves:
-            text.append("\n").append_text(moved_line(moved)).append(f"\n    {stages(moved)}", style="dim")
+            text.append("\n").append_text(moved_line(moved)).append(f"\n    {stages(moved)}", style=styles.DIM)
     return text
 
 

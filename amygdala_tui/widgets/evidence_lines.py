@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
+from amygdala_tui import styles
 from amygdala_tui.words import WRAPPING, bar, counted
 from engine.plain import plain
 from engine.results import CopyOf, Difference, Draft, OtherNarrator, SentenceEffect
@@ -42,7 +43,7 @@ def reasons(text: str, draft: Draft, concept: str) -> Text:
     if prose.n_others:
         others = f"the other {prose.n_others} {plain(concept)} stories"
         head = f"What sets it apart from {others}:" if told else f"Its words are told as those of {others}."
-        lines.insert(0, Text(head, style="bold" if told else "dim"))
+        lines.insert(0, Text(head, style=styles.HEADING if told else styles.DIM))
     lines += [Text(plain(_copy(text, copy))) for copy in prose.copies]
     if prose.giveaways:
         said = ", ".join(f'"{text[start:end]}"' for start, end in prose.giveaways)
@@ -122,7 +123,7 @@ def by_sentence(text: str, draft: Draft, concept: str, width: int) -> Text:
     if has_bars:
         names = [" " + set_cell_size(_cut(plain(name), bar_width), bar_width) for name in (concept, rival)]
         legend = f"{MARK}pulls hardest" if hardest.pull > 0 else ""
-        lines.append(Text(set_cell_size(legend, len(MARK) + text_width) + "".join(names), style="dim"))
+        lines.append(Text(set_cell_size(legend, len(MARK) + text_width) + "".join(names), style=styles.DIM))
     peak = max(max(effect.own, effect.rival) for effect in effects)
     end = 0
     for reading, effect in zip(draft.sentences, effects, strict=True):
@@ -130,11 +131,11 @@ def by_sentence(text: str, draft: Draft, concept: str, width: int) -> Text:
             lines.append(Text())
         end = reading.end
         is_hardest = effect is hardest and effect.pull > 0
-        sentence = Text(plain(text[reading.start : end]), style="bold" if is_hardest else "")
+        sentence = Text(plain(text[reading.start : end]), style=styles.HEADING if is_hardest else "")
         bars = _bars(effect, peak, bar_width) if has_bars else None
         lines += beside(sentence, bars, MARK if is_hardest else " " * len(MARK), text_width)
     if rest := text[end:].strip():
-        lines += beside(Text(plain(rest), style="dim"), None, " " * len(MARK), text_width)
+        lines += beside(Text(plain(rest), style=styles.DIM), None, " " * len(MARK), text_width)
     return Text("\n").join(lines)
 
 
@@ -149,7 +150,7 @@ def beside(sentence: Text, bars: Text | None, mark: str, width: int) -> list[Tex
 
 def _bars(effect: SentenceEffect, peak: float, width: int) -> Text:
     bars = Text()
-    for value, style in ((effect.own, "cyan"), (effect.rival, "yellow")):
+    for value, style in ((effect.own, styles.OWN), (effect.rival, styles.RIVAL)):
         bars.append(f" {bar_or_dot(value, peak, width):<{width}}", style=style)
     return bars
 

@@ -9,6 +9,7 @@ from functools import partial
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
+from amygdala_tui import styles
 from amygdala_tui.find import Excerpt, Findable, Hits, excerpt
 from amygdala_tui.folding import places_of
 from amygdala_tui.texts import HeldText
@@ -115,7 +116,7 @@ def hit_lines(hits: Hits, texts: Mapping[str, HeldText]) -> list[Line]:
     lines = [Line(hit.story.path, partial(_draw_hit, hit.story, hits.words, texts)) for hit in shown]
     if n_more := len(hits.ranked) - len(shown):
         lines.append(
-            Line("more", lambda _: Text(f"… and {n_more} more: type more of the words", "dim"), is_heading=True)
+            Line("more", lambda _: Text(f"… and {n_more} more: type more of the words", styles.DIM), is_heading=True)
         )
     return lines
 

@@ -15,6 +15,8 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from amygdala_tui import styles
+
 MARK = "◆"
 """What the first cell of a marked row has, in every list: rows leave that cell free."""
 
@@ -58,8 +60,11 @@ class LineList(ScrollView, can_focus=True):
         Binding("end,G", "edge(1)", "last", show=False),
         Binding("enter", "choose", "open", show=False),
     ]
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"line-list--lit", "line-list--lit-elsewhere"}
     DEFAULT_CSS = """
     LineList { scrollbar-size-vertical: 1; overflow-x: hidden; }
+    LineList > .line-list--lit { background: $block-cursor-background; }
+    LineList > .line-list--lit-elsewhere { background: $block-cursor-blurred-background; }
     """
 
     cursor: reactive[int] = reactive(0, repaint=False)
@@ -114,17 +119,28 @@ class LineList(ScrollView, can_focus=True):
         place = y + self.scroll_offset.y
         base = self.rich_style
         if not self._lines:
-            text = Text(self._empty if y == 0 else "", style="dim")
+            text = Text(self._empty if y == 0 else "", style=styles.DIM)
         elif place >= len(self._lines):
             text = Text("")
         else:
             text = self._lines[place].draw(width).copy()
             if self._lines[place].key in self.marked:
-                text = Text.assemble((MARK, "bold"), text[1:])
+                text = Text.assemble((MARK, styles.HEADING), text[1:])
         text.truncate(width, overflow="ellipsis", pad=True)
         if self.key is not None and place == self.cursor:
-            text.stylize(Style(reverse=True) if self.has_focus else Style(bold=True, underline=True))
+            self._light_up(text)
         return Strip(text.render(self.app.console), width).apply_style(base)
+
+    def _light_up(self, row: Text) -> None:
+        """Lay one background over a whole row, whatever its spans; without colours, reverse it, or mark its start."""
+        if not self.app.native_ansi_color:
+            name = "line-list--lit" if self.has_focus else "line-list--lit-elsewhere"
+            row.stylize(styles.NOT_DIM + Style(bgcolor=self.get_component_rich_style(name).bgcolor))
+        elif self.has_focus:
+            row.stylize(styles.LIT_WITHOUT_COLOURS)
+        else:
+            row.stylize(styles.HEADING)
+            row.stylize(styles.LIT_WITHOUT_COLOURS, 0, 1)
 
     def on_resize(self, event: events.Resize) -> None:
         self.virtual_size = Size(event.size.width, max(1, len(self._lines)))

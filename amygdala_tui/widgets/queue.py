@@ -7,6 +7,7 @@ from functools import partial
 
 from rich.text import Text
 
+from amygdala_tui import styles
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.selection import CONCEPT, PROBLEM
 from amygdala_tui.sitting import Tally
@@ -115,8 +116,9 @@ def _draw_story(view: StoryView, width: int) -> Text:
     """Its concept, where it stands, what it reads as, how sure that is."""
     name = fit(plain(view.concept or "baseline"), LONGEST_CONCEPT)
     if view.misread:
-        right = Text(fit(plain(rival_in_lead(view) or "unlike its own"), LONGEST_CONCEPT + 2), style="bold")
-        right.append(f" {DOTS.get(view.strength or 'none', ''):<{DOTS_WIDTH}}", style="bold yellow")
+        reads_as = fit(plain(rival_in_lead(view) or "unlike its own"), LONGEST_CONCEPT + 2)
+        right = Text.assemble((reads_as, styles.HEADING))
+        right.append(f" {DOTS.get(view.strength or 'none', ''):<{DOTS_WIDTH}}", style=styles.MISREAD)
     else:
         right = _standing(view)
     return _columns(name, plain(view.scenario or "stories"), right, width, is_strong=view.misread)
@@ -125,17 +127,17 @@ def _draw_story(view: StoryView, width: int) -> Text:
 def _standing(view: StoryView) -> Text:
     """How a story stands that is not to fix."""
     if view.accepted is not None:
-        return Text("kept", style="dim")
+        return Text("kept", style=styles.DIM)
     if view.state in BROKEN or view.state in ("stale", "computing"):
         return state_sign(view)
     if view.misfit is not None and view.rank is not None:
-        return Text(f"{view.misfit:.0%}", style="dim")
-    return Text("cleared", style="green") if view.strength is not None else Text("")
+        return Text(f"{view.misfit:.0%}", style=styles.DIM)
+    return Text("cleared", style=styles.GOOD) if view.strength is not None else Text("")
 
 
 def _columns(name: str, place: str, right: Text, width: int, *, is_strong: bool) -> Text:
     style = "" if is_strong else "dim"
-    line = Text("  ").append(Text(name, style="bold" if is_strong else "dim"))
+    line = Text("  ").append(Text(name, style=styles.HEADING if is_strong else styles.DIM))
     line.truncate(LONGEST_CONCEPT + 2, pad=True)
     room = max(1, width - line.cell_len - right.cell_len - 3)
     where = Text(fit(place, room), style=style or "dim")
@@ -156,7 +158,7 @@ def _broken(mirror: Mirror, shown: Container[str]) -> list[Line]:
 def _problem(problem: Problem) -> Line:
     def draw(width: int) -> Text:
         text = Text(f"  {fit(plain(problem.path), max(12, width // 2))}  ")
-        return text.append(plain(problem.message), style="red" if problem.severity == "error" else "dim")
+        return text.append(plain(problem.message), style=styles.BAD if problem.severity == "error" else "dim")
 
     return Line(f"{PROBLEM}{problem.path}", draw)
 
@@ -181,9 +183,9 @@ def _concept(view: ConceptView) -> Line:
     label = plain(view.evidence_verdict.label) if view.evidence_verdict is not None else ""
 
     def draw(_: int) -> Text:
-        name = Text(f"  {fit(plain(view.name), LONGEST_CONCEPT)}", style="bold")
+        name = Text(f"  {fit(plain(view.name), LONGEST_CONCEPT)}", style=styles.HEADING)
         name.truncate(LONGEST_CONCEPT + 2, pad=True)
-        return Text.assemble(name, " ", (label, "yellow"))
+        return Text.assemble(name, " ", (label, styles.RIVAL))
 
     return Line(f"{CONCEPT}{view.name}", draw)
 
@@ -198,15 +200,15 @@ def _maybes(maybes: Sequence[StoryView], with_maybes: bool) -> list[Line]:
 
 def _heading(title: str, aside: str) -> Line:
     def draw(width: int) -> Text:
-        text = Text(f" {title}", style="bold")
+        text = Text.assemble((f" {title}", styles.HEADING))
         text.truncate(max(1, width - len(aside) - 1), overflow="ellipsis", pad=True)
-        return text.append(f"{aside} ", style="not bold dim")
+        return text.append(f"{aside} ", style=styles.DIM)
 
     return Line("", draw, is_heading=True)
 
 
 def _note(words: str) -> Line:
-    return Line("", lambda _: Text(f"   {words}", style="dim"), is_heading=True)
+    return Line("", lambda _: Text(f"   {words}", style=styles.DIM), is_heading=True)
 
 
 def _blank() -> Line:

@@ -13,6 +13,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
+from amygdala_tui import styles
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.widgets.evidence_lines import by_sentence, reasons
 from amygdala_tui.words import STRENGTHS, bar, counted, number, rival_in_lead, state_sign
@@ -75,14 +76,14 @@ class StoryPane(VerticalScroll, can_focus=True):
         is_another = view is None or self._view is None or view.path != self._view.path
         self._view = view
         if view is None:
-            self._show_head(lambda _: Text(empty, style="dim"))
+            self._show_head(lambda _: Text(empty, style=styles.DIM))
             self._show_text("")
             return
         with_classic = self.with_classic
         self._show_head(lambda width: head(view, mirror, place, width=width, with_classic=with_classic))
         # a file that the engine refuses to read (a link out of the corpus, for example) is not shown either
         if view.state == "error":
-            self._show_text(Text("(not read)", style="dim"))
+            self._show_text(Text("(not read)", style=styles.DIM))
             return
         if is_another:
             self.scroll_home(animate=False)
@@ -108,7 +109,7 @@ class StoryPane(VerticalScroll, can_focus=True):
         _update(self.query_one("#story-head", Static), self._head(self._columns))
 
     async def _read(self, view: StoryView, revision: int, file: Path) -> None:
-        silent = Text("(the file system does not answer)", style="red")
+        silent = Text("(the file system does not answer)", style=styles.BAD)
         text = await answered_within(ANSWERS_WITHIN_S, file, partial(read, file), lambda: self._show_text(silent))
         self._show_text(text)
         if isinstance(text, str) and view.misread:
@@ -143,7 +144,7 @@ class StoryPane(VerticalScroll, can_focus=True):
         why, shown = Text(), self._text if isinstance(self._text, Text) else Text(plain(self._text))
         foot = Text()
         if (view := self._view) is not None and isinstance(self._text, str) and self._text:
-            foot = Text(counted(len(self._text.split()), "word", "words"), style="dim")
+            foot = Text(counted(len(self._text.split()), "word", "words"), style=styles.DIM)
             (_, _, text), answer = self._answers.get(view.path, (("", 0, ""), None))
             if view.misread and answer is not None and text == self._text:
                 why = reasons(text, answer, view.concept or "")
@@ -164,9 +165,11 @@ def _update(pane: Static, text: Text) -> None:
 
 def head(view: StoryView, mirror: Mirror, place: str, *, width: int, with_classic: bool = False) -> Text:
     """A story's name and how it reads, with what is wrong with its file; `with_classic`, its classic scores too."""
-    text = Text.assemble((plain(view.concept or "baseline"), "bold"), (f" · {plain(view.scenario or 'stories')}", ""))
+    text = Text.assemble(
+        (plain(view.concept or "baseline"), styles.HEADING), (f" · {plain(view.scenario or 'stories')}", "")
+    )
     text.truncate(max(1, width - len(place) - 1), overflow="ellipsis", pad=True)
-    text.append(place, style="dim")
+    text.append(place, style=styles.DIM)
     for line in said_of(view, mirror):
         text.append("\n").append_text(line)
     text.append_text(_shares(view))
@@ -179,22 +182,24 @@ def said_of(view: StoryView, mirror: Mirror) -> list[Text]:
     """What a writer should know of a story, a line each."""
     lines: list[Text] = []
     if view.accepted is not None:
-        lines.append(Text(plain(accepted_words(view.accepted)), style="dim"))
+        lines.append(Text(plain(accepted_words(view.accepted)), style=styles.DIM))
     elif view.misread:
-        line = Text(f"{plain(view.reason)[:1].upper()}{plain(view.reason)[1:]}.", style="bold yellow")
+        line = Text(f"{plain(view.reason)[:1].upper()}{plain(view.reason)[1:]}.", style=styles.MISREAD)
         lines.append(line.append(f"  {STRENGTHS[view.strength or 'none']}"))
     elif view.state != "ok":
         lines.append(Text.assemble(state_sign(view), (f"  {plain(view.reason)}", "")))
     elif view.rank is not None:
-        lines.append(Text(plain(view.reason), style="dim"))
+        lines.append(Text(plain(view.reason), style=styles.DIM))
     elif (torn := rival_in_lead(view)) is not None:
-        lines.append(Text(f"torn: {plain(torn)}, and not to fix", style="dim"))
+        lines.append(Text(f"torn: {plain(torn)}, and not to fix", style=styles.DIM))
     if view.strength == "too few to tell":
-        lines.append(Text(STRENGTHS[view.strength], style="dim"))
+        lines.append(Text(STRENGTHS[view.strength], style=styles.DIM))
     elif view.concept is None:
-        lines.append(Text("baseline: the scenario told neutrally; every concept is contrasted with it", style="dim"))
+        lines.append(
+            Text("baseline: the scenario told neutrally; every concept is contrasted with it", style=styles.DIM)
+        )
     messages = [problem.message for problem in mirror.problems if problem.path == view.path]
-    return lines + [Text(plain(message), style="yellow") for message in messages if message != view.reason]
+    return lines + [Text(plain(message), style=styles.RIVAL) for message in messages if message != view.reason]
 
 
 def _shares(view: StoryView) -> Text:
@@ -205,18 +210,18 @@ def _shares(view: StoryView) -> Text:
     width = max((len(name) for name, _ in rows), default=0)
     text = Text()
     for name, share in rows:
-        text.append(f"\n  as {plain(name):<{width}} {share:5.0%} ").append(bar(share, BAR_WIDTH), style="cyan")
+        text.append(f"\n  as {plain(name):<{width}} {share:5.0%} ").append(bar(share, BAR_WIDTH), style=styles.OWN)
     return text
 
 
 def _classic(view: StoryView) -> Text:
     """The scores of the script in use today: cosines with directions made without the story, and its alignment."""
     if view.alignment is None:
-        return Text("\nno classic scores", style="dim")
+        return Text("\nno classic scores", style=styles.DIM)
     cosines = f"cosine with {plain(view.concept or '')} {number(view.own)}"
     if view.rival is not None:
         cosines += f", with {plain(view.rival)} {number(view.rival_score)}"
-    return Text(f"\n{cosines}; alignment {number(view.alignment)}", style="dim")
+    return Text(f"\n{cosines}; alignment {number(view.alignment)}", style=styles.DIM)
 
 
 def read(file: Path) -> str | Text:
@@ -225,9 +230,9 @@ def read(file: Path) -> str | Text:
         # O_NONBLOCK, since a pipe or a terminal with a story's name must not block the studio
         with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:
             if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-                return Text("(not a regular file)", style="red")
+                return Text("(not a regular file)", style=styles.BAD)
             data = stream.read(SHOWN_BYTES)
     except OSError as error:
-        return Text(f"(cannot be read: {error.strerror})", style="red")
+        return Text(f"(cannot be read: {error.strerror})", style=styles.BAD)
     text = data.decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n").strip()
-    return text or Text("(empty: press e to write it)", style="dim")
+    return text or Text("(empty: press e to write it)", style=styles.DIM)

@@ -10,6 +10,7 @@ from typing import ClassVar
 from rich.text import Text
 from textual.binding import Binding, BindingType
 
+from amygdala_tui import styles
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.selection import BRANCH
 from amygdala_tui.widgets.lines import Line, LineList
@@ -148,9 +149,11 @@ def _branch(
 
 
 def _draw_branch(name: str, depth: int, opened: bool, count: int, troubled: int, width: int) -> Text:
-    right = Text(f"!{troubled} " if troubled and not opened else "", style="yellow").append(str(count), style="dim")
+    right = Text(f"!{troubled} " if troubled and not opened else "", style=styles.RIVAL).append(
+        str(count), style=styles.DIM
+    )
     indent = "  " * depth + ("▾ " if opened else "▸ ")
-    return _justify(indent, Text(name, style="bold"), right, width)
+    return _justify(indent, Text(name, style=styles.HEADING), right, width)
 
 
 def _leaf(view: StoryView, depth: int, name: str) -> Line:

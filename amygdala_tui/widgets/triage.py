@@ -8,6 +8,7 @@ from functools import partial
 
 from rich.text import Text
 
+from amygdala_tui import styles
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.selection import CONCEPT
 from amygdala_tui.widgets.concept_table import ConceptTable
@@ -147,10 +148,10 @@ def _order(view: ConceptView, middle: int | None, sort: str) -> tuple[float, str
 def _draw_group(group: str, count: int, is_folded: bool, width: int) -> Text:
     label = f"─ {'as chance would have it, or better' if group == AS_CHANCE else group} · {count} "
     label += "· m shows them " if is_folded else ""
-    return Text(label, style="bold" if group == WORTH_A_LOOK else "dim").append(
-        "─" * max(0, width - len(label)), style="dim"
+    return Text(label, style=styles.HEADING if group == WORTH_A_LOOK else styles.DIM).append(
+        "─" * max(0, width - len(label)), style=styles.DIM
     )
 
 
 def _note(words: str) -> Line:
-    return Line("", lambda _: Text(f"  {words}", style="dim"), is_heading=True)
+    return Line("", lambda _: Text(f"  {words}", style=styles.DIM), is_heading=True)

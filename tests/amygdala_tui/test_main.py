@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from amygdala_tui import __main__, actions
+from amygdala_tui import __main__
 from amygdala_tui.demo import copy_sample
 from amygdala_tui.editor import find_editor, run_editor
 from engine.corpus import Layout, scan
@@ -68,29 +68,6 @@ def test_the_sample_corpus_has_the_faults_its_tutorial_names(tmp_path: Path) -> 
     assert (tmp_path / "demo/TUTORIAL.md").is_file()
     for story in sample.stories:
         assert 60 <= len(story.text.split()) <= 150, story.path
-
-
-def test_a_writers_own_keys_are_read_and_unknown_ones_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    assert actions.load_keymap() == ({}, "")
-    actions.keymap_path().parent.mkdir(parents=True)
-    actions.keymap_path().write_text('[keys]\nedit = "E"\nfly = "F"\n')
-    keys, trouble = actions.load_keymap()
-    assert keys == {"edit": "E"}
-    assert "fly" in trouble
-    actions.keymap_path().write_text('[keys]\nedit = "q"\n')
-    assert "q is the key of two actions" in actions.load_keymap()[1]
-    actions.keymap_path().write_bytes(b'\xef\xbb\xbf[keys]\r\nedit = "E"\r\n')
-    assert actions.load_keymap() == ({"edit": "E"}, "")
-    for malformed in (b"\xff\xfe", b"keys = " + b"[" * 20_000 + b"]" * 20_000, b"keys = " + b"9" * 6_000):
-        actions.keymap_path().write_bytes(malformed)
-        keys, trouble = actions.load_keymap()
-        assert keys == {}
-        assert "keys.toml" in trouble
-    actions.keymap_path().write_text("keys = 3\n")
-    assert actions.load_keymap()[0] == {}
-    actions.keymap_path().write_text("[keys\n")
-    assert "keys.toml" in actions.load_keymap()[1]
 
 
 def test_the_editor_is_the_writers_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -118,13 +118,13 @@ def shown_list(app: Studied) -> str | None:
 
 
 def lit_row(rows: LineList) -> str:
-    """The text of the row that is drawn in reverse, or bold and underlined."""
-    drawn = [rows.render_line(y) for y in range(rows.size.height)]
-    lit = [
-        strip.text
-        for strip in drawn
-        if all(piece.style is not None and (piece.style.reverse or piece.style.underline) for piece in strip)
-    ]
+    """The text of the row that has a background of its own; over all of it, as is checked."""
+    lit = []
+    for strip in (rows.render_line(y) for y in range(rows.size.height)):
+        grounds = {piece.style.bgcolor for piece in strip if piece.style is not None}
+        assert len(grounds) == 1
+        if grounds != {rows.rich_style.bgcolor}:
+            lit.append(strip.text)
     assert len(lit) <= 1
     return lit[0] if lit else ""
 

@@ -7,6 +7,7 @@ from typing import Any, get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from amygdala_tui import words
 from amygdala_tui.actions import ACTIONS
@@ -193,3 +194,15 @@ def test_where_a_revisions_time_went_is_told_stage_by_stage() -> None:
     )  # fmt: skip
     assert words.stages(moved) == "looking 1 ms, waiting 2 ms, model 30 ms, statistics 8 ms, showing 1.5 s"
     assert words.cause(moved).startswith("retrained, ")
+
+
+@pytest.mark.parametrize(
+    "name", ["悲しい出来事のあとの静けさ", "very sad indeed, all day", "a悲b出c来d事eあfとgのh", "🎂" * 12]
+)
+@pytest.mark.parametrize("width", [10, 11, 14, 20])
+def test_a_name_is_cut_by_cells_and_keeps_its_end(name: str, width: int) -> None:
+    cut = words.fit(name, width)
+    assert width - 3 <= cell_len(cut) <= width
+    assert cut.endswith(name[-2:])
+    assert cut.startswith(name[:2])
+    assert "…" in cut

@@ -58,8 +58,11 @@ class Terminal:
 
 
 @contextmanager
-def demo(width: int = 120, height: int = 40) -> Iterator[tuple[Terminal, Path]]:
-    """`amygdala demo` in a terminal, with an editor that pastes the mended story; engine and files are its own."""
+def demo(width: int = 120, height: int = 40, *, by_shell: bool = False) -> Iterator[tuple[Terminal, Path]]:
+    """`amygdala demo` in a terminal, with an editor that pastes the mended story; engine and files are its own.
+
+    `by_shell`: as a job of an interactive shell, begun by a script that waits for it.
+    """
     folder = Path(tempfile.mkdtemp(prefix="am", dir="/tmp"))
     (folder / "mended.txt").write_text(mended(), "utf-8")
     editor = folder / "editor"
@@ -74,7 +77,11 @@ def demo(width: int = 120, height: int = 40) -> Iterator[tuple[Terminal, Path]]:
         "TERM": "tmux-256color",
     }
     command = [sys.executable, "-m", "amygdala_tui", "demo", str(folder / "demo")]
-    terminal = Terminal(folder, command, environment, width, height)
+    shell = ["bash", "--norc", "-i"]
+    terminal = Terminal(folder, shell if by_shell else command, environment, width, height)
+    if by_shell:
+        terminal.press("-l", f"sh -c {shlex.quote(shlex.join(command) + '; echo ended')}")
+        terminal.press("Enter")
     try:
         yield terminal, folder
     finally:
@@ -121,6 +128,24 @@ def type_ahead(terminal: Terminal, folder: Path) -> str:
     terminal.wait_for("Four days without current")
     time.sleep(1.0)
     return terminal.screen()
+
+
+def suspend(terminal: Terminal) -> tuple[str, str]:
+    """Suspend the studio, do something in the shell, and come back; returns both screens."""
+    terminal.wait_for("▾ stories")
+    terminal.press("C-z")
+    terminal.wait_for("Stopped")
+    terminal.press("-l", "echo the shell has $((6 * 7))")
+    terminal.press("Enter")
+    in_shell = terminal.wait_for("the shell has 42")
+    terminal.press("-l", "fg")
+    terminal.press("Enter")
+    terminal.wait_for("▾ stories")
+    terminal.press("8")
+    back = terminal.wait_for("socket ")
+    terminal.press("q")
+    terminal.wait_for("ended")
+    return in_shell, back
 
 
 def main() -> int:

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from tests.e2e.sample import MISFILED, mended
-from tests.e2e.terminal import demo, mend, type_ahead
+from tests.e2e.terminal import demo, mend, suspend, type_ahead
 
 
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux")
@@ -29,3 +29,11 @@ def test_what_is_typed_while_the_editor_has_the_terminal_never_reaches_the_studi
         shown = type_ahead(terminal, folder)
     assert "Four days without current" in shown
     assert "PAUSED" not in shown
+
+
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux")
+def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_brings_the_studio_back() -> None:
+    with demo(by_shell=True) as (terminal, _folder):
+        in_shell, back = suspend(terminal)
+    assert "2 Triage" not in in_shell
+    assert "2 Triage" in back

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from rich.cells import cell_len
 from rich.text import Text
 
 from amygdala_tui.mirror import Mirror
+from amygdala_tui.styles import DIM
 from amygdala_tui.widgets.concept_table import COLUMNS, ConceptTable
 from engine.triage import Bucket, Verdict
 from engine.verdicts import ConceptVerdict, Finding
@@ -53,11 +55,17 @@ def test_a_concept_as_chance_would_have_it_is_dim_and_counts_what_is_to_fix() ->
     heading, off, sound = (row.plain for row in drawn(CORPUS, 160))
     end = heading.index("to fix") + len("to fix")
     assert (off[end - 1], sound[end - 1]) == ("1", " ")
-    styles = [str(row.style) for row in drawn(CORPUS, 160)]
-    assert styles == ["dim", "", "dim"]
+    assert [row.style for row in drawn(CORPUS, 160)] == [DIM, "", DIM]
 
 
 def test_a_concept_without_a_vector_says_why() -> None:
     gone = ConceptView(name="gone", quality=None, verdict=None, reason="only 1 story")
     assert "gone" in (row := drawn(making.mirror([], [gone]), 40)[1].plain)
     assert "only 1 story" in row
+
+
+def test_names_of_wide_characters_leave_every_column_in_its_place() -> None:
+    concepts = [making.concept(name) for name in ("calm", "悲しい", "とても長い名前のとても悲しい気持ち")]
+    heading, *rows = (row.plain for row in drawn(making.mirror([], concepts), 118))
+    place = cell_len(heading[: heading.index("bucket")])
+    assert {cell_len(row[: row.index("mixed")]) for row in rows} == {place}
