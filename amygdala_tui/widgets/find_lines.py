@@ -17,7 +17,7 @@ from amygdala_tui.widgets.lines import Line
 from amygdala_tui.words import fit
 from engine.plain import JOINERS, plain
 
-FOUND = "bold underline"
+FOUND = styles.HEADING + Style(underline=True)
 """How found words look: not by colour alone."""
 CONCEPT_WIDTH = 12
 SCENARIO_WIDTH = 24

@@ -136,11 +136,10 @@ def _standing(view: StoryView) -> Text:
 
 
 def _columns(name: str, place: str, right: Text, width: int, *, is_strong: bool) -> Text:
-    style = "" if is_strong else "dim"
     line = Text("  ").append(Text(name, style=styles.HEADING if is_strong else styles.DIM))
     line.truncate(LONGEST_CONCEPT + 2, pad=True)
     room = max(1, width - line.cell_len - right.cell_len - 3)
-    where = Text(fit(place, room), style=style or "dim")
+    where = Text(fit(place, room), style="" if is_strong else styles.DIM)
     where.truncate(room, overflow="ellipsis", pad=True)
     return Text.assemble(line, " ", where, " ", right, " ")
 
@@ -158,7 +157,7 @@ def _broken(mirror: Mirror, shown: Container[str]) -> list[Line]:
 def _problem(problem: Problem) -> Line:
     def draw(width: int) -> Text:
         text = Text(f"  {fit(plain(problem.path), max(12, width // 2))}  ")
-        return text.append(plain(problem.message), style=styles.BAD if problem.severity == "error" else "dim")
+        return text.append(plain(problem.message), style=styles.BAD if problem.severity == "error" else styles.DIM)
 
     return Line(f"{PROBLEM}{problem.path}", draw)
 

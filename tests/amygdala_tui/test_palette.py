@@ -60,7 +60,7 @@ async def test_a_story_is_found_by_words_of_its_name_and_becomes_the_selection(
         await choose(pilot, "weary snow")
         assert app.screen is app.studio
         assert app.studio.path == "paired/snow/weary.txt"
-        assert app.studio.view == "story"
+        assert app.studio.view == "corpus"
 
 
 async def test_a_concept_is_found_by_name_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
