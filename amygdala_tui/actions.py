@@ -7,11 +7,11 @@ from typing import Literal
 
 from textual.binding import Binding
 
-Place = Literal["queue", "triage", "corpus", "concept", "find", "compare", "engine"]
+View = Literal["queue", "triage", "corpus", "concept", "find", "compare", "engine"]
 """A view, by its id."""
-LISTS: tuple[Place, ...] = ("queue", "triage", "corpus", "concept", "find")
-STORIES: tuple[Place, ...] = ("queue", "corpus", "concept", "find")
-ANYWHERE: tuple[Place, ...] = (*LISTS, "compare", "engine")
+LISTS: tuple[View, ...] = ("queue", "triage", "corpus", "concept", "find")
+STORIES: tuple[View, ...] = ("queue", "corpus", "concept", "find")
+ANYWHERE: tuple[View, ...] = (*LISTS, "compare", "engine")
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Action:
     key: str
     label: str
     help: str
-    views: tuple[Place, ...] = ANYWHERE
+    views: tuple[View, ...] = ANYWHERE
     """Where it can be done."""
-    in_footer: tuple[Place, ...] = ()
+    in_footer: tuple[View, ...] = ()
     """Where the footer names it."""
     needs_story: bool = False
     """Whether there must be a story for it to act on: the lit one, or marked ones."""

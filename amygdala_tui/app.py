@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
+import msgspec
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 from textual import events, on
@@ -21,7 +22,7 @@ from textual.command import CommandPalette
 from textual.screen import Screen
 from textual.worker import Worker, WorkerError
 
-from amygdala_tui import last_numbers, styles, themes
+from amygdala_tui import last_numbers, place, styles, themes
 from amygdala_tui.actions import Action
 from amygdala_tui.editor import drop_typed_keys, find_editor, run_editor
 from amygdala_tui.keeper import Keeper
@@ -30,6 +31,7 @@ from amygdala_tui.link import Link
 from amygdala_tui.messages import CorpusFound, EngineAway, EngineSaid, SettingsDiffer
 from amygdala_tui.mirror import Mirror, from_disk
 from amygdala_tui.palette import Palette
+from amygdala_tui.place import Place
 from amygdala_tui.screens.dialogs import Choice, Reason
 from amygdala_tui.screens.studio import StudioScreen
 from amygdala_tui.widgets.field import Field
@@ -66,7 +68,7 @@ class Studio(App[None]):
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         for theme in themes.THEMES:
             self.register_theme(theme)
-        self.wear(themes.DEFAULT)
+        self.theme = themes.chosen(themes.DEFAULT, self.console.color_system, no_color=self.no_color)
         self.animation_level = "none"
         self.corpus = corpus.resolve()
         self.socket = socket
@@ -74,6 +76,9 @@ class Studio(App[None]):
         self._studio = StudioScreen(self)
         self._following: Worker[None] | None = None
         self._numbers = Keeper(partial(last_numbers.save, self.corpus), last_numbers.EVERY_S)
+        self._places = Keeper(partial(place.save, self.corpus), place.EVERY_S)
+        self._where = Place()
+        """Where the writer is, but for the theme."""
         self.keys: Mapping[str, str] = {}
         self._is_opening = False
         """Whether the editor is about to take the terminal: keys are dropped then."""
@@ -84,8 +89,10 @@ class Studio(App[None]):
         return self._studio
 
     def wear(self, name: str) -> None:
-        """Take a theme, or what the terminal can draw of it."""
+        """Take a theme, or what the terminal can draw of it, for this corpus and from now on."""
         self.theme = themes.chosen(name, self.console.color_system, no_color=self.no_color)
+        self._where = msgspec.structs.replace(self._where, theme=name)
+        self._places.keep(self._where)
 
     @property
     def ansi_theme(self) -> TerminalTheme:
@@ -104,7 +111,7 @@ class Studio(App[None]):
             self._following.cancel()
             with suppress(WorkerError):
                 await self._following.wait()
-        await self._numbers.close(ANSWERS_WITHIN_S)
+        await asyncio.gather(self._numbers.close(ANSWERS_WITHIN_S), self._places.close(ANSWERS_WITHIN_S))
 
     def action_suspend_process(self) -> None:
         """Give the terminal back to the shell, and go on after `fg`.
@@ -123,6 +130,10 @@ class Studio(App[None]):
     def action_command_palette(self) -> None:
         if not isinstance(self.screen, CommandPalette):
             self.push_screen(CommandPalette(placeholder="what to do; or the name of a story or a concept"))
+
+    def keep_place(self, where: Place) -> None:
+        self._where = msgspec.structs.replace(where, theme=self._where.theme)
+        self._places.keep(self._where)
 
     # What the palette asks for (amygdala_tui.palette)
 
@@ -170,6 +181,11 @@ class Studio(App[None]):
 
     async def _look(self) -> None:
         """Find the last numbers and the stories on disk, so that both are there before any engine answers."""
+        kept = await in_thread(place.load, self.corpus)
+        self._where = kept
+        if kept.theme in themes.LOOKS:
+            self.theme = themes.chosen(kept.theme, self.console.color_system, no_color=self.no_color)
+        self._studio.take_up(kept)
         last = await in_thread(last_numbers.load, self.corpus)
         if last is not None:
             self.post_message(CorpusFound(last))

@@ -9,14 +9,14 @@ from rich.style import Style
 from rich.text import Text
 
 from amygdala_tui import styles
-from amygdala_tui.actions import ACTIONS, Action, Place
+from amygdala_tui.actions import ACTIONS, Action, View
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.sitting import Opened, Tally
 from amygdala_tui.words import engine_state, fit, moved_line
 from engine.plain import plain
 from engine.wire.snapshot import StoryView
 
-VIEWS: dict[Place, str] = {
+VIEWS: dict[View, str] = {
     "queue": "1 Queue",
     "triage": "2 Triage",
     "corpus": "3 Corpus",
@@ -36,7 +36,7 @@ LAST_KEYS = ("help", "leave")
 """Actions whose keys the footer shows in any case."""
 
 
-def status_line(mirror: Mirror, away: str, corpus: str, view: Place, tally: Tally, *, width: int) -> Text:
+def status_line(mirror: Mirror, away: str, corpus: str, view: View, tally: Tally, *, width: int) -> Text:
     """The corpus, the views, and what the engine does, in `width` columns.
 
     Where the labels of all views do not fit, the line has the shown view's, and how far the sitting has come.
@@ -78,12 +78,12 @@ def result_line(mirror: Mirror, away: str, opened: Mapping[str, Opened], marked:
     return Text("nothing has moved yet", style=styles.DIM)
 
 
-def can_be_done(action: Action, view: Place, has_story: bool) -> bool:
+def can_be_done(action: Action, view: View, has_story: bool) -> bool:
     """Whether an action makes sense in a view, with or without a story to act on."""
     return view in action.views and (has_story or not action.needs_story)
 
 
-def key_labels(mirror: Mirror, view: Place, story: StoryView | None, n_marked: int, going: Going) -> dict[str, str]:
+def key_labels(mirror: Mirror, view: View, story: StoryView | None, n_marked: int, going: Going) -> dict[str, str]:
     """Words in place of actions' own labels, by action id.
 
     Args:
@@ -103,7 +103,7 @@ def key_labels(mirror: Mirror, view: Place, story: StoryView | None, n_marked: i
     return labels
 
 
-def key_line(keys: Mapping[str, str], view: Place, target: str, labels: Mapping[str, str], *, width: int) -> Text:
+def key_line(keys: Mapping[str, str], view: View, target: str, labels: Mapping[str, str], *, width: int) -> Text:
     """The keys of a view, on one line; those that there is no room for are left out from the end.
 
     Args:

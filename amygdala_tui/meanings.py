@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amygdala_tui.actions import Place
+from amygdala_tui.actions import View
 from engine.triage import Thresholds
 
 Meaning = tuple[str, str]
@@ -137,7 +137,7 @@ ENGINE: Sequence[Meaning] = (
 )
 
 
-def meanings(view: Place, thresholds: Thresholds) -> Sequence[Meaning]:
+def meanings(view: View, thresholds: Thresholds) -> Sequence[Meaning]:
     """The words of a view, each with its meaning and what to do about it.
 
     Args:

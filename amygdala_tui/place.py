@@ -27,8 +27,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     """How stories are grouped, and by what rows are sorted, in words of the widgets that do it; empty: as usual."""
     sort: str = ""
     theme: str = ""
-    folded: tuple[str, ...] = ()
-    """Parts of lists that are closed, by key."""
+    unfolded: tuple[str, ...] = ()
+    """Parts of lists that are open, by name."""
 
 
 def file_of(corpus: Path) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from amygdala_tui.actions import Place
+from amygdala_tui.actions import View
 from amygdala_tui.selection import Selection
 
 Kind = Literal["story", "concept", "compare", "engine"]
@@ -14,7 +14,7 @@ Kind = Literal["story", "concept", "compare", "engine"]
 class Spot(NamedTuple):
     """A row of a view, to come back to."""
 
-    view: Place
+    view: View
     key: str | None
     is_in: bool
 
@@ -23,7 +23,7 @@ class Whereabouts:
     """The shown view, and whether the writer is at its list or has gone into what is selected there."""
 
     def __init__(self) -> None:
-        self.view: Place = "queue"
+        self.view: View = "queue"
         self.is_in = False
         """Whether the keyboard is at what is selected, not at the list; on a narrow screen only that is shown then."""
         self._is_about_concept = False
@@ -43,17 +43,17 @@ class Whereabouts:
         """Whether there is a level to go back from."""
         return self.is_in or self._is_about_concept or bool(self._came_from)
 
-    def go_to(self, view: Place) -> None:
+    def go_to(self, view: View) -> None:
         """Switch to a view's list; there is no way back from there."""
         self._came_from.clear()
         self._be_at(view)
 
-    def go_from(self, key: str | None, view: Place) -> None:
+    def go_from(self, key: str | None, view: View) -> None:
         """Switch to a view, from a row that can be come back to."""
         self._came_from.append(Spot(self.view, key, self.is_in))
         self._be_at(view)
 
-    def land(self, view: Place) -> None:
+    def land(self, view: View) -> None:
         """Switch to a view's list for good, as at the end of a search; the way back leads to before the search."""
         self._be_at(view)
 
@@ -82,5 +82,5 @@ class Whereabouts:
             return spot
         return None
 
-    def _be_at(self, view: Place) -> None:
+    def _be_at(self, view: View) -> None:
         self.view, self.is_in, self._is_about_concept = view, False, False

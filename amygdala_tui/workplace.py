@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from amygdala_tui.mirror import Mirror
+from amygdala_tui.place import Place
 from engine.results import Draft
 
 
@@ -17,6 +18,9 @@ class Workplace(Protocol):
     socket: Path
     keys: Mapping[str, str]
     """The writer's own keys, by action id."""
+
+    def keep_place(self, where: Place) -> None:
+        """Have kept where the writer is, for the next sitting."""
 
     def edit(self, path: str | None) -> None:
         """Open a story in the writer's editor."""

@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from amygdala_tui import styles
-from amygdala_tui.actions import ACTIONS, Place
+from amygdala_tui.actions import ACTIONS, View
 from amygdala_tui.meanings import meanings
 from engine.plain import plain
 from engine.triage import Thresholds
@@ -87,7 +87,7 @@ class Help(ModalScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,enter", "dismiss", "back")]
 
-    def __init__(self, view: Place, keys: Mapping[str, str], thresholds: Thresholds) -> None:
+    def __init__(self, view: View, keys: Mapping[str, str], thresholds: Thresholds) -> None:
         super().__init__()
         self._view = view
         self._keys = keys

@@ -9,15 +9,16 @@ from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.widgets import Static
 
-from amygdala_tui.actions import Place
+from amygdala_tui.actions import LISTS, View
 from amygdala_tui.frame import LARGE, WIDE, Going, key_labels, key_line, result_line, status_line
 from amygdala_tui.mirror import Mirror
+from amygdala_tui.place import Place
 from amygdala_tui.selection import CONCEPT, Selection
 from amygdala_tui.sitting import Sitting
 from amygdala_tui.whereabouts import Whereabouts
 from amygdala_tui.widgets.details import Details
 from amygdala_tui.widgets.lines import LineList
-from amygdala_tui.widgets.lists import Lists
+from amygdala_tui.widgets.lists import IDS, Lists
 from amygdala_tui.words import WRAPPING
 from amygdala_tui.workplace import Workplace
 
@@ -41,12 +42,14 @@ class FrameScreen(Screen[None]):
         self._where = Whereabouts()
         self.is_untouched = True
         """Whether the writer has done nothing yet: until then the worst story is selected, as soon as it is known."""
+        self._kept = Place()
+        """Where the writer was at the end of the last sitting."""
         self._sitting = Sitting()
         self._place = workplace
         self._are_panes_mounted = False
 
     @property
-    def view(self) -> Place:
+    def view(self) -> View:
         """The id of the shown view."""
         return self._where.view
 
@@ -95,15 +98,43 @@ class FrameScreen(Screen[None]):
             self._draw_progress()
             return
         self.marked = {path: None for path in self.marked if path in mirror.stories}
-        worst = next((view.path for view in mirror.queue if view.misread), None)
-        if self.is_untouched and worst is not None:
-            self._select(worst)
+        if self.is_untouched and (first := self._first_story()) is not None:
+            self._select(first)
         self.selection = Selection.of(self.selection.key, mirror)
         self._draw_list()
         self._draw_status()
         self._draw_moved()
         self._draw_details()
         self._draw_keys()
+
+    def _first_story(self) -> str | None:
+        """What is selected before the writer has chosen: in Queue the worst story, or the last one if it is to fix."""
+        misread = [view.path for view in self.mirror.queue if view.misread]
+        is_there = self._kept.story in (misread if self.view == "queue" else self.mirror.stories)
+        return self._kept.story if is_there else misread[0] if misread and self.view == "queue" else None
+
+    def take_up(self, kept: Place) -> None:
+        """Be where the writer was at the end of the last sitting, unless a key has been pressed already."""
+        self._kept = kept
+        views: dict[str, View] = {view: view for view in LISTS}
+        if self.is_untouched and self.is_up:
+            self._lists.rearrange(kept.grouping, kept.sort, kept.unfolded)
+            self.show_view(views.get(kept.view, "queue"))
+
+    def _keep_place(self) -> None:
+        """Have kept where the writer is, once anything was chosen."""
+        if not self.is_untouched and self.view in IDS:
+            grouping, sort, unfolded = self._lists.arrangement
+            self._place.keep_place(
+                Place(
+                    view=self.view,
+                    story=self.path,
+                    concept=self.concept,
+                    grouping=grouping,
+                    sort=sort,
+                    unfolded=unfolded,
+                )
+            )
 
     def _draw_progress(self) -> None:
         """Draw only what shows progress, which comes four times a second and must not repaint the rest."""
@@ -136,6 +167,7 @@ class FrameScreen(Screen[None]):
         target = (story.concept or "baseline") if story is not None else ""
         line = key_line(self._place.keys, self.view, target, labels, width=self.size.width - 2)
         self.query_one("#keys", Static).update(line, layout=False)
+        self._keep_place()
 
     @property
     def _going(self) -> Going:
@@ -191,7 +223,7 @@ class FrameScreen(Screen[None]):
             self._where.go_in()
         self._arrange()
 
-    def _home_of(self, path: str) -> Place:
+    def _home_of(self, path: str) -> View:
         """The view in whose list a story is to be shown."""
         return "queue" if self._lists.queue.holds(self.mirror, path) else "corpus"
 
@@ -210,7 +242,7 @@ class FrameScreen(Screen[None]):
 
     # Views
 
-    def show_view(self, view: Place) -> None:
+    def show_view(self, view: View) -> None:
         """Switch to a view; the selection stays where its list has it."""
         self._where.go_to(view)
         self._arrange()

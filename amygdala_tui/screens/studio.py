@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from amygdala_tui.actions import ACTIONS, Place
+from amygdala_tui.actions import ACTIONS, View
 from amygdala_tui.frame import WIDE, can_be_done
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.screens.dialogs import Help
@@ -33,7 +33,7 @@ class StudioScreen(FrameScreen):
         known = METHODS.get(action)
         return known is None or not self.is_up or can_be_done(known, self.view, self.path is not None)
 
-    def action_show(self, view: Place) -> None:
+    def action_show(self, view: View) -> None:
         self.show_view(view)
 
     def action_back(self) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from textual.app import ComposeResult
 from textual.widgets import ContentSwitcher
 
-from amygdala_tui.actions import Place
+from amygdala_tui.actions import View
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.selection import CONCEPT, Selection
 from amygdala_tui.sitting import Tally
@@ -19,7 +19,7 @@ from amygdala_tui.widgets.queue import QueueList
 from amygdala_tui.widgets.tree import CorpusTree
 from amygdala_tui.widgets.triage import TriageList
 
-IDS: dict[Place, str] = {
+IDS: dict[View, str] = {
     "queue": "queue-list",
     "triage": "triage-list",
     "corpus": "tree",
@@ -56,16 +56,16 @@ class Lists(ContentSwitcher):
         yield self.stories
         yield self.find
 
-    def of(self, view: Place) -> LineList | None:
+    def of(self, view: View) -> LineList | None:
         """A view's list, if it has one."""
         return self.query_one(f"#{IDS[view]}", LineList) if view in IDS else None
 
-    def bring(self, view: Place) -> None:
+    def bring(self, view: View) -> None:
         """Show a view's list."""
         if view in IDS:
             self.current = "find" if view == "find" else IDS[view]
 
-    def draw(self, view: Place, mirror: Mirror, selection: Selection, tally: Tally, marked: Container[str]) -> None:
+    def draw(self, view: View, mirror: Mirror, selection: Selection, tally: Tally, marked: Container[str]) -> None:
         """Draw a view's list in a state of the corpus, with the selection lit, or else moved to where the light is."""
         rows = self.of(view)
         if rows is None:
@@ -83,12 +83,29 @@ class Lists(ContentSwitcher):
                 self.find.show(self._corpus, mirror)
         rows.keep_lit()
 
-    def light(self, view: Place, selection: Selection) -> None:
+    def light(self, view: View, selection: Selection) -> None:
         """Light the selection in a view's list: among concepts, the concept of a story."""
         if (rows := self.of(view)) is not None:
             is_triage = rows is self.triage
             key = f"{CONCEPT}{selection.concept}" if is_triage and selection.concept is not None else selection.key
             rows.select(key)
+
+    @property
+    def arrangement(self) -> tuple[str, str, tuple[str, ...]]:
+        """How files are grouped, by what concepts are sorted, and which parts of lists are unfolded."""
+        unfolded = {"maybes": self.queue.with_maybes, "as chance": self.triage.is_unfolded}
+        grouping = "concept" if self.files.is_by_concept else "file"
+        return grouping, self.triage.sort, tuple(name for name, is_unfolded in unfolded.items() if is_unfolded)
+
+    def rearrange(self, grouping: str, sort: str, unfolded: Container[str]) -> None:
+        """Take up an arrangement; what is of no list any more is passed over."""
+        if (grouping == "concept") != self.files.is_by_concept:
+            self.files.group_by_concept()
+        self.triage.sort_by(sort)
+        if ("maybes" in unfolded) != self.queue.with_maybes:
+            self.queue.toggle_maybes()
+        if ("as chance" in unfolded) != self.triage.is_unfolded:
+            self.triage.toggle_fold()
 
     @property
     def shows_more(self) -> bool:

@@ -54,6 +54,17 @@ class TriageList(LineList):
         self._sort = (self._sort + 1) % len(SORTS)
         self._rebuild()
 
+    @property
+    def sort(self) -> str:
+        """The name of the column by which it is sorted."""
+        return SORTS[self._sort]
+
+    def sort_by(self, column: str) -> None:
+        """Sort by a column, if there is one of this name."""
+        if column in SORTS and column != self.sort:
+            self._sort = SORTS.index(column)
+            self._rebuild()
+
     def toggle_fold(self) -> None:
         """Show the concepts that are as chance would have it, or hide them."""
         self.is_unfolded = not self.is_unfolded
@@ -71,7 +82,7 @@ class TriageList(LineList):
             self._rebuild()
 
     def _rebuild(self) -> None:
-        mirror, sort = self._mirror, SORTS[self._sort]
+        mirror, sort = self._mirror, self.sort
         views = sorted(mirror.concepts.values(), key=lambda view: _order(view, mirror.middle, sort))
         if not views:
             self.show(())

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from amygdala_tui.actions import Place
+from amygdala_tui.actions import View
 from amygdala_tui.frame import VIEWS
 from amygdala_tui.meanings import meanings
 from engine.triage import Thresholds
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_every_view_explains_its_numbers(view: Place) -> None:
+def test_every_view_explains_its_numbers(view: View) -> None:
     entries = meanings(view, Thresholds())
     assert entries
     assert all(name and words.endswith(".") for name, words in entries)

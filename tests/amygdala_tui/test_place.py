@@ -21,7 +21,7 @@ SOMEWHERE = Place(
     grouping="concept",
     sort="nearest",
     theme="light",
-    folded=("maybe",),
+    unfolded=("maybes",),
 )
 
 

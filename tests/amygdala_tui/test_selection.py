@@ -19,6 +19,7 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from amygdala_tui import app as app_module
+from amygdala_tui import place
 from amygdala_tui.app import Studio
 from amygdala_tui.link import Link
 from amygdala_tui.messages import EngineSaid
@@ -353,3 +354,34 @@ async def test_a_story_that_cannot_be_read_yet_is_said_to_be_silent_and_then_sho
         await eventually_async(lambda: "does not answer" in str(shown.content))
         gate.set()
         await eventually_async(lambda: str(shown.content) == "Once.")
+
+
+async def test_the_next_sitting_begins_where_the_last_one_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    async with studied(tmp_path, monkeypatch, corpus_of()) as (app, pilot):
+        await pilot.press("j", "3", "b")
+        last = app.studio.path
+        assert last is not None
+        app.wear("light")
+    app = Studied(tmp_path)
+    kept = place.load(tmp_path)
+    assert (kept.view, kept.story, kept.grouping, kept.theme) == ("corpus", last, "concept", "light")
+    async with app.run_test():
+        app.studio.take_up(kept)
+        app.studio.draw(corpus_of(), "")
+        assert shown_list(app) == "tree"
+        assert app.studio.path == last
+        assert_the_light_is_the_selection(app)
+
+
+async def test_a_last_place_in_the_queue_gives_way_to_the_worst_story_once_it_is_fixed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with studied(tmp_path, monkeypatch, Mirror()) as (app, _):
+        app.studio.take_up(place.Place(view="queue", story="paired/bus/weary.txt"))
+        app.studio.draw(corpus_of(), "")
+        assert app.studio.path == "paired/bus/weary.txt"
+        app.studio.draw(with_story(corpus_of(), healthy("paired/bus/weary.txt")), "")
+        assert app.studio.path == "paired/bus/calm.txt"
