@@ -6,8 +6,8 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -82,8 +82,8 @@ class Studio(App[None]):
         self.keys: Mapping[str, str] = {}
         self._is_opening = False
         """Whether the editor is about to take the terminal: keys are dropped then."""
-        self._editor_ended = 0.0
-        """When the editor gave the terminal back, on the monotonic clock, as events have it."""
+        self._terminal_back = 0.0
+        """When the editor or the shell gave the terminal back, on the monotonic clock, as events have it."""
 
     def get_default_screen(self) -> Screen[None]:
         return self._studio
@@ -119,8 +119,19 @@ class Studio(App[None]):
         All of the job stops, whatever has started the studio, and only once the terminal is as it was: the shell takes
         it as soon as the job's first process has stopped.
         """
-        with suppress(SuspendNotSupported), self.suspend(), self.batch_update():
+        with suppress(SuspendNotSupported), self._terminal_lent():
             os.killpg(0, signal.SIGSTOP)
+
+    @contextmanager
+    def _terminal_lent(self) -> Iterator[None]:
+        """Leave the terminal to another program; keys that were read before it is back are of nobody.
+
+        Updates are held back meanwhile: queued repaints could block the return. What is done in the block raises
+        nothing, since Textual would not come back after that.
+        """
+        with self.suspend(), self.batch_update():
+            yield
+        self._terminal_back = time.monotonic()
         self.refresh()
 
     def action_help_quit(self) -> None:
@@ -160,7 +171,7 @@ class Studio(App[None]):
         """
         if isinstance(event, events.Key | events.MouseDown):
             self._studio.is_untouched = False
-        is_of_nobody = self._is_opening or event.time < self._editor_ended or not self._studio.is_up
+        is_of_nobody = self._is_opening or event.time < self._terminal_back or not self._studio.is_up
         if isinstance(event, events.InputEvent) and is_of_nobody:
             return
         if not isinstance(event, events.Key) or event.is_forwarded or self.screen is not self._studio:
@@ -249,12 +260,9 @@ class Studio(App[None]):
             self._is_opening = False
 
     def _run_editor(self, command: list[str], file: Path) -> None:
-        # updates are held back while the editor has the terminal: queued repaints could block the return from it
-        with self.suspend(), self.batch_update():
+        with self._terminal_lent():
             trouble = run_editor(command, file)
             drop_typed_keys()
-        self._editor_ended = time.monotonic()
-        self.refresh()
         if trouble:
             self.notify(trouble, severity="error", markup=False)
         self._studio.draw(self._studio.mirror, self._studio.away)

@@ -302,7 +302,7 @@ async def test_a_burst_of_engine_events_is_one_draw(tmp_path: Path, monkeypatch:
 async def test_keys_from_before_the_editors_end_reach_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with studied(tmp_path, monkeypatch, corpus_of()) as (app, pilot):
         app.burst("2")
-        app._editor_ended = time.monotonic() + 0.001
+        app._terminal_back = time.monotonic() + 0.001
         await pilot.pause()
         assert shown_list(app) == "queue-list"
         await pilot.press("2")

@@ -131,18 +131,19 @@ def type_ahead(terminal: Terminal, folder: Path) -> str:
 
 
 def suspend(terminal: Terminal) -> tuple[str, str]:
-    """Suspend the studio, do something in the shell, and come back; returns both screens."""
+    """Suspend the studio, typing on; do something in the shell, and come back. Returns both screens."""
     terminal.wait_for("▾ stories")
-    terminal.press("C-z")
+    terminal.press("C-z", "8", "L")
     terminal.wait_for("Stopped")
+    terminal.press("C-u")
     terminal.press("-l", "echo the shell has $((6 * 7))")
     terminal.press("Enter")
     in_shell = terminal.wait_for("the shell has 42")
     terminal.press("-l", "fg")
     terminal.press("Enter")
-    terminal.wait_for("▾ stories")
+    back = terminal.wait_for(lambda shown: "▾ stories" in shown and "2 Triage" in shown)
     terminal.press("8")
-    back = terminal.wait_for("socket ")
+    terminal.wait_for("socket ")
     terminal.press("q")
     terminal.wait_for("ended")
     return in_shell, back

@@ -36,4 +36,5 @@ def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_brings_the_studio_back() 
     with demo(by_shell=True) as (terminal, _folder):
         in_shell, back = suspend(terminal)
     assert "2 Triage" not in in_shell
-    assert "2 Triage" in back
+    assert "socket " not in back
+    assert "PAUSED" not in back
