@@ -1,10 +1,11 @@
 """How often the verdicts on concepts are false alarms, and how often they find what is wrong.
 
-    python -m benchmarks.verdicts CORPUS [--clean 5 10 20] [--sizes 10 20 50] [--draws 10]
+    python -m benchmarks.verdicts CORPUS [--clean 5 10 20 50] [--sizes 10 20 50] [--draws 10]
                                   [engine settings, such as --model or --target-layers]
 
 Draws whole scenarios and judges their concepts as the engine does. First as they are, `--clean` scenarios at a time,
 then the whole corpus: each concept that is worth a look counts as a false alarm, though no corpus is without faults.
+By chance, one draw in ten may have a split in two (`engine.verdicts.FALSE_SPLITS`), at any size.
 Then with one fault, at `--sizes` stories of the faulty name: one concept filed under two names, half of its stories
 each, to be found as told like the other; and two concepts filed under one name, half of each, whose stories disagree.
 """
@@ -51,6 +52,9 @@ class Faulty:
 class Counted:
     """What was said of concepts, over draws."""
 
+    n_draws: int = 0
+    n_raised: int = 0
+    """Draws with a false alarm."""
     n_sound: int = 0
     alarms: Counter[str] = field(default_factory=Counter)
     """Of sound concepts that are worth a look, by finding."""
@@ -61,6 +65,8 @@ class Counted:
 
     def add(self, verdicts: Verdicts, names: frozenset[str] = frozenset(), finding: Finding | None = None) -> None:
         """Count the verdicts of one draw, of which the concepts of these names are faulty."""
+        self.n_draws += 1
+        self.n_raised += any(verdict.worth_a_look for concept, verdict in verdicts.items() if concept not in names)
         for concept, verdict in verdicts.items():
             if concept in names:
                 self.n_found += verdict.finding is finding
@@ -73,7 +79,8 @@ class Counted:
         """A row of the table."""
         n_faulty = self.n_found + self.missed.total()
         found = f"; found {self.n_found} of {n_faulty}{_listed(self.missed)}" if n_faulty else ""
-        return f"{drawn}: {self.alarms.total()} false alarms of {self.n_sound}{_listed(self.alarms)}{found}"
+        alarms = f"{self.alarms.total()} false alarms of {self.n_sound}{_listed(self.alarms)}"
+        return f"{drawn}: {alarms}, in {self.n_raised} of {self.n_draws} draws{found}"
 
 
 def _listed(findings: Counter[str]) -> str:
@@ -84,7 +91,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print."""
     parser = flags.parser(__doc__)
     parser.add_argument("corpus", type=Path)
-    parser.add_argument("--clean", type=int, nargs="*", default=[5, 10, 20], help="scenarios of sound draws (5 10 20)")
+    parser.add_argument(
+        "--clean", type=int, nargs="*", default=[5, 10, 20, 50], help="scenarios of sound draws (5 10 20 50)"
+    )
     parser.add_argument(
         "--sizes", type=int, nargs="*", default=[10, 20, 50], help="stories of a faulty name (10 20 50)"
     )

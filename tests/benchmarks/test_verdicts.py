@@ -48,7 +48,7 @@ def test_alarms_are_counted_of_sound_concepts_and_finds_of_faulty_ones() -> None
     findings = {"a": Finding.ALIKE, "b": Finding.HEALTHY, "c": Finding.MIX, "d": Finding.UNKNOWN}
     said = {name: ConceptVerdict(finding=finding, reasons=[]) for name, finding in findings.items()}
     counted.add(said, frozenset({"a", "b"}), Finding.ALIKE)
-    assert counted.line("x") == "x: 1 false alarms of 2 (made of others: 1); found 1 of 2 (healthy: 1)"
+    assert counted.line("x") == "x: 1 false alarms of 2 (made of others: 1), in 1 of 1 draws; found 1 of 2 (healthy: 1)"
 
 
 def test_a_line_is_printed_for_each_kind_of_draw() -> None:

@@ -10,8 +10,10 @@ import torch
 from engine.compute.statistics.evidence.judging import judge
 from engine.compute.statistics.evidence.stories import Stories
 from engine.compute.statistics.evidence.two_groups import (
+    Projections,
     TwoGroups,
     best_split,
+    chance_of_split,
     concept_projections,
     student_t_above,
     two_groups,
@@ -54,6 +56,21 @@ def test_one_concept_is_seldom_called_two() -> None:
         p_values.append(groups.p_value)
     assert sum(p <= 0.05 for p in p_values) <= 2
     assert 0.2 < float(np.mean(p_values)) < 0.8
+
+
+@pytest.mark.parametrize("n", [10, 20, 50])
+def test_p_values_of_concepts_that_are_one_are_as_small_as_often_as_they_say(n: int) -> None:
+    n_corpora, n_concepts = 150, 20
+    g = torch.Generator().manual_seed(n)
+    clouds = torch.randn(n_corpora, n_concepts, n, 12, generator=g, dtype=torch.float64)
+    p_values = []
+    for concepts in clouds:
+        splits = Projections(list(concepts)).splits(range(n_concepts), n)
+        p_values.append([chance_of_split(splits.roll(-c)) for c in range(n_concepts)])
+    smallest = np.min(p_values, axis=1)
+    assert 0.04 <= (smallest <= 0.1 / n_concepts).mean() <= 0.12
+    assert (np.array(p_values) <= 0.01).mean() <= 0.012
+    assert 0.03 <= (np.array(p_values) <= 0.05).mean() <= 0.06
 
 
 @pytest.mark.parametrize(("n", "n_concepts"), [(9, 15), (12, 11)])
