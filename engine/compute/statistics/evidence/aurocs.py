@@ -26,26 +26,29 @@ class Auroc:
     high: float
 
 
-def weighted_auroc(scores: Tensor, positive: Tensor, weights: Tensor) -> Tensor:
+def weighted_auroc(own: Tensor, others: Tensor, own_weights: Tensor, others_weights: Tensor) -> Tensor:
     """The share of pairs, by the product of their weights, in which the positive scores higher; ties count half.
 
     The smaller side is sorted, and the larger one looked up in it.
 
     Args:
-        scores: `[B, N]`, finite where the weight is not 0.
-        positive: `[N]`, bool.
-        weights: `[B, N]`.
+        own: scores of positives, `[B, n]`, finite where the weight is not 0.
+        others: of the rest, `[B, m]`; a search is faster where they are nearly in order.
+        own_weights: `[B, n]`.
+        others_weights: `[B, m]`.
 
     Returns:
         `[B]`; NaN where one side has no weight.
     """
-    own, others = positive.nonzero()[:, 0], (~positive).nonzero()[:, 0]
-    is_swapped = len(own) < len(others)
-    looked_up, among = (others, own) if is_swapped else (own, others)
-    looked_up = looked_up[scores[0, looked_up].argsort()]  # rows are much alike: what comes in order is found faster
-    w = weights[:, looked_up]
-    below = (w * placements(scores[:, looked_up], scores[:, among], weights[:, among])).sum(1) / w.sum(1)
-    return 1 - below if is_swapped else below
+    if own.shape[1] < others.shape[1]:
+        return 1 - _share_below(others, own, others_weights, own_weights)
+    return _share_below(own, others, own_weights, others_weights)
+
+
+def _share_below(scores: Tensor, among: Tensor, weights: Tensor, among_weights: Tensor) -> Tensor:
+    """The share of pairs in which one of `among` `[B, M]` is below one of the scores `[B, n]`: `[B]`."""
+    below: Tensor = torch.linalg.vecdot(weights, placements(scores, among, among_weights))
+    return below / weights.sum(1)
 
 
 def placements(scores: Tensor, among: Tensor, weights: Tensor) -> Tensor:
@@ -53,11 +56,12 @@ def placements(scores: Tensor, among: Tensor, weights: Tensor) -> Tensor:
     order = among.argsort(1)
     cumulated = torch.nn.functional.pad(weights.gather(1, order).cumsum(1), (1, 0))
     ordered = among.gather(1, order)
-    first = torch.searchsorted(ordered, scores.contiguous())
+    scores = scores.contiguous()
+    first = torch.searchsorted(ordered, scores)
     below = cumulated.gather(1, first)
     following = torch.nn.functional.pad(ordered, (0, 1), value=torch.nan).gather(1, first)
     if bool((following == scores).any()):
-        up_to = cumulated.gather(1, torch.searchsorted(ordered, scores.contiguous(), right=True))
+        up_to = cumulated.gather(1, torch.searchsorted(ordered, scores, right=True))
         below = (below + up_to) / 2
     return below / cumulated[:, -1:]
 

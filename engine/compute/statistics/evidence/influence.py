@@ -24,6 +24,12 @@ from engine.compute.statistics.steps import run
 
 READOUTS_A_STEP = 500_000
 """Readouts of all stories without each of a few: what takes about 0.1 s."""
+BROAD = torch.float32
+"""The number format of what has an entry for every story of the corpus and every story of the concept.
+
+It is what leaving a story out adds to a readout, about the n-th part of it, and the sum is fp64: readouts keep six or
+seven digits, and an AUROC without a story its first five.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,39 +64,47 @@ def influence_in_steps(of_all: LeftOut, concept: int) -> Generator[None, None, I
 @threads_for(WIDE_FROM)
 def _effects(of_all: LeftOut, concept: int, some: Tensor) -> Tensor:
     """What the concept's AUROC gains without each of some of its stories `[n]`."""
-    positive, scores = of_all.concepts == concept, of_all.scores[:, concept]
-    fits = torch.where(scores.isnan(), 0.0, of_all.fits)
-    before = weighted_auroc(scores.nan_to_num(0.0)[None], positive, fits[None])
+    is_own, scores = of_all.concepts == concept, of_all.scores[:, concept]
+    own, others = is_own.nonzero()[:, 0], (~is_own).nonzero()[:, 0]
+    others = others[scores[others].argsort()]  # without one story they are nearly in that order
+    before = _auroc(scores[None, own], scores[None, others], of_all.fits[None, own], of_all.fits[None, others])
     without = readouts_without_each(of_all, concept, some)
-    remaining = torch.where(without.isnan(), 0.0, fits)
-    remaining[torch.arange(len(some), device=some.device), some] = 0
-    return weighted_auroc(without.nan_to_num(0.0), positive, remaining) - before
+    of_own, of_others = (without.index_select(0, side).T.contiguous() for side in (own, others))
+    remaining = of_all.fits[own].where(own != some[:, None], 0.0)
+    return _auroc(of_own, of_others, remaining, of_all.fits[others].expand_as(of_others)) - before
+
+
+def _auroc(own: Tensor, others: Tensor, own_weights: Tensor, others_weights: Tensor) -> Tensor:
+    """As `weighted_auroc`; stories without a score, NaN, count for nothing."""
+    if bool(own.isnan().any()) or bool(others.isnan().any()):
+        own_weights, others_weights = own_weights.where(~own.isnan(), 0.0), others_weights.where(~others.isnan(), 0.0)
+        own, others = own.nan_to_num(0.0), others.nan_to_num(0.0)
+    return weighted_auroc(own, others, own_weights, others_weights)
 
 
 def readouts_without_each(of_all: LeftOut, concept: int, own: Tensor) -> Tensor:
-    """`z'm_c` of every story without its scenario and without story i of the concept's `own` `[n]`: `[n, N]`.
+    """`z'm_c` of every story without its scenario and without story i of the concept's `own` `[n]`: `[N, n]`.
 
     NaN where nothing of the concept is left. A story of i's own scenario is read as it was.
     """
-    readouts = of_all.rows.new_empty(len(own), len(of_all.concepts))
+    readouts = of_all.rows.new_empty(len(of_all.concepts), len(own))
     for group in of_all.groups:
-        readouts[:, group.beside.leaving.stories] = _group_readouts(of_all, group, concept, own)
+        readouts[group.beside.leaving.stories] = _group_readouts(of_all, group, concept, own)
     return readouts
 
 
 def _group_readouts(of_all: LeftOut, group: OfGroups, concept: int, own: Tensor) -> Tensor:
-    """Those of G groups of b stories: `[n, G, b]`, for the concept's stories `own` `[n]`."""
+    """Those of G groups of b stories: `[G, b, n]`, for the concept's stories `own` `[n]`."""
     beside, products, parts = group
     leaving, x, mean = beside.leaving, of_all.rows[own], of_all.metric.means[concept]
     shares, vm, k = leaving.shares[:, :, concept], beside.vm_left[:, :, concept], beside.k
     left = leaving.left[:, concept]
-    vx = beside.v @ x.T  # (G, b, n)
-    k_vx, k_vm = k @ vx, k @ vm[:, :, None]
+    vx = beside.v.to(BROAD) @ x.T.to(BROAD)  # (G, b, n)
+    k_vx, k_vm = k.to(BROAD) @ vx, k @ vm[:, :, None]
     # inner products in the metric without the group, of the mean m, the groups' stories z and the stories x
     zm = parts.zm[:, :, concept]
-    zx = vx / leaving.roots[:, :, None] + (of_all.metric.means @ x.T)[leaving.concepts] + products.vz.mT @ k_vx
-    xx = x.square().sum(1) + (vx * k_vx).sum(1)  # (G, n)
-    xm = x @ mean - (vx * shares[:, :, None]).sum(1) + (vx * k_vm).sum(1)
+    corrections = (vx * k_vx).sum(1), (vx * (k_vm - shares[:, :, None]).to(BROAD)).sum(1)
+    xx, xm = x.square().sum(1) + corrections[0], x @ mean + corrections[1]  # (G, n)
     mm = parts.mm[:, :1, concept]
     weights = of_all.layer.discriminant.weights[own]
     r = weights.sqrt()
@@ -102,8 +116,11 @@ def _group_readouts(of_all: LeftOut, group: OfGroups, concept: int, own: Tensor)
     # z'm without i is z'm + by_v z'v, with z'v = r (z'x - z'm)
     by_v = r * (correction * (v_m - step * vv) - step)  # (G, n)
     in_group = (leaving.stories[:, :, None] == own).any(1)
-    by_v = torch.where(in_group, 0.0, by_v).masked_fill(left.isnan()[:, None], torch.nan)[:, None]
-    return torch.addcmul(zm[:, :, None], by_v, zx.sub_(zm[:, :, None])).permute(2, 0, 1)
+    by_v = torch.where(in_group, 0.0, by_v).masked_fill(left.isnan()[:, None], torch.nan)[:, None].to(BROAD)
+    zx = (of_all.metric.means @ x.T).to(BROAD).index_select(0, leaving.concepts.flatten()).view_as(vx)
+    zx.addcdiv_(vx, leaving.roots.to(BROAD)[:, :, None]).baddbmm_(products.vz.mT.to(BROAD), k_vx)
+    zx.sub_(zm.to(BROAD)[:, :, None]).mul_(by_v)
+    return zm[:, :, None] + zx
 
 
 def _turns(of_all: LeftOut, concept: int, own: Tensor) -> Tensor:

@@ -21,9 +21,10 @@ def test_weighted_auroc_is_the_weighted_share_of_pairs_won(stories: list[tuple[f
     pairs = sum(v * w for _, v in own for _, w in others)
     won = sum(v * w * ((a > b) + (a == b) / 2) for a, v in own for b, w in others)
     scores, positive, weights = (torch.tensor(column) for column in zip(*stories, strict=True))
-    value = float(weighted_auroc(scores.double()[None], positive.bool(), weights.double()[None]))
+    scores, weights, mine = scores.double(), weights.double(), positive.bool()
+    value = float(weighted_auroc(scores[None, mine], scores[None, ~mine], weights[None, mine], weights[None, ~mine]))
     assert math.isnan(value) if pairs == 0 else value == pytest.approx(won / pairs)
-    full = auroc_with_interval(scores.double(), positive.bool(), weights.double())
+    full = auroc_with_interval(scores, mine, weights)
     if full is None:
         assert pairs == 0
     else:

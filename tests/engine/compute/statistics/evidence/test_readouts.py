@@ -120,7 +120,7 @@ def test_what_a_story_does_to_its_concept_is_that_of_models_made_without_it(shap
     without_each = readouts_without_each(of_all, concept, effects.stories)
     for place, i in enumerate(effects.stories.tolist()):
         readouts, kept = naive.readouts(concept, [i]), np.arange(len(fits)) != i
-        np.testing.assert_allclose(without_each[place], readouts, rtol=1e-5, atol=1e-8)
+        np.testing.assert_allclose(without_each[:, place], readouts, rtol=1e-5, atol=1e-8)
         after = auroc(readouts[kept], own[kept], fits[kept])
         assert float(effects.auroc[place]) == pytest.approx(after - auroc(whole, own, fits), abs=1e-9)
         direction = naive.direction(concept, [i])
