@@ -6,14 +6,14 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from amygdala_tui import styles
-from amygdala_tui.words import WRAPPING, bar, counted
+from amygdala_tui.words import WRAPPING, bar
 from engine.plain import plain
-from engine.results import CopyOf, Difference, Draft, OtherNarrator, SentenceEffect
+from engine.prose import saying
+from engine.results import CopyOf, Draft, SentenceEffect
 
 MOST_DIFFERENCES = 3
 QUOTED = 60
 """Characters of a passage that are quoted."""
-FORMS = {"I": "me, my", "we": "us, our", "you": "your", "he": "him, his", "she": "her", "they": "them, their"}
 MARK = "▸ "
 """Before the sentence that pulls hardest away from the story's own concept."""
 NARROW_BAR, WIDE_BAR = 6, 11
@@ -37,8 +37,12 @@ def reasons(text: str, draft: Draft, concept: str) -> Text:
         return Text()
     told: list[str] = []
     if prose.narrator is not None:
-        told.append(_narrator(prose.narrator, prose.n_others))
-    told += [_difference(each) for each in prose.differences[:MOST_DIFFERENCES]]
+        other = prose.narrator
+        told.append(saying.narrator(other.person, other.usual, other.n_usual, prose.n_others))
+    told += [
+        saying.difference(each.feature, each.is_word, each.amount, each.usual)
+        for each in prose.differences[:MOST_DIFFERENCES]
+    ]
     lines = [Text(f"  {plain(line)}") for line in told]
     if prose.n_others:
         others = f"the other {prose.n_others} {plain(concept)} stories"
@@ -46,48 +50,9 @@ def reasons(text: str, draft: Draft, concept: str) -> Text:
         lines.insert(0, Text(head, style=styles.HEADING if told else styles.DIM))
     lines += [Text(plain(_copy(text, copy))) for copy in prose.copies]
     if prose.giveaways:
-        said = ", ".join(f'"{text[start:end]}"' for start, end in prose.giveaways)
-        lines.append(Text(plain(f"It gives itself away: it says {said}.").replace("\n", " ")))
+        said = saying.giveaways(text[start:end] for start, end in prose.giveaways)
+        lines.append(Text(plain(said).replace("\n", " ")))
     return Text("\n").join(lines)
-
-
-def _difference(told: Difference) -> str:
-    """One difference as counts: of the story, and of the others."""
-    amount, usual = _counts(told)
-    match told.feature, told.is_word:
-        case "length", False:
-            return f"has {amount} words; they have {usual}"
-        case "sentence length", False:
-            return f"has {amount} words a sentence; they have {usual}"
-        case "speech", False:
-            return f"is {amount} % speech; they are {usual} %"
-        case "?", False:
-            return f"has {counted(amount, 'question mark', 'question marks')}; they have {usual}"
-        case "!", False:
-            return f"has {counted(amount, 'exclamation mark', 'exclamation marks')}; they have {usual}"
-        case "-ed", False:
-            return f'has {amount} words that end in "-ed"; they have {usual}'
-        case word, _:
-            forms = "" if told.is_word else f" ({FORMS[word]})"
-            times = counted(amount, "time", "times")
-            return f'says "{word}"{forms} {times}; they say it {usual} times'
-
-
-def _counts(told: Difference) -> tuple[int, str]:
-    """The amount, and what is usual as a range that does not hold it, however the numbers are rounded."""
-    amount, (low, high) = round(told.amount), (round(bound) for bound in told.usual)
-    if told.amount > told.usual[1]:
-        high = min(high, max(amount - 1, 0))
-        low = min(low, high)
-    elif told.amount < told.usual[0]:
-        low = max(low, amount + 1)
-        high = max(low, high)
-    return amount, f"{low}" if low == high else f"{low} to {high}"
-
-
-def _narrator(told: OtherNarrator, n_others: int) -> str:
-    teller = "it has no narrator" if told.person is None else f'its narrator is "{told.person}"'
-    return f'{teller}; that of {told.n_usual} of the other {n_others} is "{told.usual}"'
 
 
 def _copy(text: str, copy: CopyOf) -> str:

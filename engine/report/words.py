@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from engine.evidence import HeldOutConcept, Strength
 from engine.export.evidence import JudgedConcept, JudgedStory
-from engine.prose.apart import Fact, Narrator
+from engine.prose import saying
+from engine.prose.apart import SetApart
 from engine.prose.confounds import ConfoundAlarm
 from engine.prose.openings import SharedWords
-from engine.prose.surface import EXCLAMATIONS, LENGTH, PAST, PERSONS, QUESTIONS, SENTENCE_LENGTH, SPEECH_SHARE
 from engine.verdicts import Finding
 
 if TYPE_CHECKING:
@@ -59,14 +59,25 @@ def reasons(story: JudgedStory, concept_of: Mapping[str, str]) -> list[str]:
         n_alike = near.count(story.reads_as)
         sentences.append(f"Of the {len(near)} stories most like it, {n_alike} tell {story.reads_as}.")
     if story.sets_apart is not None:
-        if story.sets_apart.narrator is not None:
-            sentences.append(_narrator(story.sets_apart.narrator))
-        sentences += [_fact(fact) for fact in story.sets_apart.facts[:SHOWN_FACTS]]
+        sentences += _apart(story.sets_apart, concept_of.get(story.path, ""))
     sentences += [f"Shares wording with {path}: {of_shorter(share)}." for path, share in story.near_copies]
     if story.giveaways:
-        said = ", ".join(f"“{words}”" for words in dict.fromkeys(story.giveaways))
-        sentences.append(f"Says its concept's name: {said}.")
+        sentences.append(saying.giveaways(dict.fromkeys(story.giveaways)))
     return sentences
+
+
+def _apart(told: SetApart, concept: str) -> list[str]:
+    """What sets it apart from the other stories of its concept, in sentences."""
+    others, sentences = f"Beside the other {told.n_others} {concept} stories: ", []
+    if told.narrator is not None:
+        other = told.narrator
+        sentences.append(saying.narrator(other.person, other.typical, other.n_typical, other.n_others))
+    for fact in told.facts[:SHOWN_FACTS]:
+        sentences.append(f"it {saying.difference(fact.feature, fact.is_word, fact.amount, fact.usual)}")
+    return [
+        f"{others if n == 0 else ''}{said if n == 0 else said[0].upper() + said[1:]}."
+        for n, said in enumerate(sentences)
+    ]
 
 
 def headline(n_flagged: int, n_told: int, n_untold: int, n_copies: int, n_problems: int, n_accepted: int) -> list[str]:
@@ -201,29 +212,3 @@ def _pairs(auroc: float | None, interval: tuple[float, float] | None) -> str:
 
 def _count(n: int, one: str, many: str) -> str:
     return f"{n} {one if n == 1 else many}"
-
-
-def _narrator(narrator: Narrator) -> str:
-    teller = "Its narrator cannot be told" if narrator.person is None else f"Its narrator is “{narrator.person}”"
-    return f"{teller}, where {narrator.n_typical} of the other {narrator.n_others} have “{narrator.typical}”."
-
-
-def _fact(fact: Fact) -> str:
-    """One fact, as counts: lengths in words, the rest in so many of a hundred words."""
-    value, typical = (f"{100 * share:.0f}" for share in (fact.value, fact.typical))
-    match fact.feature:
-        case name if fact.is_word:
-            return f"Says “{name}” {value} times in 100 words; the others usually {typical}."
-        case name if name == LENGTH:
-            return f"Has {fact.value:.0f} words; the others usually {fact.typical:.0f}."
-        case name if name == SENTENCE_LENGTH:
-            return f"Has {fact.value:.0f} words a sentence; the others usually {fact.typical:.0f}."
-        case name if name == SPEECH_SHARE:
-            return f"{value} % of it is speech; of the others usually {typical} %."
-        case name if name == PAST:
-            return f"{value} of 100 words end in “-ed”; of the others' usually {typical}."
-        case name if name in PERSONS:
-            return f"Says “{name}” or a form of it {value} times in 100 words; the others usually {typical}."
-        case name:
-            assert name in (QUESTIONS, EXCLAMATIONS)
-            return f"Has {value} “{name}” in 100 words; the others usually {typical}."
