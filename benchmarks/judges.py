@@ -26,6 +26,7 @@ from engine.compute.statistics.evidence.two_groups import SURE_AT, concept_proje
 from engine.compute.statistics.leave_one_out import leave_one_out
 from engine.compute.statistics.quality import Centred, measure
 from engine.prose.copies import Copies
+from engine.prose.words import Told
 
 SIMPLE_SHRINKAGE = 3.0
 FOLDS = 5
@@ -134,7 +135,7 @@ def by_cleanlab(drawn: Draw) -> Verdicts:
 
 def by_copies(drawn: Draw) -> Verdicts:
     """`engine.prose.copies`: the largest share of its wording that a story has in common with a near-copy."""
-    copies = Copies({str(i): text for i, text in enumerate(drawn.texts)})
+    copies = Copies({str(i): Told(text, None, None) for i, text in enumerate(drawn.texts)})
     shares = torch.zeros(len(drawn.texts), dtype=torch.float64)
     for pair in copies.pairs:
         for i in (int(pair.one), int(pair.other)):

@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     seconds, spans = cpu(lambda: [sentences(text) for text in texts.values()])
     tell("sentences", f"{sum(map(len, spans))} sentences", seconds, [cpu(sentences, texts[path])[0] for path in edited])
 
-    seconds, copies = cpu(Copies, texts)
+    seconds, copies = cpu(Copies, stories)
     edits = [cpu(copies.near, texts[path], path)[0] for path in edited]
     tell("near-copies", f"{len(copies.pairs)} pairs from a share of {copies.threshold:.2f}", seconds, edits)
 

@@ -45,13 +45,14 @@ class HeldCorpus:
     """The last that was made, and `n_changes` then."""
 
     def wording(self) -> Generator[None, None, Wording]:
-        """The wording of the stories as they are now; made in steps where they have changed since it was made."""
+        """The wording of the stories as they are now; made in steps, from the last, where they have changed since."""
         n_changes = self.n_changes
-        if self._wording is None or self._wording[0] != n_changes:
-            self._wording = None
-            made = yield from Wording.in_steps(dict(self.stories), dict(self.texts))
-            self._wording = n_changes, made
-        return self._wording[1]
+        of_changes, last = self._wording or (None, None)
+        if last is not None and of_changes == n_changes:
+            return last
+        made = yield from Wording.in_steps(dict(self.stories), dict(self.texts), last)
+        self._wording = n_changes, made
+        return made
 
     def forget_state(self) -> None:
         """The next job starts from nothing; activations are in the store."""

@@ -163,7 +163,7 @@ class _Texts:
     def __init__(self, stories: Mapping[str, Told]) -> None:
         self.apart = Apart(stories)
         self.copies: dict[str, list[Ranked]] = {}
-        for pair in Copies({path: story.text for path, story in stories.items()}).pairs:
+        for pair in Copies(stories).pairs:
             self.copies.setdefault(pair.one, []).append((pair.other, pair.share))
             self.copies.setdefault(pair.other, []).append((pair.one, pair.share))
 

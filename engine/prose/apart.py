@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.prose.surface import Floats, Person, Reading, Surface
-from engine.prose.words import Told, commonest, words
+from engine.prose.words import Told, commonest
 
 LEAST_OTHERS = 3
 """Of fewer other stories nothing is typical."""
@@ -82,27 +82,34 @@ class Apart:
     """
 
     def __init__(self, stories: Mapping[str, Told]) -> None:
-        for _ in self._begin(stories):
+        for _ in self._begin(stories, None):
             pass
 
     @classmethod
-    def in_steps(cls, stories: Mapping[str, Told]) -> Generator[None, None, Self]:
-        """The same, some stories at a time; other work may go first between two steps."""
+    def in_steps(cls, stories: Mapping[str, Told], last: Self | None = None) -> Generator[None, None, Self]:
+        """The same, some stories at a time; other work may go first between two steps.
+
+        Args:
+            stories: by path.
+            last: of most of these stories; what it read of them is not read again.
+        """
         apart = cls.__new__(cls)
-        yield from apart._begin(stories)
+        yield from apart._begin(stories, last)
         return apart
 
-    def _begin(self, stories: Mapping[str, Told]) -> Iterator[None]:
+    def _begin(self, stories: Mapping[str, Told], last: Self | None) -> Iterator[None]:
         in_texts: Counter[str] = Counter()
         for n, story in enumerate(stories.values()):
-            in_texts.update(set(words(story.text)))
+            in_texts.update(set(story.words))
             if n % STORIES_A_STEP == 0:
                 yield
         self.surface = Surface(commonest(in_texts))
-        self._readings: dict[str, Reading] = {}
+        self._stories = stories
         self._concepts = {path: story.concept for path, story in stories.items() if story.concept}
+        self._readings = {} if last is None else self._still_true(last)
         for n, path in enumerate(self._concepts):
-            self._readings[path] = self.surface.read(stories[path].text)
+            if path not in self._readings:
+                self._readings[path] = self.surface.read(stories[path])
             if n % STORIES_A_STEP == 0:
                 yield
         self._groups: dict[str, list[str]] = {}
@@ -119,6 +126,17 @@ class Apart:
         largest = [np.abs(z).max() for z in self._z.values()]
         self.threshold = float(np.quantile(largest, QUANTILE)) if largest else np.inf
 
+    def _still_true(self, last: Apart) -> dict[str, Reading]:
+        """What was read before of texts that are the same, if the same was looked at."""
+        if last.surface.features != self.surface.features:
+            return {}
+        told = last._stories
+        return {
+            path: reading
+            for path, reading in last._readings.items()
+            if path in self._concepts and self._stories[path].text == told[path].text
+        }
+
     def of(self, path: str) -> SetApart | None:
         """What sets a story apart; None for a baseline, and where its concept has too few other stories."""
         if path not in self._z:
@@ -130,7 +148,7 @@ class Apart:
         is_other = self._is_other(concept, instead_of)
         if is_other.sum() < LEAST_OTHERS:
             return None
-        reading = self.surface.read(text)
+        reading = self.surface.read(Told(text, concept, None))
         centre = np.median(self._scaled[concept][is_other], axis=0)
         z = (self.surface.scaled(reading.values) - centre) / self._scales[concept]
         return self._told(instead_of, reading, z, concept)

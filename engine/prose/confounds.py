@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.prose.surface import ENGLISH, PERSONS, Floats, person_of
-from engine.prose.words import COMMON_WORDS, Told, commonest_words, words
+from engine.prose.words import COMMON_WORDS, Told, commonest_words
 
 Ints = NDArray[np.int64]
 
@@ -88,10 +88,10 @@ def confounds(stories: Mapping[str, Told]) -> list[Confounds]:
         return []
     labels = np.array([-1 if story.concept is None else names.index(story.concept) for story in told], np.int64)
     folds = folds_of([story.scenario for story in told])
-    common = commonest_words((story.text for story in told), BAG)
-    texts = [words(story.text) for story in told]
+    texts = [story.words for story in told]
+    common = commonest_words(texts, BAG)
     rates = np.sqrt(word_rates(texts, common))
-    persons = np.array([[person_of(story.text) == person for person in (*PERSONS, None)] for story in told], float)
+    persons = np.array([[teller == person for person in (*PERSONS, None)] for teller in map(person_of, told)], float)
 
     def told_by(rows: Floats) -> list[float | None]:
         scores = left_out_scores(rows, labels, folds, len(names))

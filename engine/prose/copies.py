@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.prose.sentences import Span
-from engine.prose.words import word_spans, words
+from engine.prose.words import Told, word_spans, words
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -37,6 +37,7 @@ BITS = 21
 OCCURRENCES = 16
 """A trigram's places that are looked at in one text; bounds the work for texts such as `ha ha ha`."""
 TEXTS_A_STEP = 128
+THOUSANDTHS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,41 +59,70 @@ class Passage:
     n_words: int
 
 
-class Copies:
-    """The near-copies within a corpus, and an index to compare one more text with.
+class CopyIndex:
+    """An index of texts, to compare one more text with.
 
     Args:
         texts: the texts by name (paths or ids).
 
     Attributes:
         threshold: the share from which two texts are near-copies.
-        pairs: the near-copies, the closest first; of each text with texts after it, at most `MOST_PAIRS`.
 
     Time for `near`: about a millisecond. An edited text that crosses the line between a common and a counted trigram
     moves other pairs too; a new index says how.
     """
 
-    def __init__(self, texts: Mapping[str, str]) -> None:
-        for _ in self._begin(texts):
+    threshold: float
+    _histogram: Ints
+    """How many pairs have a share of 0, 1, ... 1000 thousandths."""
+
+    def __init__(self, texts: Mapping[str, Told]) -> None:
+        for _ in self._begin(texts, None):
             pass
 
     @classmethod
-    def in_steps(cls, texts: Mapping[str, str]) -> Generator[None, None, Self]:
-        """The same, some texts at a time; other work may go first between two steps."""
-        copies = cls.__new__(cls)
-        yield from copies._begin(texts)
-        return copies
+    def in_steps(cls, texts: Mapping[str, Told], last: CopyIndex | None = None) -> Generator[None, None, Self]:
+        """The same, some texts at a time; other work may go first between two steps.
 
-    def _begin(self, texts: Mapping[str, str]) -> Iterator[None]:
+        Args:
+            texts: by name.
+            last: of most of these texts; only what differs is compared with the others.
+        """
+        index = cls.__new__(cls)
+        yield from index._begin(texts, last)
+        return index
+
+    def _begin(self, texts: Mapping[str, Told], last: CopyIndex | None) -> Iterator[None]:
+        yield from self._count(texts, last)
+        if last is not None and np.array_equal(last._common, self._common):
+            gone = [name for name, row in last._rows.items() if self._rows.get(name) is not row]
+            came = [name for name, row in self._rows.items() if last._rows.get(name) is not row]
+            self._histogram = last._histogram - (yield from last._pairs_of(gone)) + (yield from self._pairs_of(came))
+        else:
+            self._histogram = yield from self._compared()
+        chance = chance_share(self._histogram, len(self._rows))
+        self.threshold = max(LEAST_SHARE, min(1.0, chance + ABOVE_CHANCE))
+
+    def _count(self, texts: Mapping[str, Told], last: CopyIndex | None) -> Iterator[None]:
+        """Note where each trigram stands."""
+        self._texts = texts
         self._names = list(texts)
-        self._numbers: dict[str, int] = {}
+        self._place = {name: i for i, name in enumerate(self._names)}
+        self._numbers: dict[str, int] = {} if last is None else last._numbers
+        """Of words. New words never change the old ones' numbers, so that indexes share the table."""
+        self._rows: dict[str, Ints] = {}
+        """Each text's trigrams."""
         numbers = self._numbers
-        rows = []
-        for n, text in enumerate(texts.values()):
-            rows.append(_trigrams([numbers.setdefault(word, len(numbers)) for word in words(text)]))
+        for n, (name, text) in enumerate(texts.items()):
+            if last is not None and name in last._texts and last._texts[name].text == text.text:
+                self._rows[name] = last._rows[name]
+            else:
+                self._rows[name] = _trigrams([numbers.setdefault(word, len(numbers)) for word in text.words])
             if n % TEXTS_A_STEP == 0:
                 yield
-        of_text = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+        rows = list(self._rows.values())
+        self._ends = np.cumsum([0, *map(len, rows)])
+        of_text = np.repeat(np.arange(len(rows)), np.diff(self._ends))
         in_texts = np.concatenate([*rows, np.empty(0, np.int64)])
         order = np.argsort(in_texts, kind="stable")
         yield
@@ -102,14 +132,17 @@ class Copies:
         self._trigram_ids = np.append(in_order[starts], np.iinfo(np.int64).max)
         """Sorted; with an end that is no trigram, so that a search always finds a place."""
         self._texts_of = of_text[order]
+        is_common = counts > max(LEAST_COMMON, len(rows) / 2)
+        self._common = in_order[starts][is_common]
         self._starts = np.append(starts, 0)
-        self._counts = np.append(np.where(counts > max(LEAST_COMMON, len(rows) / 2), 0, counts), 0)
+        self._counts = np.append(np.where(is_common, 0, counts), 0)
         """Where a trigram's texts stand in `_texts_of`, and how many there are; none for a common one."""
         yield
-        columns = [np.searchsorted(self._trigram_ids, row) for row in rows]
-        yield
-        self._sizes = np.array([np.count_nonzero(self._counts[column]) for column in columns], np.int64)
-        self.threshold, self.pairs = yield from self._all_pairs(columns)
+        self._columns = np.empty(len(in_order), np.int64)
+        """Of the trigrams of all texts, one text after the other, the places in `_trigram_ids`."""
+        self._columns[order] = np.repeat(np.arange(len(starts)), counts)
+        is_counted = self._counts[self._columns] > 0
+        self._sizes = np.bincount(of_text[is_counted], minlength=len(rows))
 
     def near(self, text: str, instead_of: str | None = None) -> list[NearCopy]:
         """The texts of the corpus that one text, not in it, is a near-copy of; the closest first.
@@ -142,32 +175,68 @@ class Copies:
         smaller = np.minimum(self._sizes, size)
         return np.where(smaller >= LEAST_TRIGRAMS, shared / np.maximum(smaller, 1), 0.0)
 
-    def _all_pairs(self, columns: Sequence[Ints]) -> Generator[None, None, tuple[float, list[NearCopy]]]:
-        """The threshold, and the pairs that reach it."""
-        histogram = np.zeros(1001, np.int64)
-        near: list[tuple[int, Ints, Floats]] = []
-        for i, column in enumerate(columns):
-            shares = self._shares(column, int(self._sizes[i]))[i + 1 :]
-            histogram += np.bincount((shares * 1000).astype(np.int64), minlength=1001)
-            others = np.flatnonzero(shares >= LEAST_SHARE)
-            others = others[np.argsort(-shares[others], kind="stable")[:MOST_PAIRS]]
-            near.append((i, others + i + 1, shares[others]))
+    def _shares_of(self, i: int) -> Floats:
+        """Of the i-th text with each one."""
+        return self._shares(self._columns[self._ends[i] : self._ends[i + 1]], int(self._sizes[i]))
+
+    def _pairs_of(self, names: Sequence[str]) -> Generator[None, None, Ints]:
+        """The histogram of all pairs that have one of these texts."""
+        histogram = np.zeros(THOUSANDTHS + 1, np.int64)
+        is_left = np.ones(len(self._names), bool)
+        for n, name in enumerate(names):
+            is_left[self._place[name]] = False
+            histogram += _histogram(self._shares_of(self._place[name])[is_left])
+            if n % TEXTS_A_STEP == 0:
+                yield
+        return histogram
+
+    def _compared(self) -> Generator[None, None, Ints]:
+        """The histogram of all pairs."""
+        histogram = np.zeros(THOUSANDTHS + 1, np.int64)
+        for i in range(len(self._names)):
+            shares = self._shares_of(i)[i + 1 :]
+            histogram += _histogram(shares)
+            self._note(i, shares)
             if i % TEXTS_A_STEP == 0:
                 yield
-        threshold = max(LEAST_SHARE, min(1.0, chance_share(histogram, len(columns)) + ABOVE_CHANCE))
-        pairs = [
-            NearCopy(self._names[i], self._names[j], float(share))
-            for i, others, shares in near
-            for j, share in zip(others, shares, strict=True)
-            if share >= threshold
-        ]
-        return threshold, sorted(pairs, key=lambda pair: (-pair.share, pair.one, pair.other))
+        return histogram
+
+    def _note(self, i: int, shares: Floats) -> None:
+        """Called with the shares of a text and all texts after it, where all pairs are compared."""
+
+
+class Copies(CopyIndex):
+    """The near-copies within a corpus, and an index to compare one more text with.
+
+    Args:
+        texts: the texts by name (paths or ids).
+
+    Attributes:
+        pairs: the near-copies, the closest first; of each text with texts after it, at most `MOST_PAIRS`.
+    """
+
+    def _begin(self, texts: Mapping[str, Told], last: CopyIndex | None) -> Iterator[None]:  # noqa: ARG002 (of the base)
+        self._near: list[NearCopy] = []
+        yield from super()._begin(texts, None)  # pairs are noted only where all are compared
+        pairs = [pair for pair in self._near if pair.share >= self.threshold]
+        self.pairs = sorted(pairs, key=lambda pair: (-pair.share, pair.one, pair.other))
+
+    def _note(self, i: int, shares: Floats) -> None:
+        others = np.flatnonzero(shares >= LEAST_SHARE)
+        others = others[np.argsort(-shares[others], kind="stable")[:MOST_PAIRS]]
+        self._near += [NearCopy(self._names[i], self._names[i + 1 + j], float(shares[j])) for j in others]
 
 
 def _trigrams(row: Sequence[int]) -> Ints:
     """The distinct trigrams of a text, given as its words' numbers; as sorted numbers."""
     numbers = np.array(row, np.int64) % (1 << BITS)
     return np.unique(numbers[:-2] << 2 * BITS | numbers[1:-1] << BITS | numbers[2:])
+
+
+def _histogram(shares: Floats) -> Ints:
+    """How many shares there are of each number of thousandths, rounded down."""
+    counts: Ints = np.bincount((shares * THOUSANDTHS).astype(np.int64), minlength=THOUSANDTHS + 1)
+    return counts
 
 
 def chance_share(histogram: Ints, n_texts: int) -> float:
@@ -182,7 +251,7 @@ def chance_share(histogram: Ints, n_texts: int) -> float:
     above = max(CHANCE_PAIRS * n_texts * (n_texts - 1) / 2, n_texts / 2)
     at_least = np.cumsum(histogram[::-1])[::-1]
     """How many pairs have so many thousandths or more."""
-    return max(0, int(np.count_nonzero(at_least > above)) - 1) / 1000
+    return max(0, int(np.count_nonzero(at_least > above)) - 1) / THOUSANDTHS
 
 
 def shared_passages(one: str, other: str, most: int = 5) -> list[Passage]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from engine.prose.words import Told, words
+from engine.prose.words import Told
 
 Where = Literal["beginning", "end"]
 Words = tuple[str, ...]
@@ -52,7 +52,7 @@ def shared_words(stories: Mapping[str, Told]) -> list[SharedWords]:
     """
     told: list[SharedWords] = []
     for where in ("beginning", "end"):
-        edges = {path: _edge(words(story.text), where) for path, story in stories.items()}
+        edges = {path: _edge(story.words, where) for path, story in stories.items()}
         everywhere = Counter(edge for own in edges.values() for edge in _parts(own))
         concepts: dict[str | None, list[str]] = defaultdict(list)
         for path, story in stories.items():

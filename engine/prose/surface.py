@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.prose.sentences import sentences
-from engine.prose.words import words
+from engine.prose.words import Told
 
 Floats = NDArray[np.float64]
 Person = Literal["I", "we", "you", "he", "she", "they"]
@@ -30,10 +28,6 @@ ENGLISH = frozenset({"the", "and"})
 """Words that are among the commonest of any English corpus; elsewhere, persons and past tenses are not looked for."""
 LEAST_COUNT, LEAST_RATE = 2, 0.01
 """A person tells a text that says it so often, counted and by words; `you` must be said twice as often."""
-SPEECH = re.compile(
-    r'"[^"\n]*"|“[^“”\n]*”|«[^«»\n]*»|»[^«»\n]*«|„[^„“”\n]*[“”]|「[^「」\n]*」|『[^『』\n]*』|‘[^‘\n]*?’(?!\w)'
-)
-"""What stands in quotes, as far as its line goes."""
 
 LENGTH, SENTENCE_LENGTH, SPEECH_SHARE = "length", "sentence length", "speech"
 PAST, QUESTIONS, EXCLAMATIONS = "-ed", "?", "!"
@@ -69,17 +63,16 @@ class Surface:
         self.n_own = len(own)
         """How many of them come before the common words."""
 
-    def read(self, text: str) -> Reading:
+    def read(self, story: Told) -> Reading:
         """The surface of one text, its values in the order of `features`."""
-        all_words = words(text)
-        told = [word.split("'")[0] for word in words(SPEECH.sub(" ", text))] if self.is_english else []
+        text, all_words = story.text, story.words
+        told = story.narrated if self.is_english else ()
         by_person = persons_in(told)
         n_words = max(1, len(all_words))
-        n_sentences = max(1, len(sentences(text)))
-        spoken = sum(len("".join(speech.split())) for speech in SPEECH.findall(text))
         counts = Counter(all_words)
         values: list[float] = [
-            len(all_words), len(all_words) / n_sentences, spoken / max(1, len("".join(text.split()))),
+            len(all_words), len(all_words) / max(1, story.n_sentences),
+            story.n_spoken / max(1, len("".join(text.split()))),
             (text.count("?") + text.count("？")) / n_words, (text.count("!") + text.count("！")) / n_words,
         ]  # fmt: skip
         if self.is_english:
@@ -100,13 +93,12 @@ class Surface:
         return np.concatenate([np.log1p(values[..., :2]), np.sqrt(values[..., 2:])], axis=-1)
 
 
-def person_of(text: str) -> Person | None:
+def person_of(story: Told) -> Person | None:
     """Who tells an English text, or whom it tells of: `I` and `we` before `you`, and these before the third persons.
 
     Speech is left out. None where nobody is named often enough to say.
     """
-    told = [word.split("'")[0] for word in words(SPEECH.sub(" ", text))]
-    return narrator(persons_in(told), len(told))
+    return narrator(persons_in(story.narrated), len(story.narrated))
 
 
 def persons_in(told: Sequence[str]) -> Counter[Person]:

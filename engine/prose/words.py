@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
-from engine.prose.sentences import Span
+from engine.prose.sentences import Span, sentences
 
 _BETWEEN = (
     r"\s!-/:-@\[-`{-~"  # ASCII
@@ -23,15 +25,41 @@ COMMON_WORDS = 50
 """How many of a corpus's commonest words count as its function words."""
 
 
-@dataclass(frozen=True, slots=True)
+SPEECH = re.compile(
+    r'"[^"\n]*"|“[^“”\n]*”|«[^«»\n]*»|»[^«»\n]*«|„[^„“”\n]*[“”]|「[^「」\n]*」|『[^『』\n]*』|‘[^‘\n]*?’(?!\w)'
+)
+"""What stands in quotes, as far as its line goes."""
+
+
+@dataclass(frozen=True)
 class Told:
-    """One story: what it says, of what concept, in what scenario."""
+    """One story: what it says, of what concept, in what scenario. What is counted of its text is counted once."""
 
     text: str
     concept: str | None
     """None for a baseline."""
     scenario: str | None
     """None for an unpaired story."""
+
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        """The words of the text in order, folded. Equal words of a corpus are one string: kept, they are small."""
+        return tuple(map(sys.intern, words(self.text)))
+
+    @cached_property
+    def narrated(self) -> tuple[str, ...]:
+        """Those outside of speech, without what follows an apostrophe."""
+        return tuple(sys.intern(word.split("'")[0]) for word in words(SPEECH.sub(" ", self.text)))
+
+    @cached_property
+    def n_sentences(self) -> int:
+        """How many sentences it has."""
+        return len(sentences(self.text))
+
+    @cached_property
+    def n_spoken(self) -> int:
+        """Characters within quotes, without white space."""
+        return sum(len("".join(speech.split())) for speech in SPEECH.findall(self.text))
 
 
 def words(text: str) -> list[str]:
@@ -45,13 +73,13 @@ def word_spans(text: str) -> list[tuple[str, Span]]:
     return [(match.group().casefold().replace("’", "'"), match.span()) for match in WORD.finditer(text)]
 
 
-def commonest_words(texts: Iterable[str], most: int = COMMON_WORDS) -> tuple[str, ...]:
+def commonest_words(texts: Iterable[Iterable[str]], most: int = COMMON_WORDS) -> tuple[str, ...]:
     """The words that stand in the most texts, commonest first; equally common ones in alphabetical order.
 
     They are the corpus's own function words, in whatever language. A word counts once a text, so that no single story
     decides.
     """
-    return commonest(Counter(word for text in texts for word in set(words(text))), most)
+    return commonest(Counter(word for text in texts for word in set(text)), most)
 
 
 def commonest(in_texts: Counter[str], most: int = COMMON_WORDS) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Generator, Mapping
 from typing import Self
 
 from engine.prose.apart import Apart, Narrator, SetApart
-from engine.prose.copies import Copies, shared_passages
+from engine.prose.copies import CopyIndex, shared_passages
 from engine.prose.giveaway import giveaways
 from engine.prose.words import Told
 from engine.results import CopyOf, Difference, OtherNarrator, Prose
@@ -17,31 +17,46 @@ MOST_PASSAGES = 3
 
 
 class Wording:
-    """The stories of one corpus as they are read without a model; made anew where they change.
+    """The stories of one corpus as they are read without a model; made anew, from the last, where they change.
 
     Args:
         stories: by path.
         texts: by id, of all of them.
+        told: the same, as they are read.
         apart: made of these.
         copies: made of these.
     """
 
     def __init__(
-        self, stories: Mapping[str, Placement], texts: Mapping[str, str], apart: Apart, copies: Copies
+        self, stories: Mapping[str, Placement], told: Mapping[str, Told], apart: Apart, copies: CopyIndex
     ) -> None:
         self._stories = stories
-        self._texts = texts
+        self._told = told
         self._apart = apart
         self._copies = copies
 
     @classmethod
-    def in_steps(cls, stories: Mapping[str, Placement], texts: Mapping[str, str]) -> Generator[None, None, Self]:
-        """Read all stories, some at a time. Neither argument may change meanwhile."""
-        told = {path: Told(texts[story.text_id], story.concept, story.scenario) for path, story in stories.items()}
+    def in_steps(
+        cls, stories: Mapping[str, Placement], texts: Mapping[str, str], last: Self | None = None
+    ) -> Generator[None, None, Self]:
+        """Read all stories, some at a time. No argument may change meanwhile.
+
+        Args:
+            stories: by path.
+            texts: by id.
+            last: of the stories as they were: one that is as it was is not read again.
+        """
+        had = {} if last is None else last._stories
+        told = {
+            path: last._told[path]
+            if last is not None and had.get(path) == story
+            else Told(texts[story.text_id], story.concept, story.scenario)
+            for path, story in stories.items()
+        }
         yield
-        apart = yield from Apart.in_steps(told)
-        copies = yield from Copies.in_steps({path: story.text for path, story in told.items()})
-        return cls(stories, texts, apart, copies)
+        apart = yield from Apart.in_steps(told, None if last is None else last._apart)
+        copies = yield from CopyIndex.in_steps(told, None if last is None else last._copies)
+        return cls(stories, told, apart, copies)
 
     def of(self, text: str, concept: str, path: str) -> Prose:
         """What is said of a text of a concept, in place of the story at a path, which need not exist."""
@@ -57,7 +72,7 @@ class Wording:
 
     def _copy(self, text: str, path: str, share: float) -> CopyOf:
         other = self._stories[path]
-        passages = shared_passages(text, self._texts[other.text_id], MOST_PASSAGES)
+        passages = shared_passages(text, self._told[path].text, MOST_PASSAGES)
         return CopyOf(
             text_id=other.text_id,
             concept=other.concept,

@@ -26,7 +26,7 @@ CORPORA = st.lists(STORIES, max_size=16).map(lambda told: {f"{i}.txt": story for
 @given(CORPORA)
 def test_any_corpus_is_read(stories: dict[str, Told]) -> None:
     texts = {path: story.text for path, story in stories.items()}
-    copies = Copies(texts)
+    copies = Copies(stories)
     assert all(copies.threshold <= pair.share <= 1 for pair in copies.pairs)
     for pair in copies.pairs:
         for passage in shared_passages(texts[pair.one], texts[pair.other]):

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from engine.compute.statistics.steps import run
 from engine.prose.apart import Apart, Narrator, medians_of_others
 from engine.prose.surface import Floats
 from engine.prose.words import Told
@@ -85,6 +86,16 @@ def test_in_steps_it_comes_to_the_same(n: int) -> None:
     whole = Apart(told)
     assert n_steps >= 2 * len(told) / 128
     assert [apart.of(path) for path in told] == [whole.of(path) for path in told]
+
+
+@pytest.mark.parametrize("new", ["The wolf ran and the wolf ran.", "I saw the cat.", ""])
+def test_from_what_was_read_before_it_comes_to_the_same(new: str) -> None:
+    told = stories(random.Random(5), 20)
+    last = Apart(told)
+    changed = {path: story for path, story in told.items() if path != "calm/3.txt"}
+    changed |= {path: Told(new, "calm", None) for path in ("calm/5.txt", "calm/new.txt")}
+    apart, whole = run(Apart.in_steps(changed, last)), Apart(changed)
+    assert [apart.of(path) for path in changed] == [whole.of(path) for path in changed]
 
 
 def test_the_narrator_is_told_where_the_others_have_another() -> None:

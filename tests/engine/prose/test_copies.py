@@ -10,9 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.prose.copies import MOST_PAIRS, Copies, NearCopy, shared_passages
+from engine.prose.copies import MOST_PAIRS, Copies, CopyIndex, NearCopy, shared_passages
+from engine.prose.words import Told
 
 Trigram = tuple[str, ...]
+
+
+def told(texts: dict[str, str]) -> dict[str, Told]:
+    return {name: Told(text, None, None) for name, text in texts.items()}
+
+
+def copies_of(texts: dict[str, str]) -> Copies:
+    return Copies(told(texts))
 
 
 def trigrams_of(text: str) -> set[Trigram]:
@@ -65,7 +74,7 @@ def corpus_of(seed: int) -> dict[str, str]:
 @given(st.integers(0, 1 << 32))
 def test_pairs_and_threshold_are_those_of_all_pairs_compared_by_sets(seed: int) -> None:
     texts = corpus_of(seed)
-    copies = Copies(texts)
+    copies = copies_of(texts)
     threshold, pairs = naive(texts)
     assert copies.threshold == pytest.approx(threshold)
     assert copies.pairs == pairs
@@ -75,25 +84,44 @@ def test_in_steps_it_comes_to_the_same() -> None:
     rng = random.Random(3)
     texts = {f"t{i}": " ".join(story(rng)) for i in range(300)} | {"copy": ""}
     texts["copy"] = texts["t7"] + " and on"
-    steps = Copies.in_steps(texts)
+    index, n_steps = in_steps(texts, None)
+    assert n_steps >= 2 * len(texts) / 128
+    assert index.threshold == copies_of(texts).threshold
+    assert [near.other for near in index.near(texts["t7"], "t7")] == ["copy"]
+
+
+def in_steps(texts: dict[str, str], last: CopyIndex | None) -> tuple[CopyIndex, int]:
+    """The index, and in how many steps it was made."""
+    steps = CopyIndex.in_steps(told(texts), last)
     n_steps = 0
     while True:
         try:
             next(steps)
             n_steps += 1
         except StopIteration as end:
-            copies: Copies = end.value
-            break
-    assert n_steps >= 2 * len(texts) / 128
-    assert (copies.threshold, copies.pairs) == (Copies(texts).threshold, Copies(texts).pairs)
-    assert [near.other for near in copies.near(texts["t7"], "t7")] == ["copy"]
+            index: CopyIndex = end.value
+            return index, n_steps
+
+
+@settings(max_examples=200)
+@given(st.integers(0, 1 << 32), st.integers(0, 1 << 32))
+def test_from_the_last_index_of_other_texts_it_comes_to_the_same(seed: int, another: int) -> None:
+    texts, changed = corpus_of(seed), corpus_of(another)
+    rng = random.Random(seed)
+    kept = {name: text for name, text in texts.items() if rng.random() < 0.7}
+    after = kept | {name: text for name, text in changed.items() if rng.random() < 0.3}
+    last, _ = in_steps(texts, None)
+    index, _ = in_steps(after, last)
+    assert index.threshold == copies_of(after).threshold
+    for name, text in {**texts, **after}.items():
+        assert index.near(text, name) == copies_of(after).near(text, name)
 
 
 @settings(max_examples=100)
 @given(st.integers(0, 1 << 32))
 def test_an_edited_text_is_compared_as_the_index_counts(seed: int) -> None:
     texts = corpus_of(seed) or {"t00": ""}
-    copies = Copies(texts)
+    copies = copies_of(texts)
     common = common_trigrams(texts)
     rng = random.Random(seed)
     edited, source = rng.choice(list(texts)), rng.choice(list(texts))
@@ -112,23 +140,23 @@ def test_a_copy_with_a_tenth_of_its_words_replaced_is_found() -> None:
     rng = random.Random(1)
     texts = {f"t{i}": " ".join(story(rng)) for i in range(40)}
     texts["copy"] = " ".join("new" if i % 10 == 0 else word for i, word in enumerate(texts["t7"].split()))
-    assert [(pair.one, pair.other) for pair in Copies(texts).pairs] == [("t7", "copy")]
+    assert [(pair.one, pair.other) for pair in copies_of(texts).pairs] == [("t7", "copy")]
 
 
 def test_a_template_that_most_stories_share_makes_no_copies() -> None:
     rng = random.Random(1)
     template = story(rng)
     texts = {f"t{i}": " ".join(template + story(rng, 20)) for i in range(40)}
-    assert Copies(texts).pairs == []
+    assert copies_of(texts).pairs == []
     rare = {f"t{i}": " ".join(story(random.Random(i % 5), 80) + story(rng, 40)) for i in range(100)}
-    assert Copies(rare).threshold > 0.7
+    assert copies_of(rare).threshold > 0.7
 
 
 def test_two_copies_in_a_small_corpus_are_found() -> None:
     text = "the train was late and nobody on the platform had anything to say about it"
-    assert [pair.share for pair in Copies({"a": text, "b": f"So {text}!", "c": "Something else was told."}).pairs] == [
-        1.0
-    ]
+    assert [
+        pair.share for pair in copies_of({"a": text, "b": f"So {text}!", "c": "Something else was told."}).pairs
+    ] == [1.0]
 
 
 def test_of_many_copies_the_closest_are_told() -> None:
@@ -136,13 +164,13 @@ def test_of_many_copies_the_closest_are_told() -> None:
     texts = {f"t{i:02}": text for i in range(30)} | {
         f"u{i:02}": " ".join(story(random.Random(i + 2))) for i in range(40)
     }
-    pairs = Copies(texts).pairs
+    pairs = copies_of(texts).pairs
     assert Counter(pair.one for pair in pairs)["t00"] == MOST_PAIRS
     assert {pair.one for pair in pairs} | {pair.other for pair in pairs} == {f"t{i:02}" for i in range(30)}
 
 
 def test_few_words_are_no_copy() -> None:
-    assert Copies({"a": "it was the end", "b": "it was the end of a long day for all who were there"}).pairs == []
+    assert copies_of({"a": "it was the end", "b": "it was the end of a long day for all who were there"}).pairs == []
 
 
 def test_shared_passages_are_told_by_their_places_longest_first() -> None:

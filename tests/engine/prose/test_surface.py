@@ -7,6 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.prose.surface import Person, Surface, person_of
+from engine.prose.words import Told
+
+
+def told(text: str) -> Told:
+    return Told(text, None, None)
 
 
 @pytest.mark.parametrize(
@@ -26,12 +31,12 @@ from engine.prose.surface import Person, Surface, person_of
     ],
 )
 def test_the_narrator_is_told_outside_of_speech(text: str, person: Person | None) -> None:
-    assert person_of(text) == person
+    assert person_of(told(text)) == person
 
 
 def values_of(text: str, common: tuple[str, ...] = ("the", "and", "dog", "i")) -> dict[str, float]:
     surface = Surface(common)
-    return dict(zip(surface.features, surface.read(text).values.tolist(), strict=True))
+    return dict(zip(surface.features, surface.read(told(text)).values.tolist(), strict=True))
 
 
 def test_features_are_counts_and_shares_of_words() -> None:
@@ -50,7 +55,7 @@ def test_persons_are_looked_for_in_english_alone() -> None:
     values = values_of("I gatti e i cani mi amano!", ("i", "e", "gatti"))
     assert set(values) == {"length", "sentence length", "speech", "?", "!", "i", "e", "gatti"}
     assert values["i"] == pytest.approx(2 / 7)
-    assert Surface(("i", "e", "gatti")).read("I gatti mi amano, i cani no.").person is None
+    assert Surface(("i", "e", "gatti")).read(told("I gatti mi amano, i cani no.")).person is None
 
 
 @given(st.text(st.sampled_from("aI b.?!\n\"“”‘’«»„「」'"), max_size=60))
@@ -62,4 +67,4 @@ def test_any_text_has_a_finite_surface(text: str) -> None:
 
 @pytest.mark.parametrize("quote", ['"', "“", "«", "»", "„", "「", "‘", "’"])
 def test_quotes_that_never_close_take_bounded_work(quote: str) -> None:
-    assert Surface(("the", "and")).read(f"{quote}a " * 50_000).values[0] == 50_000
+    assert Surface(("the", "and")).read(told(f"{quote}a " * 50_000)).values[0] == 50_000

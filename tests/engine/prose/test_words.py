@@ -32,4 +32,8 @@ def test_places_are_those_of_the_words(text: str) -> None:
 
 
 def test_the_commonest_words_stand_in_the_most_texts() -> None:
-    assert commonest_words(["the cat the the", "a cat", "a dog cat", "dog"], 3) == ("cat", "a", "dog")
+    assert commonest_words([words(text) for text in ("the cat the the", "a cat", "a dog cat", "dog")], 3) == (
+        "cat",
+        "a",
+        "dog",
+    )

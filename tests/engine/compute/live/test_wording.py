@@ -41,3 +41,13 @@ def test_what_gives_the_concept_away_is_told_with_its_place() -> None:
 def test_of_a_concept_with_too_few_stories_no_difference_is_told() -> None:
     prose = WORDING.of("He saw the dog.", "sad", "stories/sad.txt")
     assert (prose.n_others, prose.differences, prose.narrator) == (0, [], None)
+
+
+def test_after_a_change_it_is_that_of_stories_read_anew() -> None:
+    changed = {path: text for path, text in TEXTS.items() if not path.startswith("paired/s4")}
+    changed["paired/s3/calm.txt"] = changed["paired/s2/calm.txt"] + " He slept."
+    placed = {path: Placement(text_id(text), "calm", path.split("/")[1]) for path, text in changed.items()}
+    by_id = {text_id(text): text for text in changed.values()}
+    after, anew = (run(Wording.in_steps(placed, by_id, last)) for last in (WORDING, None))
+    for path, text in {**TEXTS, **changed}.items():
+        assert after.of(text, "calm", path) == anew.of(text, "calm", path)
