@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import re
 import sys
 from collections import Counter
@@ -84,4 +85,4 @@ def commonest_words(texts: Iterable[Iterable[str]], most: int = COMMON_WORDS) ->
 
 def commonest(in_texts: Counter[str], most: int = COMMON_WORDS) -> tuple[str, ...]:
     """As `commonest_words`, of how many texts each word stands in."""
-    return tuple(sorted(in_texts, key=lambda word: (-in_texts[word], word))[:most])
+    return tuple(heapq.nsmallest(most, in_texts, key=lambda word: (-in_texts[word], word)))

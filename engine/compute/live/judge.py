@@ -20,7 +20,7 @@ from engine.compute.live.rows import Rows
 from engine.compute.statistics.evidence.judgement import Judgement
 from engine.compute.statistics.evidence.judging import State, judge_in_steps
 from engine.compute.statistics.evidence.neighbours import neighbours
-from engine.compute.statistics.evidence.rejudging import Edited, added, group_of, removed, replaced
+from engine.compute.statistics.evidence.rejudging import regrouped
 from engine.compute.statistics.evidence.sentences import Place, SentenceEffects, sentence_effects
 from engine.compute.statistics.evidence.stories import UNPAIRED, Stories
 from engine.evidence import Evidence
@@ -32,8 +32,8 @@ A_FEW = 16
 SHOWN_SHARES = 3
 WRITTEN_SHARES = 5
 
-Slot = tuple[str | None, str | None]
-"""A concept and a scenario: the place of one file. An edit puts another text there."""
+Group = tuple[str | None, str | None]
+"""What is left out together: None and a scenario; or a concept, of whose story that is in no scenario, and None."""
 EffectsOf = Callable[[Tensor, Tensor], SentenceEffects]
 """From a text's mean activations `[L, H]`, and from those of what is left without each sentence, `[L, J, H]`."""
 
@@ -69,8 +69,8 @@ class StoryJudge:
     def at_once(self, last: Verdicts, filing: Filing, means: Rows, renewed: Collection[str] = ()) -> Verdicts:
         """What a change makes of the stories that it touches and of their scenarios; the others stay as they were.
 
-        Each is judged as if it alone had changed since all were judged. Leaves no trace here, so that a draft can be
-        judged as well.
+        Each scenario is judged as it is now, and as if it alone had changed since all were judged. Leaves no trace
+        here, so that a draft can be judged as well.
 
         Args:
             last: what was said before the change.
@@ -81,13 +81,12 @@ class StoryJudge:
         touched = {story for story in filing.differing if story.concept is not None}
         if renewed:
             touched |= {story for story in filing.placements if story.text_id in renewed and story.concept is not None}
-        gone = touched - filing.placements
-        came = {_slot(story): story for story in touched & filing.placements}
-        slots = came.keys() | {_slot(story) for story in gone}
-        is_judged = self._judged is not None and len(slots) <= A_FEW
-        new = dict(self._judged.after(slots, came, filing.placements, means)) if self._judged and is_judged else {}
+        new: dict[Placement, Evidence] = {}
+        if self._judged is not None and len({(story.concept, story.scenario) for story in touched}) <= A_FEW:
+            groups = {_group(story) for story in touched}
+            new = dict(self._judged.after(groups, filing.placements, means, self._renewed | set(renewed)))
         of = {**last.of, **new}
-        for story in gone:
+        for story in touched - filing.placements:
             of.pop(story, None)
         return Verdicts(of, list(new.values()), last.concepts, are_settled=False)
 
@@ -168,9 +167,12 @@ class _Judged:
         return {name: c for c, name in enumerate(self.concepts)}
 
     @cached_property
-    def at_slot(self) -> dict[Slot, Placement]:
-        """The story at each slot."""
-        return {_slot(story): story for story in self.stories}
+    def members(self) -> dict[Group, list[int]]:
+        """The places of each group's stories, ascending."""
+        members: dict[Group, list[int]] = {}
+        for i, story in enumerate(self.stories):
+            members.setdefault(_group(story), []).append(i)
+        return members
 
     @property
     def is_from_nothing(self) -> bool:
@@ -190,38 +192,47 @@ class _Judged:
 
     def place(self, story: Placement) -> Place:
         """Where a story stands or would stand; its concept is one of these."""
-        old = self.at_slot.get(_slot(story))
-        place = None if old is None else self.index[old]
-        scenarios, scenario = self.state.stories.scenarios, self.scenarios.get(story.scenario, UNPAIRED)
-        if scenario == UNPAIRED:
-            group = torch.tensor([] if place is None else [place], dtype=torch.long, device=scenarios.device)
-        else:
-            group = (scenarios == scenario).nonzero()[:, 0]
-        return Place(concept=self.number[story.concept or ""], group=group, story=place)
+        group = self.members.get(_group(story), [])
+        old = [i for i in group if self.stories[i].concept == story.concept]
+        device = self.state.stories.scenarios.device
+        return Place(
+            concept=self.number[story.concept or ""],
+            group=torch.tensor(group, dtype=torch.long, device=device),
+            story=old[-1] if old else None,
+        )
 
     def after(
-        self, slots: Set[Slot], came: Mapping[Slot, Placement], now: Set[Placement], means: Rows
+        self, groups: Set[Group], now: Set[Placement], means: Rows, renewed: Set[str]
     ) -> Iterator[tuple[Placement, Evidence]]:
-        """What is said of the stories of every scenario that has one of these slots, in which `came` stand now."""
-        for slot in sorted(slots, key=str):
-            edited = self._edited(self.at_slot.get(slot), came.get(slot), means)
-            if edited is not None:
-                stories = [self.stories[i] for i in edited.kept.tolist()] + ([came[slot]] if slot in came else [])
-                yield from ((story, told) for story, told in self.told(stories, edited.judgement) if story in now)
+        """What is said of the stories of these groups as they are now; of one of a new concept, nothing.
 
-    def _edited(self, old: Placement | None, new: Placement | None, means: Rows) -> Edited | None:
-        """One story in place of another; None where nothing can be told of it, or nothing is left of its scenario."""
-        if new is None:
-            if old is None:  # it came and went since all were judged
-                return None
-            story = self.index[old]
-            return removed(self.state, story) if len(group_of(self.state, story)) > 1 else None
-        if new.concept not in self.number:
-            return None
-        row = means.take([new.text_id])[:, 0]
-        if old is not None:
-            return replaced(self.state, self.index[old], row)
-        return added(self.state, row, self.number[new.concept], self.scenarios.get(new.scenario, UNPAIRED))
+        Args:
+            groups: those that changed.
+            now: all stories.
+            means: of all their texts.
+            renewed: texts that were read afresh since all were judged.
+        """
+        standing: dict[Group, list[Placement]] = {group: [] for group in sorted(groups, key=str)}
+        for story in now:
+            if story.concept in self.number and (group := _group(story)) in standing:
+                standing[group].append(story)
+        for group, stories in standing.items():
+            had = self.members.get(group, [])
+            kept = [i for i in had if self.stories[i] in now and self.stories[i].text_id not in renewed]
+            as_before = {self.stories[i] for i in kept}
+            came = sorted((story for story in stories if story not in as_before), key=_order)
+            if kept or came:
+                told = self.told([*(self.stories[i] for i in kept), *came], self._regrouped(had, kept, came, means))
+                yield from told
+
+    def _regrouped(self, had: Sequence[int], kept: Sequence[int], came: Sequence[Placement], means: Rows) -> Judgement:
+        """A group that had these stories, some of which it keeps, and to which others came."""
+        stories = self.state.stories
+        device = stories.scenarios.device
+        rows = means.take([story.text_id for story in came]) if came else stories.rows[:, :0]
+        concepts = [self.number[story.concept or ""] for story in came]
+        group, staying, filed = (torch.tensor(each, dtype=torch.long, device=device) for each in (had, kept, concepts))
+        return regrouped(self.state, group, staying, rows, filed)
 
     def told(
         self, stories: Sequence[Placement], judgement: Judgement, n_shares: int = SHOWN_SHARES
@@ -277,8 +288,8 @@ def _judge(
     return _Judged(tuple(ordered), concepts, scenarios, state)
 
 
-def _slot(story: Placement) -> Slot:
-    return story.concept, story.scenario
+def _group(story: Placement) -> Group:
+    return (story.concept, None) if story.scenario is None else (None, story.scenario)
 
 
 def _place(story: Placement) -> tuple[str, str, str | None]:

@@ -129,6 +129,25 @@ def test_the_next_edit_judges_its_own_scenario_alone_and_leaves_the_last_ones_ve
     assert len(verdicts) == len(TEXTS)
 
 
+def test_edits_of_one_scenario_one_after_the_other_are_judged_as_if_they_came_at_once(
+    live: LiveCorpus, tmp_path: Path
+) -> None:
+    change(live, TEXTS)
+    settle(live)
+    first = TEXTS | {("sad", "rain"): "20"}
+    both = first | {("calm", "rain"): "21"}
+    alone = told(change(live, first).evidence)
+    settings = Settings(model="lookup", pooling="mean")
+    other = LiveCorpus(lookup_model(TABLE), settings, Store(tmp_path / "other"), [0, 1], with_evidence=True)
+    change(other, TEXTS)
+    settle(other)
+    after_both = told(change(live, both).evidence)
+    assert after_both == told(change(other, both).evidence)
+    assert set(after_both) == {(concept, "rain") for concept in CONCEPTS}
+    assert after_both["sad", "rain"] != alone["sad", "rain"]
+    assert told(change(live, first).evidence) == alone, "an edit that is taken back leaves no trace"
+
+
 def test_stories_come_and_go(live: LiveCorpus) -> None:
     change(live, TEXTS)
     settle(live)

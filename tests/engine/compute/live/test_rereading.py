@@ -11,12 +11,12 @@ from engine.compute.live import rereading
 from engine.compute.live.corpus import LiveCorpus
 from engine.compute.live.rereading import without
 from engine.compute.model.loaded import LoadedModel
-from engine.compute.statistics.evidence.rejudging import replaced
 from engine.compute.statistics.steps import run
 from engine.corpus import text_id
 from engine.results import Draft, SentenceEffect
 from engine.settings import Settings
 from engine.wire.jobs import Placement
+from tests.engine.compute.statistics.evidence.editing import replaced
 
 CONCEPTS = ("calm", "sad")
 """Two, so that the odds against all others are those against the rival."""

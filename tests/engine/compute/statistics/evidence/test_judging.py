@@ -10,9 +10,9 @@ from engine.compute.statistics.evidence.influence import influence
 from engine.compute.statistics.evidence.judging import State, judge
 from engine.compute.statistics.evidence.label_noise import label_noise
 from engine.compute.statistics.evidence.readouts import concept_readouts, left_out
-from engine.compute.statistics.evidence.rejudging import replaced
 from engine.compute.statistics.evidence.stories import Stories
 from tests.engine.compute.statistics.evidence import made, oracle
+from tests.engine.compute.statistics.evidence.editing import replaced
 
 SHAPES: dict[str, dict[str, int]] = {
     "more dimensions than stories": {"n": 40, "hidden": 60, "n_concepts": 4},

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from engine.compute.statistics.evidence.judging import State, judge
-from engine.compute.statistics.evidence.rejudging import Edited, added, removed, replaced
 from engine.compute.statistics.evidence.stories import UNPAIRED, Stories
 from tests.engine.compute.statistics.evidence import made, oracle
+from tests.engine.compute.statistics.evidence.editing import Edited, added, group_of, removed, replaced
+from tests.engine.compute.statistics.evidence.editing import edited as edited_group
 
 SHAPES: dict[str, dict[str, int]] = {
     "more dimensions than stories": {"n": 40, "hidden": 60, "n_concepts": 4, "n_scenarios": 9},
@@ -127,6 +128,38 @@ def test_an_edit_is_judged_at_once_by_the_model_that_really_lacks_its_scenario(s
     able = after.judgeable()[judged]
     np.testing.assert_allclose(edit.judgement.shares[able], shares[able], atol=1e-6)
     assert np.array_equal(edit.judgement.margin.isnan(), ~able)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_several_edits_of_one_scenario_are_judged_together_by_the_model_that_really_lacks_it(shape: str) -> None:
+    state = judge(made.stories(seed=3, **SHAPES[shape]))
+    assert state.reading is not None
+    stories = state.stories
+    group = group_of(state, in_scenario(stories))
+    assert len(group) >= 3
+    first, second, *kept = group.tolist()
+    concepts = torch.tensor([int(stories.concepts[first]), int(stories.concepts[second]), 1])
+    rows = torch.stack([new_row(stories, seed) for seed in (9, 10, 11)], 1)
+    edit = edited_group(state, group, torch.tensor(kept), rows, concepts)
+    after = torch.cat([stories.rows[:, kept], rows], 1)
+    own = torch.cat([stories.concepts[kept], concepts])
+    scores = torch.tensor(naive_scores(state, group.tolist(), after.double().numpy(), own.tolist()))
+    np.testing.assert_allclose(edit.judgement.shares, state.reading.noise.shares(scores, own), atol=1e-6)
+    alone = replaced(state, first, rows[:, 0])
+    assert abs(float(alone.judgement.misfit[-1] - edit.judgement.misfit[len(kept)])) > 1e-6  # the others count too
+    counts = stories.counts - stories.concepts[[first, second]].bincount(minlength=stories.n_concepts)
+    counts += concepts.bincount(minlength=stories.n_concepts)
+    z = np.zeros(len(own))
+    outside = [i for i in range(len(stories)) if i not in (first, second)]
+    for at, old, new in zip(state.placed, stories.rows.double(), after.double(), strict=True):
+        scale, mean = at.space.scale, (old / at.space.scale).mean(0)
+        filed = torch.cat([stories.concepts[outside], concepts])
+        everyone = torch.cat([old[outside], new[len(kept) :]]) / scale
+        for i, row in enumerate(new / scale):
+            total = everyone[filed == own[i]].sum(0) - row + 2 * mean
+            away = row - total / (counts[own[i]] + 1)
+            z[i] += float((away.square().sum().log() - at.distances.usual) / at.distances.spread) / len(after)
+    np.testing.assert_allclose(edit.judgement.strange, oracle.sigmoid(6 * (z - 4)), atol=1e-9)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from engine.compute.statistics.evidence.judging import judge
-from engine.compute.statistics.evidence.rejudging import Edited, added, group_of, replaced
 from engine.compute.statistics.evidence.sentences import Place, sentence_effects, without_sentences
 from engine.compute.statistics.evidence.stories import UNPAIRED
 from tests.engine.compute.statistics.evidence import made
+from tests.engine.compute.statistics.evidence.editing import Edited, added, group_of, replaced
 
 
 def log_odds(edit: Edited) -> float:

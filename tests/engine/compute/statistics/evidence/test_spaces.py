@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from engine.compute.statistics.evidence import spaces
 from engine.compute.statistics.evidence.judging import judge
-from engine.compute.statistics.evidence.rejudging import replaced
 from engine.compute.statistics.evidence.spaces import Space, median
 from engine.compute.statistics.evidence.stories import groups
 from tests.engine.compute.statistics.evidence import made
+from tests.engine.compute.statistics.evidence.editing import replaced
 
 
 @given(st.lists(st.sampled_from([-2.0, 0.0, 0.5, 3.0, 7.0]), min_size=1, max_size=9))
