@@ -121,7 +121,8 @@ def engine_state(mirror: Mirror, away: str) -> Text:
     if away:
         return Text.assemble(("○ no engine", styles.BAD))
     if doing is None:
-        return Text.assemble(("○ looking for the engine", styles.BUSY))
+        before = ": numbers of before" if mirror.is_from_before else ""
+        return Text.assemble((f"○ looking for the engine{before}", styles.BUSY))
     match doing.state:
         case "scanning":
             return Text.assemble(("◌ looking at the files", styles.BUSY))

@@ -178,7 +178,8 @@ class FrameScreen(Screen[None]):
 
     def _draw_list(self) -> None:
         tally = self._sitting.tally(self.mirror)
-        self._lists.draw(self.view, self.mirror, self.selection, tally, self.marked.keys())
+        is_dim = self.mirror.is_from_before or bool(self.away)
+        self._lists.draw(self.view, self.mirror, self.selection, tally, self.marked.keys(), is_dim=is_dim)
 
     def _draw_details(self) -> None:
         kind = self._where.kind(self.selection)

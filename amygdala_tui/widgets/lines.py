@@ -77,6 +77,8 @@ class LineList(ScrollView, can_focus=True):
         self._selected: str | None = None
         """The key of the selection, whether this list has such a row or not."""
         self.selector: Selector | None = None
+        self.is_dim = False
+        """Whether the numbers are of before: the engine that gave them is not there."""
         self.marked: Container[str] = ()
         """Keys of the rows that carry a mark."""
 
@@ -127,6 +129,8 @@ class LineList(ScrollView, can_focus=True):
             if self._lines[place].key in self.marked:
                 text = Text.assemble((MARK, styles.HEADING), text[1:])
         text.truncate(width, overflow="ellipsis", pad=True)
+        if self.is_dim:
+            text.stylize(styles.DIM)
         if self.key is not None and place == self.cursor:
             self._light_up(text)
         return Strip(text.render(self.app.console), width).apply_style(base)

@@ -65,12 +65,17 @@ class Lists(ContentSwitcher):
         if view in IDS:
             self.current = "find" if view == "find" else IDS[view]
 
-    def draw(self, view: View, mirror: Mirror, selection: Selection, tally: Tally, marked: Container[str]) -> None:
+    def draw(
+        self, view: View, mirror: Mirror, selection: Selection, tally: Tally, marked: Container[str], *, is_dim: bool
+    ) -> None:
         """Draw a view's list in a state of the corpus, with the selection lit, or else moved to where the light is."""
         rows = self.of(view)
         if rows is None:
             return
         rows.marked = marked
+        if rows.is_dim != is_dim:
+            rows.is_dim = is_dim
+            rows.refresh()
         self.light(view, selection)
         match rows:
             case QueueList():

@@ -170,6 +170,8 @@ def head(view: StoryView, mirror: Mirror, place: str, *, width: int, with_classi
     )
     text.truncate(max(1, width - len(place) - 1), overflow="ellipsis", pad=True)
     text.append(place, style=styles.DIM)
+    if mirror.is_from_before:
+        text.append("\nas it was read before; the engine is on its way", style=styles.BUSY)
     for line in said_of(view, mirror):
         text.append("\n").append_text(line)
     text.append_text(_shares(view))

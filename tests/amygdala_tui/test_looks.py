@@ -52,7 +52,7 @@ async def test_the_lit_row_has_one_look_over_all_of_it_that_no_other_has(
     terminal: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with studied(tmp_path, monkeypatch, corpus_of()) as (app, pilot):
-        await pilot.press("b", "G", "l", "j")
+        await pilot.press("3", "b", "G", "l", "j")
         await pilot.pause()
         tree = app.studio.query_one("#tree").region
         looks = [{ground(piece) for piece in cut(row, tree.right)} for row in drawn(app)[tree.y : tree.bottom]]
@@ -77,7 +77,7 @@ async def test_no_other_colours_are_sent_than_the_terminal_has(
     terminal: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with studied(tmp_path, monkeypatch, corpus_of()) as (app, pilot):
-        for view in "1248":
+        for view in "12348":
             await pilot.press(view)
             await pilot.pause()
             styles = [piece.style for row in drawn(app) for piece in row if piece.style is not None]
@@ -110,7 +110,7 @@ async def test_the_palettes_lit_row_is_seen(terminal: str, tmp_path: Path, monke
         await pilot.pause()
         lit, other = (
             {(*ground(piece), underlined(piece)) for row in drawn(app) for piece in row if words in piece.text}
-            for words in ("Open the story in your editor  ", "Go to the next story in the queue  ")
+            for words in ("Open the story in your editor  ", "Go back to where n came from  ")
         )
         assert len(lit) == len(other) == 1
         assert lit != other, terminal

@@ -231,7 +231,8 @@ class LiveCorpus:
         """How a text would do in place of a story; the state stays as it is.
 
         The first step reads the text, the others what is left of it without each sentence. What is told is of the state
-        at the first.
+        at the first. Where nothing was judged yet, as after the model was unloaded, an explanation judges all stories
+        before that.
 
         Args:
             text: what is being written; `text_id` is its content address.
@@ -243,6 +244,9 @@ class LiveCorpus:
         Raises:
             AmygdalaError: the text does not go through the model.
         """
+        if explain and self._with_evidence and not self._judge.has_judged:
+            for _ in self._while_unchanged(self._settling()):
+                yield
         evaluator, evaluation, judge = self._evaluator, self._evaluation, self._judge
         standing = Standing(self._state, evaluator, evaluation, self._placements, self._filing, judge, self._verdicts)
         try:

@@ -66,6 +66,11 @@ class StoryJudge:
         self._renewed: set[str] = set()
         """Texts that were read afresh since all stories were judged."""
 
+    @property
+    def has_judged(self) -> bool:
+        """Whether all stories were judged at any time."""
+        return self._judged is not None
+
     def at_once(self, last: Verdicts, filing: Filing, means: Rows, renewed: Collection[str] = ()) -> Verdicts:
         """What a change makes of the stories that it touches and of their scenarios; the others stay as they were.
 

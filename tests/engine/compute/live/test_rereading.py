@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from engine.compute.activations.source import silent
 from engine.compute.activations.store import Store
 from engine.compute.live import rereading
 from engine.compute.live.corpus import LiveCorpus
+from engine.compute.live.gathering import run_telling
 from engine.compute.live.rereading import without
 from engine.compute.model.loaded import LoadedModel
 from engine.compute.statistics.steps import run
@@ -90,6 +92,14 @@ def test_the_model_is_asked_in_steps_and_leaves_no_trace(live: LiveCorpus) -> No
     assert len(run(steps).effects or []) == 3  # of the state at its first step
     live.apply(list(STORIES), {story.text_id: text for story, text in STORIES.items()})
     assert live.results().fits == before.fits
+
+
+def test_where_nothing_was_judged_yet_an_explanation_judges_all_stories_first(
+    live: LiveCorpus, tmp_path: Path, llama: LoadedModel
+) -> None:
+    told_again = LiveCorpus(llama, Settings(model="llama", pooling="last"), Store(tmp_path), [1, 3], with_evidence=True)
+    run_telling(told_again.change(list(STORIES), {story.text_id: text for story, text in STORIES.items()}), silent)
+    assert explained(told_again).effects == explained(live).effects is not None
 
 
 def test_of_one_sentence_and_of_a_new_concept_nothing_is_told(live: LiveCorpus) -> None:
