@@ -223,5 +223,19 @@ def history_path(corpus: Path) -> Path:
 
 def of_corpus(corpus: Path, folder: str, ending: str) -> Path:
     """A file about one corpus in a folder of the user's state, named by the corpus's real path (not created)."""
-    name = hashlib.sha256(os.fsencode(corpus.resolve())).hexdigest()[:16]
-    return platformdirs.user_state_path(APP) / folder / f"{name}.{ending}"
+    return platformdirs.user_state_path(APP) / folder / f"{_name_of(corpus)}.{ending}"
+
+
+def kept_dir(corpus: Path) -> Path:
+    """The folder of the texts that a writer's tools replaced in a corpus, by content id (not created)."""
+    return platformdirs.user_state_path(APP) / "kept" / _name_of(corpus)
+
+
+def trash_dir(corpus: Path) -> Path:
+    """The folder of the files that a writer deleted from a corpus, by time and path (not created)."""
+    return platformdirs.user_state_path(APP) / "trash" / _name_of(corpus)
+
+
+def _name_of(corpus: Path) -> str:
+    """Of a corpus's own files, by its real path."""
+    return hashlib.sha256(os.fsencode(corpus.resolve())).hexdigest()[:16]

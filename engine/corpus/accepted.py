@@ -115,7 +115,12 @@ def rewritten(content: str, path: str, accepted: Accepted | None) -> str:
 
 
 def write(corpus: Path, path: str, accepted: Accepted | None) -> None:
-    """Write into the file of a corpus that a story is accepted, or not any more (None): whole, or not at all.
+    """Write into the file of a corpus that a story is accepted, or not any more (None). Raises as `write_all` does."""
+    write_all(corpus, {path: accepted})
+
+
+def write_all(corpus: Path, accepted: Mapping[str, Accepted | None]) -> None:
+    """Write into the file of a corpus which of these stories are accepted, by path: whole, or not at all.
 
     Raises:
         AmygdalaError: the file is no text, or a link out of the corpus: it is left as it is.
@@ -124,7 +129,9 @@ def write(corpus: Path, path: str, accepted: Accepted | None) -> None:
     real = os.path.realpath(corpus)
     with _locked(corpus):
         before = _content(real, [real])
-        after = rewritten(before, path, accepted)
+        after = before
+        for path, entry in accepted.items():
+            after = rewritten(after, path, entry)
         if after != before:
             file = Path(os.path.realpath(f"{real}/{FILE}"))
             write_whole(file, after.encode(), PREFIX, flush=True, mode=_mode(file))

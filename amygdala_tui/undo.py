@@ -1,0 +1,259 @@
+"""What can be taken back: the tasks of a sitting, the studio's and those of others that it saw happen."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from engine.corpus import Corpus
+from engine.corpus.mending import writing
+from engine.corpus.mending.carrying_out import Clash, carry_out
+from engine.corpus.mending.kept import Kept
+from engine.corpus.mending.tasks import Kind, Marked, Task, Wrote
+from engine.errors import AmygdalaError
+from engine.paths import kept_dir
+
+MAX_TASKS = 1000
+"""Tasks that can be taken back."""
+
+
+class Log:
+    """Tasks in the order in which they were done, and those that were taken back. Pure.
+
+    No text is ever out of reach: a new task after an undo puts what was undone back into the log, followed by its
+    undoing, so that going back leads through it.
+    """
+
+    def __init__(self) -> None:
+        self.done: list[Task] = []
+        """The latest last; what they left stands now."""
+        self.undone: list[Task] = []
+        """The one that was taken back last comes last."""
+
+    def record(self, task: Task) -> None:
+        """Take in a task that was done."""
+        ended = self._redos_ended_by(task)
+        for undone in ended:
+            _take(self.undone, undone)
+        self.done += [*reversed(ended), *(undone.inverse for undone in ended), task]
+        del self.done[:-MAX_TASKS]
+
+    def last(self, places: Collection[str] | None) -> Task | None:
+        """The task to take back next: of all, or of those that touch certain files and folders."""
+        return _last(self.done, places)
+
+    def next(self, places: Collection[str] | None) -> Task | None:
+        """The task to do again next, likewise."""
+        return _last(self.undone, places)
+
+    def undo(self, task: Task) -> None:
+        """Note that a task was taken back."""
+        self.undone.append(_take(self.done, task))
+
+    def redo(self, task: Task) -> None:
+        """Note that a task was done again."""
+        self.done.append(_take(self.undone, task))
+
+    def later(self, task: Task, *, is_undone: bool = False) -> list[Task]:
+        """What must be taken back before a task (or, of what is undone, be done again): what came after it and touches
+        the same files, directly or by way of others; the first to go first."""
+        tasks = self.undone if is_undone else self.done
+        places, later = set(task.places), list[Task]()
+        for other in tasks[_index(tasks, task) + 1 :]:
+            if other.touches(places):
+                places |= other.places
+                later.append(other)
+        return later[::-1]
+
+    def _redos_ended_by(self, task: Task) -> list[Task]:
+        """What was undone and cannot be done again after a task: what touches the same files, directly or by way of
+        others; in the order of `undone`."""
+        places = set(task.places)
+        while True:
+            ended = [undone for undone in self.undone if undone.touches(places)]
+            wider = places.union(*(undone.places for undone in ended))
+            if wider == places:
+                return ended
+            places = wider
+
+
+def _index(tasks: Sequence[Task], task: Task) -> int:
+    """Where this very task was put last; others may be equal, since one may edit back and forth."""
+    return next(at for at in reversed(range(len(tasks))) if tasks[at] is task)
+
+
+def _take(tasks: list[Task], task: Task) -> Task:
+    return tasks.pop(_index(tasks, task))
+
+
+def _last(tasks: Sequence[Task], places: Collection[str] | None) -> Task | None:
+    return next((task for task in reversed(tasks) if places is None or task.touches(places)), None)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an undo or a redo came to: at most one of a task, clashes and later tasks."""
+
+    task: Task | None = None
+    """What was done to take it back, or to do it again. None where nothing was."""
+    clashes: Sequence[Clash] = ()
+    """Another text stands where a text was to be replaced: nothing was written."""
+    later: Sequence[Task] = ()
+    """What would have to be taken back (or done again) before: nothing was written. For example: of two stories that
+    were renamed together, the other one was edited since."""
+    moved: Mapping[str, str] = field(default_factory=dict)
+    """Old path -> new path: where the selection goes."""
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether there was nothing to take back, or to do again."""
+        return self.task is None and not self.clashes and not self.later
+
+
+class Journal:
+    """Takes back and does again. Its methods ask the file system: call them in a thread, one at a time.
+
+    Args:
+        corpus: its folder.
+        kept: the texts; by default, kept in the user's state directory.
+    """
+
+    def __init__(self, corpus: Path, kept: Kept | None = None) -> None:
+        self.kept = kept if kept is not None else Kept(kept_dir(corpus))
+        self._corpus = corpus
+        self._log = Log()
+        self._content_ids: dict[str, str | None] = {}
+        """What each file held when it was last looked at; None where there was none."""
+
+    def follow(self, corpus: Corpus) -> None:
+        """Take a scan as what stands now, and have its texts at hand."""
+        for story in corpus.stories:
+            if story.text_id not in self.kept:  # what was read of a file itself has its line breaks too
+                self.kept.remember(story.text.encode() + b"\n")
+            self._content_ids[story.path] = story.text_id
+
+    def record(self, task: Task) -> None:
+        """Take in what the studio did (`engine.corpus.mending.operations`)."""
+        self._log.record(task)
+        self._take_in(task)
+
+    def look(self, path: str) -> str | None:
+        """Remember a file as it is now, before it goes to an editor, so that the session is one task.
+
+        Another's save since the last look is recorded first.
+
+        Returns:
+            Its content id; None where there is no file.
+
+        Raises:
+            AmygdalaError: it cannot be read.
+        """
+        self.saw([path])
+        return self._content_ids.get(path)
+
+    def edited(self, path: str) -> Task | None:
+        """Record what an editor has made of a file since `look`; None where that is nothing."""
+        return self._note(path, "edit", f"edited {path}")
+
+    def saw(self, paths: Iterable[str]) -> list[Task]:
+        """Record what others did to files, of whose change the engine or a scan has told; each is a task of its own.
+
+        What the studio did itself is none of theirs, and is left out.
+        """
+        tasks = [self._note(path, "save", f"{path} was saved elsewhere") for path in paths]
+        return [task for task in tasks if task is not None]
+
+    def undo(self, path: str | None = None, *, insist: bool = False) -> Outcome:
+        """Take back the last task, of one story or folder, or of all.
+
+        Args:
+            path: the story's.
+            insist: take back also what stands in the way: tasks that came later, and saves of others. These become
+                tasks of the log, so that `redo` brings them again.
+
+        Raises:
+            TextForgotten: `kept` has the text no more: have it `remember` the one of the engine's history; try again.
+            AmygdalaError: it cannot be done; nothing was changed.
+        """
+        task = self._log.last(None if path is None else [path])
+        return Outcome() if task is None else self._undo(task, insist=insist)
+
+    def redo(self, path: str | None = None, *, insist: bool = False) -> Outcome:
+        """Do again what was taken back last, of one story or folder, or of all. Raises as `undo` does."""
+        task = self._log.next(None if path is None else [path])
+        return Outcome() if task is None else self._redo(task, insist=insist)
+
+    def keep_theirs(self, clashes: Iterable[Clash]) -> list[Task]:
+        """Take what stands in the way as tasks of another: the next undo would take that back."""
+        tasks = [
+            Task(kind="save", words=f"{clash.path} was saved elsewhere", steps=(clash,))
+            for clash in clashes
+            if isinstance(clash, Marked) or self._content_ids.get(clash.path, clash.before) != clash.after
+        ]
+        for task in tasks:
+            self.record(task)
+        return tasks
+
+    def _undo(self, task: Task, *, insist: bool) -> Outcome:
+        moved: dict[str, str] = {}
+        while True:
+            later = self._log.later(task)
+            if later and not insist:
+                return Outcome(later=later)
+            turn = later[0] if later else task
+            outcome = self._write(turn.inverse)
+            if outcome.clashes and insist and self.keep_theirs(outcome.clashes):
+                continue  # they are the first to go now
+            if outcome.task is None:
+                return outcome
+            self._log.undo(turn)
+            moved |= outcome.moved
+            if turn is task:
+                return replace(outcome, moved=moved)
+
+    def _redo(self, task: Task, *, insist: bool) -> Outcome:
+        later = self._log.later(task, is_undone=True)
+        if later and not insist:
+            return Outcome(later=later)
+        moved: dict[str, str] = {}
+        for turn in (*later, task):
+            outcome = self._write(turn)
+            if outcome.clashes and insist:
+                for save in reversed(self.keep_theirs(outcome.clashes)):
+                    self._undo(save, insist=True)
+                outcome = self._write(turn)
+            if outcome.task is None:
+                return outcome
+            if any(turn is undone for undone in self._log.undone):
+                self._log.redo(turn)
+            else:  # saves of others came between: what was undone then stands in the log already
+                self._log.record(turn)
+            moved |= outcome.moved
+        return replace(outcome, moved=moved)
+
+    def _write(self, task: Task) -> Outcome:
+        clashes = carry_out(self._corpus, task.steps, self.kept)
+        if clashes:
+            return Outcome(clashes=clashes)
+        self._take_in(task)
+        return Outcome(task, moved=task.moves)
+
+    def _take_in(self, task: Task) -> None:
+        for step in task.steps:
+            self._content_ids.update(step.left)
+
+    def _note(self, path: str, kind: Kind, words: str) -> Task | None:
+        try:
+            content = writing.content_at(self._corpus, path)
+        except OSError as error:
+            raise AmygdalaError(f"{path} cannot be read: {error.strerror}") from error
+        after = None if content is None else self.kept.keep(content)
+        if path not in self._content_ids:
+            self._content_ids[path] = after
+        before = self._content_ids[path]
+        if before == after:
+            return None
+        task = Task(kind=kind, words=words, steps=(Wrote(path=path, before=before, after=after),))
+        self.record(task)
+        return task
