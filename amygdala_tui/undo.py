@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from engine.corpus import Corpus
+from engine.corpus import Accepted, Corpus
 from engine.corpus.mending import writing
 from engine.corpus.mending.carrying_out import Clash, carry_out
 from engine.corpus.mending.kept import Kept
-from engine.corpus.mending.tasks import Kind, Marked, Task, Wrote
+from engine.corpus.mending.tasks import Kind, Marked, Relocated, Step, Task, Wrote
 from engine.errors import AmygdalaError
 from engine.paths import kept_dir
 
@@ -125,6 +125,10 @@ class Journal:
         self._log = Log()
         self._content_ids: dict[str, str | None] = {}
         """What each file held when it was last looked at; None where there was none."""
+        self._accepted: dict[str, Accepted | None] = {}
+        """Likewise, which stories are accepted."""
+        self._unread_paths: set[str] | None = None
+        """Files that the scan could not take as stories; None before there was one."""
 
     def follow(self, corpus: Corpus) -> None:
         """Take a scan as what stands now, and have its texts at hand."""
@@ -132,9 +136,17 @@ class Journal:
             if story.text_id not in self.kept:  # what was read of a file itself has its line breaks too
                 self.kept.remember(story.text.encode() + b"\n")
             self._content_ids[story.path] = story.text_id
+        self._accepted.update(corpus.accepted)
+        self._unread_paths = {problem.path for problem in corpus.problems} - self._content_ids.keys()
 
     def record(self, task: Task) -> None:
-        """Take in what the studio did (`engine.corpus.mending.operations`)."""
+        """Take in what the studio did (`engine.corpus.mending.operations`).
+
+        What it came upon and had not seen before was another's save, which is recorded first.
+        """
+        for step in task.steps:
+            for clash in self._unseen(step):
+                self._log.record(_save(clash))
         self._log.record(task)
         self._take_in(task)
 
@@ -186,25 +198,24 @@ class Journal:
 
     def keep_theirs(self, clashes: Iterable[Clash]) -> list[Task]:
         """Take what stands in the way as tasks of another: the next undo would take that back."""
-        tasks = [
-            Task(kind="save", words=f"{clash.path} was saved elsewhere", steps=(clash,))
-            for clash in clashes
-            if isinstance(clash, Marked) or self._content_ids.get(clash.path, clash.before) != clash.after
-        ]
+        tasks = [_save(clash) for clash in clashes]
         for task in tasks:
             self.record(task)
         return tasks
 
     def _undo(self, task: Task, *, insist: bool) -> Outcome:
         moved: dict[str, str] = {}
+        hindered: Task | None = None
         while True:
             later = self._log.later(task)
             if later and not insist:
                 return Outcome(later=later)
             turn = later[0] if later else task
             outcome = self._write(turn.inverse)
-            if outcome.clashes and insist and self.keep_theirs(outcome.clashes):
-                continue  # they are the first to go now
+            if outcome.clashes and insist and turn is not hindered:
+                self.keep_theirs(outcome.clashes)  # they are the first to go now
+                hindered = turn
+                continue
             if outcome.task is None:
                 return outcome
             self._log.undo(turn)
@@ -242,6 +253,8 @@ class Journal:
     def _take_in(self, task: Task) -> None:
         for step in task.steps:
             self._content_ids.update(step.left)
+            if isinstance(step, Marked):
+                self._accepted[step.path] = step.after
 
     def _note(self, path: str, kind: Kind, words: str) -> Task | None:
         try:
@@ -249,11 +262,35 @@ class Journal:
         except OSError as error:
             raise AmygdalaError(f"{path} cannot be read: {error.strerror}") from error
         after = None if content is None else self.kept.keep(content)
-        if path not in self._content_ids:
-            self._content_ids[path] = after
-        before = self._content_ids[path]
+        before = self._last_seen(path, after)
+        self._content_ids[path] = after
         if before == after:
             return None
         task = Task(kind=kind, words=words, steps=(Wrote(path=path, before=before, after=after),))
-        self.record(task)
+        self._log.record(task)
         return task
+
+    def _unseen(self, step: Step) -> Iterator[Clash]:
+        """What others did, unseen until now, before a step: so each file's tasks go on where the one before ended."""
+        if isinstance(step, Marked):
+            accepted = self._accepted.get(step.path, step.before if self._unread_paths is None else None)
+            if accepted != step.before:
+                yield Marked(path=step.path, before=accepted, after=step.before)
+        standing = dict(step.inverse.left)
+        if isinstance(step, Relocated) and "" not in step.contents:
+            inside = [path for path in self._content_ids if path.startswith(f"{step.old}/")]
+            standing = {**dict.fromkeys(inside), **standing}
+        for path, now in standing.items():
+            last_seen = self._last_seen(path, now)
+            if last_seen != now:
+                yield Wrote(path=path, before=last_seen, after=now)
+
+    def _last_seen(self, path: str, now: str | None) -> str | None:
+        """What a file held when it was last looked at; what it holds now, where nobody looked."""
+        is_unknown = self._unread_paths is None or path in self._unread_paths
+        return self._content_ids.get(path, now if is_unknown else None)
+
+
+def _save(clash: Clash) -> Task:
+    """What another did, as a task that can be taken back."""
+    return Task(kind="save", words=f"{clash.path} was saved elsewhere", steps=(clash,))

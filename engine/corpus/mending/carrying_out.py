@@ -63,7 +63,7 @@ def _clashes(corpus: Path, step: Step, kept: Kept) -> Iterator[Clash]:
         yield from _clash(corpus, step.path, step.before, kept)
     elif isinstance(step, Relocated):
         is_folder = "" not in step.contents
-        if is_folder and os.path.lexists(writing.place(corpus, step.new)):
+        if is_folder and _is_taken(writing.place(corpus, step.new)):
             raise AmygdalaError(f"{step.new} stands there already: rename it first; nothing was changed")
         if is_folder and not writing.place(corpus, step.old).is_dir():
             raise AmygdalaError(f"{step.old} is not there any more; nothing was changed")
@@ -71,6 +71,10 @@ def _clashes(corpus: Path, step: Step, kept: Kept) -> Iterator[Clash]:
             yield from _clash(corpus, old, content_id, kept)
             if not is_folder:
                 yield from _clash(corpus, new, None, kept)
+
+
+def _is_taken(folder: Path) -> bool:
+    return os.path.lexists(folder) and bool(writing.names_in(folder))
 
 
 def _clash(corpus: Path, path: str, expected: str | None, kept: Kept) -> Iterator[Clash]:
