@@ -145,10 +145,9 @@ class Journal:
         What it came upon and had not seen before was another's save, which is recorded first.
         """
         for step in task.steps:
-            for clash in self._unseen(step):
-                self._log.record(_save(clash))
-        self._log.record(task)
-        self._take_in(task)
+            for clash in list(self._unseen(step)):
+                self._put(_save(clash))
+        self._put(task)
 
     def look(self, path: str) -> str | None:
         """Remember a file as it is now, before it goes to an editor, so that the session is one task.
@@ -250,6 +249,10 @@ class Journal:
         self._take_in(task)
         return Outcome(task, moved=task.moves)
 
+    def _put(self, task: Task) -> None:
+        self._log.record(task)
+        self._take_in(task)
+
     def _take_in(self, task: Task) -> None:
         for step in task.steps:
             self._content_ids.update(step.left)
@@ -263,11 +266,11 @@ class Journal:
             raise AmygdalaError(f"{path} cannot be read: {error.strerror}") from error
         after = None if content is None else self.kept.keep(content)
         before = self._last_seen(path, after)
-        self._content_ids[path] = after
         if before == after:
+            self._content_ids[path] = after
             return None
         task = Task(kind=kind, words=words, steps=(Wrote(path=path, before=before, after=after),))
-        self._log.record(task)
+        self._put(task)
         return task
 
     def _unseen(self, step: Step) -> Iterator[Clash]:

@@ -14,10 +14,11 @@ from rich.text import Text
 from amygdala_tui import styles
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.sitting import Opened, Tally
+from engine.corpus import Change
 from engine.evidence import MISREAD, Measured, Strength
 from engine.plain import plain
 from engine.triage import accepted_words
-from engine.wire.snapshot import ConceptMove, Doing, Moved, StoryMove, StoryView
+from engine.wire.snapshot import ConceptMove, Doing, Ended, Moved, StoryMove, StoryView
 
 SIGNS: dict[str, tuple[str, Style]] = {
     "ok": ("", styles.DIM),
@@ -174,7 +175,9 @@ def moved_line(
     """
     opened, mirror = opened or {}, mirror or Mirror()
     text = marked_words(marked, opened, mirror).append("\n") if marked else Text()
-    to_fix, newly, changed = moved.queue, frozenset[str](), {change.path for change in moved.changes}
+    to_fix, newly = moved.queue, frozenset[str]()
+    changed = {path for change in moved.changes for path in change.paths}
+    ended_concepts = {ended.concept for ended in moved.ended}
     for story in moved.stories[:3]:
         before, now = opened.get(story.path), mirror.stories.get(story.path)
         if now is not None and now.accepted is not None:
@@ -187,6 +190,8 @@ def moved_line(
             words = verdict(*Standing.moved(story), PurePosixPath(story.path).stem)
         if words:
             text.append_text(words).append(" · ")
+    for ended in moved.ended:
+        text.append(f"{ended_words(ended)} · ", style=styles.HEADING)
     if newly:
         text.append(
             f"newly misread: {', '.join(plain(title(path)) for path in sorted(newly))} · ", style=styles.MISREAD
@@ -196,11 +201,12 @@ def moved_line(
     text.append_text(
         Text.assemble((f"rev {moved.revision}", styles.HEADING), f" · {cause(moved)}, {duration(moved.seconds)}")
     )
-    for concept in sorted(moved.concepts, key=lambda move: move.bucket[0] == move.bucket[1]):
+    concepts = [move for move in moved.concepts if move.concept not in ended_concepts]
+    for concept in sorted(concepts, key=lambda move: move.bucket[0] == move.bucket[1]):
         words = concept_words(concept)
         if words.plain != concept.concept:  # it moved, but not in the two digits that are shown
             text.append(" · ").append_text(words)
-    if not moved.concepts and moved.revision > 1:
+    if not concepts and moved.revision > 1:
         text.append(" · no concept moved")
     return text
 
@@ -210,11 +216,30 @@ def cause(moved: Moved) -> str:
     texts = f"{counted(moved.cost.texts_run, 'text', 'texts')} run"
     if moved.cost.texts_cached:
         texts += f" ({moved.cost.texts_cached} from the cache)"
+    if moved.renamed:
+        renamed = ", ".join(f"{plain(each.old)} → {plain(each.new)}" for each in moved.renamed)
+        return f"renamed {renamed}, {texts}"
     if not moved.changes:
         return f"{moved.cause}, {texts}"
     first = moved.changes[0]
     more = f" and {len(moved.changes) - 1} more" if len(moved.changes) > 1 else ""
-    return f"{title(first.path)} {first.kind}{more}, {texts}"
+    return f"{change_words(first)}{more}, {texts}"
+
+
+def change_words(change: Change) -> str:
+    """What became of a file: "late-train / lonely edited", "late-train / lonely moved to sad"."""
+    if change.old is None:
+        return plain(f"{title(change.path)} {change.kind}")
+    old, new = PurePosixPath(change.old), PurePosixPath(change.path)
+    return plain(f"{title(change.old)} moved to {new.stem if old.parent == new.parent else title(change.path)}")
+
+
+def ended_words(ended: Ended) -> str:
+    """That a concept has no story any more, and why: "curious is gone (its only story was deleted)"."""
+    n_stories = ended.n_deleted + ended.n_moved
+    stories = "its only story was" if n_stories == 1 else f"its {n_stories} stories were"
+    fate = "moved" if not ended.n_deleted else "deleted" if not ended.n_moved else "deleted or moved"
+    return f"{plain(ended.concept)} is gone ({stories} {fate})"
 
 
 def stages(moved: Moved) -> str:

@@ -19,7 +19,7 @@ from engine.wire.revisions import Comparison, Metrics, Revision
 
 NAMED = 3
 """Files that a line names; further ones are counted."""
-KINDS = ("edited", "added", "removed")
+KINDS = ("edited", "added", "removed", "moved")
 
 
 class Listing(msgspec.Struct, frozen=True):
@@ -77,7 +77,7 @@ def _files(changes: list[Change]) -> str:
     if not changes:
         return "no file changed"
     named = sorted(changes, key=lambda change: KINDS.index(change.kind))[:NAMED]
-    by_kind = {kind: [change.path for change in named if change.kind == kind] for kind in KINDS}
+    by_kind = {kind: [" → ".join(change.paths) for change in named if change.kind == kind] for kind in KINDS}
     words = "; ".join(f"{kind} {', '.join(files)}" for kind, files in by_kind.items() if files)
     return words + (f" and {len(changes) - NAMED} more" if len(changes) > NAMED else "")
 

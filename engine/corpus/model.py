@@ -96,11 +96,18 @@ class Corpus(msgspec.Struct, frozen=True, kw_only=True):
         return digest.hexdigest()
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """How one file differs between two scans."""
 
     path: str
-    kind: Literal["added", "edited", "removed"]
+    kind: Literal["added", "edited", "removed", "moved"]
+    old: str | None = None
+    """Where the text stood before, if it moved."""
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Where something differs: one path, or the old one and the new one."""
+        return (self.path,) if self.old is None else (self.old, self.path)
 
 
 def text_id(text: str) -> str:
@@ -128,16 +135,38 @@ def left_out(stories: Iterable[Story], reasons: Mapping[str, str]) -> list[Probl
 
 
 def diff(before: Iterable[Story], after: Iterable[Story]) -> list[Change]:
-    """The changes that lead from one set of stories to another, by path. A file with the same text is no change."""
+    """The changes that lead from one set of stories to another, by path. A file with the same text is no change.
+
+    A text that is gone from one path and new at another has moved.
+    """
     old, new = {story.path: story for story in before}, {story.path: story for story in after}
-    changes = [Change(path=path, kind="removed") for path in old.keys() - new.keys()]
+    origins = _origins([old[path] for path in old.keys() - new.keys()], [new[path] for path in new.keys() - old.keys()])
+    gone = old.keys() - new.keys() - set(origins.values())
+    changes = [Change(path=path, kind="removed") for path in gone]
     for path, story in new.items():
         earlier = old.get(path)
-        if earlier is None:
+        if path in origins:
+            changes.append(Change(path=path, kind="moved", old=origins[path]))
+        elif earlier is None:
             changes.append(Change(path=path, kind="added"))
         elif earlier is not story and earlier.text_id != story.text_id:
             changes.append(Change(path=path, kind="edited"))
     return sorted(changes, key=lambda change: change.path)
+
+
+def _origins(gone: Iterable[Story], new: Iterable[Story]) -> dict[str, str]:
+    """New path -> old path of the stories that moved. Of several with one text, those of a concept or a scenario go
+    together, then those that come first."""
+    by_text: dict[str, list[Story]] = {}
+    for story in sorted(gone, key=lambda story: story.path):
+        by_text.setdefault(story.text_id, []).append(story)
+    origins = {}
+    for story in sorted(new, key=lambda story: story.path):
+        if candidates := by_text.get(story.text_id):
+            origin = min(candidates, key=lambda old: (old.concept != story.concept) + (old.scenario != story.scenario))
+            candidates.remove(origin)
+            origins[story.path] = origin.path
+    return origins
 
 
 def changed_paths(before: Mapping[str, Story], after: Mapping[str, Story]) -> set[str]:

@@ -91,6 +91,23 @@ class StoryMove(msgspec.Struct, frozen=True, kw_only=True):
     strength: tuple[Strength | None, Strength | None]
 
 
+class Renamed(msgspec.Struct, frozen=True, kw_only=True):
+    """A concept or a scenario has another name: all its stories moved, and to nothing that was there before."""
+
+    kind: Literal["concept", "scenario"]
+    old: str
+    new: str
+
+
+class Ended(msgspec.Struct, frozen=True, kw_only=True):
+    """A concept that has no story any more, and was not renamed."""
+
+    concept: str
+    n_deleted: int
+    n_moved: int
+    """Of its last stories, how many went where."""
+
+
 class Stages(msgspec.Struct, frozen=True, kw_only=True):
     """Where a revision's time went, in seconds; together they are `Moved.seconds`."""
 
@@ -120,6 +137,8 @@ class Moved(msgspec.Struct, frozen=True, kw_only=True):
     stories: list[StoryMove]
     queue: tuple[int, int]
     """Misread stories before and after."""
+    renamed: list[Renamed] = []
+    ended: list[Ended] = []
 
 
 class Doing(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +18,7 @@ from amygdala_tui.sitting import Opened
 from engine.corpus import Change
 from engine.plain import JOINERS, plain
 from engine.results import Cost
-from engine.wire.snapshot import ConceptMove, Doing, Moved, Stages, StoryMove, StoryState
+from engine.wire.snapshot import ConceptMove, Doing, Ended, Moved, Renamed, Stages, StoryMove, StoryState
 from tests.amygdala_tui.making import healthy, mirror, misread, story
 
 COST = Cost(texts_run=1, texts_cached=0, seconds_forward=0.1, seconds_statistics=0.1)
@@ -206,3 +207,36 @@ def test_a_name_is_cut_by_cells_and_keeps_its_end(name: str, width: int) -> None
     assert cut.endswith(name[-2:])
     assert cut.startswith(name[:2])
     assert "…" in cut
+
+
+def test_a_move_and_a_rename_are_told_as_one() -> None:
+    last_save = StoryMove(path=JOY, misfit=(0.9, 0.02), own_share=(0.81, 0.97), strength=("strong", "none"))
+    moved = msgspec.structs.replace(
+        edited(last_save), changes=[Change(path=JOY, kind="moved", old="stories/ashamed.txt")]
+    )
+    assert words.moved_line(moved).plain.startswith("cleared: as joy 81 → 97 % · rev 4 · ashamed moved to joy, ")
+    elsewhere = Change(path="paired/t/b.txt", kind="moved", old="paired/s/a.txt")
+    assert words.change_words(elsewhere) == "s / a moved to t / b"
+    renamed = msgspec.structs.replace(moved, renamed=[Renamed(kind="concept", old="ashamed", new="embar\x1brassed")])
+    assert "· renamed ashamed → embar␛rassed, " in words.moved_line(renamed).plain
+
+
+@pytest.mark.parametrize(
+    ("n_deleted", "n_moved", "said"),
+    [
+        (1, 0, "curious is gone (its only story was deleted)"),
+        (0, 1, "curious is gone (its only story was moved)"),
+        (3, 0, "curious is gone (its 3 stories were deleted)"),
+        (2, 1, "curious is gone (its 3 stories were deleted or moved)"),
+    ],
+)
+def test_a_concept_that_ended_is_gone_and_has_no_numbers(n_deleted: int, n_moved: int, said: str) -> None:
+    move = ConceptMove(
+        concept="curious", affected=True, bucket=("thin", None), first_pc=(1.0, None), nearest=(0.2, None),
+        r_squared=(0.1, None),
+    )  # fmt: skip
+    last_save = StoryMove(path=JOY, misfit=(None, None), own_share=(None, None), strength=(None, None))
+    ended = Ended(concept="curious", n_deleted=n_deleted, n_moved=n_moved)
+    line = words.moved_line(msgspec.structs.replace(edited(last_save), concepts=[move], ended=[ended])).plain
+    assert line.startswith(f"{said} · rev 4")
+    assert "no vector" not in line

@@ -271,13 +271,13 @@ class OpenCorpus:
     async def _compute(self, planned: Plan, noticed: float, scanning: float) -> None:
         """Have the worker compute the numbers of a plan, and publish them as a revision."""
         self._say_computing()
-        computing = {change.path for change in planned.changes}
+        computing = {path for change in planned.changes for path in change.paths}
         computing |= {path for path, story in planned.now.items() if story.text_id in planned.fresh}
         if self._settling is not None:
             self._settling.cancel()
         before = self._applying.stories
         shown = set(self._shown.values())
-        on_screen = any(change.path in shown for change in planned.changes)
+        on_screen = not computing.isdisjoint(shown)
         applied = await self._applying.apply(
             planned,
             self._advance,

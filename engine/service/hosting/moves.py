@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
 from engine.corpus import Change
 from engine.results import Cost
 from engine.service.hosting.views import rounded
-from engine.wire.snapshot import Cause, ConceptMove, ConceptView, Moved, Stages, StoryMove, StoryView
+from engine.wire.snapshot import Cause, ConceptMove, ConceptView, Ended, Moved, Renamed, Stages, StoryMove, StoryView
 
 
 class State:
@@ -28,6 +28,8 @@ def moved(
     *,
     cause: Cause,
     changes: list[Change],
+    renamed: Sequence[Renamed] = (),
+    ended: Sequence[Ended] = (),
     affected: Collection[str],
     cost: Cost,
     stages: Stages,
@@ -36,23 +38,30 @@ def moved(
 
     Its number is 0: the recorder (`engine.service.history`) numbers it later.
     """
-    names = sorted(before.concepts.keys() | after.concepts.keys(), key=lambda name: (name not in affected, name))
-    moves = [_concept_move(name, name in affected, before, after) for name in names]
+    former = {each.new: each.old for each in renamed if each.kind == "concept"}
+    names = (before.concepts.keys() | after.concepts.keys()) - set(former.values())
+    moves = [
+        _concept_move(name, former.get(name, name), name in affected, before, after)
+        for name in sorted(names, key=lambda name: (name not in affected, name))
+    ]
     return Moved(
         revision=0,
         cause=cause,
         changes=changes,
+        renamed=list(renamed),
+        ended=list(ended),
         cost=cost,
         seconds=sum(msgspec.structs.astuple(stages)),
         stages=stages,
         concepts=[move for move in moves if _is_visible(move)],
-        stories=[_story_move(change.path, before, after) for change in changes],
+        stories=[_story_move(change, before, after, former) for change in changes],
         queue=(before.n_misread, after.n_misread),
     )
 
 
-def _concept_move(name: str, affected: bool, before: State, after: State) -> ConceptMove:
-    old, new = before.concepts.get(name), after.concepts.get(name)
+def _concept_move(name: str, former: str, affected: bool, before: State, after: State) -> ConceptMove:
+    """A concept's move; `former` is its name before."""
+    old, new = before.concepts.get(former), after.concepts.get(name)
     old_numbers, new_numbers = _numbers(old, before.middle), _numbers(new, after.middle)
     return ConceptMove(
         concept=name,
@@ -86,15 +95,22 @@ def _differs(old: float | None, new: float | None) -> bool:
     return abs(old - new) >= 0.005
 
 
-def _story_move(path: str, before: State, after: State) -> StoryMove:
-    old, new = before.stories.get(path), after.stories.get(path)
+def _story_move(change: Change, before: State, after: State, former: Mapping[str, str]) -> StoryMove:
+    """A story's move; `former` gives renamed concepts their old names."""
+    old, new = before.stories.get(change.old or change.path), after.stories.get(change.path)
+    concept = None if new is None else former.get(new.concept or "", new.concept)
     return StoryMove(
-        path=path,
+        path=change.path,
         misfit=(old.misfit if old else None, new.misfit if new else None),
-        own_share=(_own_share(old), _own_share(new)),
+        own_share=(_own_share(old) if concept is None else _share(old, concept), _own_share(new)),
         strength=(old.strength if old else None, new.strength if new else None),
     )
 
 
 def _own_share(view: StoryView | None) -> float | None:
     return view.shares[0][1] if view is not None and view.shares else None
+
+
+def _share(view: StoryView | None, concept: str) -> float | None:
+    """How likely a story was to belong to a concept, be it its own or another one; None where that was not told."""
+    return None if view is None else dict(view.shares).get(concept)

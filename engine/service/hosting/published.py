@@ -12,7 +12,7 @@ from engine.corpus import Accepted, Corpus, Problem, Story
 from engine.errors import AmygdalaError
 from engine.results import Cost, Draft, Results
 from engine.service.history.recorder import Recorder
-from engine.service.hosting import views
+from engine.service.hosting import names, views
 from engine.service.hosting.moves import State, moved
 from engine.service.hosting.plan import Plan
 from engine.service.hosting.progress import Announcer
@@ -155,6 +155,8 @@ class Published:
             after,
             cause="opened" if revised.before is None else cause,
             changes=changes,
+            renamed=names.renamed(changes, revised.before or {}, stories),
+            ended=names.ended(changes, revised.before or {}, stories),
             affected=_affected(revised.computed, revised.before or {}, stories),
             cost=revised.cost,
             stages=revised.timing.stages(revised.cost),

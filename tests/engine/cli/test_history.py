@@ -105,6 +105,14 @@ def test_of_many_files_some_are_named(run: Run, corpus: Path) -> None:
     assert said.endswith("edited stories/z.txt; added stories/n0.txt, stories/n1.txt and 3 more\n")
 
 
+def test_a_moved_story_is_told_with_its_old_path(run: Run, corpus: Path) -> None:
+    history = History(paths.history_path(corpus), corpus)
+    change = Change(path="stories/sad.txt", kind="moved", old="stories/calm.txt")
+    history.record(revision(11, "edited", [change], 0), "4", {}, {})
+    history.close()
+    assert run(corpus, "--limit", "1")[1].endswith("moved stories/calm.txt → stories/sad.txt\n")
+
+
 def test_list_as_json(run: Run, corpus: Path) -> None:
     code, said, _ = run(corpus, "--json", "--limit", "2")
     answer = json.loads(said)

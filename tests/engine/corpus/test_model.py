@@ -18,7 +18,7 @@ def stories(tree: dict[str, str]) -> tuple[Story, ...]:
 
 def test_changes_are_named_by_kind_and_sorted() -> None:
     before = stories({"stories/a.txt": "x", "stories/b.txt": "x", "stories/c.txt": "x"})
-    after = stories({"stories/b.txt": "y", "stories/c.txt": "x", "stories/d.txt": "x"})
+    after = stories({"stories/b.txt": "y", "stories/c.txt": "x", "stories/d.txt": "z"})
     assert diff(before, after) == [
         Change(path="stories/a.txt", kind="removed"),
         Change(path="stories/b.txt", kind="edited"),
@@ -32,10 +32,40 @@ def test_applying_a_diff_leads_from_one_to_the_other(before: dict[str, str], aft
     for change in diff(stories(before), stories(after)):
         if change.kind == "removed":
             del made[change.path]
+        elif change.old is not None:
+            assert change.kind == "moved"
+            assert before[change.old] == after[change.path]
+            assert change.path not in before
+            made[change.path] = made.pop(change.old)
         else:
             assert (change.path in before) == (change.kind == "edited")
             made[change.path] = after[change.path]
     assert made == after
+
+
+def test_a_text_that_is_gone_here_and_new_there_has_moved() -> None:
+    before = stories({"stories/a.txt": "x", "stories/b.txt": "x", "stories/c.txt": "y"})
+    after = stories({"stories/b.txt": "y", "stories/d.txt": "x", "stories/e.txt": "y"})
+    assert diff(before, after) == [
+        Change(path="stories/b.txt", kind="edited"),
+        Change(path="stories/d.txt", kind="moved", old="stories/a.txt"),
+        Change(path="stories/e.txt", kind="moved", old="stories/c.txt"),
+    ]
+
+
+def test_of_stories_with_one_text_those_of_a_scenario_move_together() -> None:
+    def placed(*places: tuple[str, str]) -> list[Story]:
+        return [
+            Story(path=f"paired/{scenario}/{concept}.txt", concept=concept, scenario=scenario, text="x", text_id="1")
+            for scenario, concept in places
+        ]
+
+    changes = diff(placed(("s", "a"), ("t", "a"), ("u", "a")), placed(("t", "b"), ("s", "b")))
+    assert {change.path: change.old for change in changes if change.kind == "moved"} == {
+        "paired/s/b.txt": "paired/s/a.txt",
+        "paired/t/b.txt": "paired/t/a.txt",
+    }
+    assert [change.path for change in changes if change.kind == "removed"] == ["paired/u/a.txt"]
 
 
 @given(TREES, TREES)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from engine import client
+from engine.corpus import Change
 from engine.errors import AmygdalaError
 from engine.settings import Settings
 from engine.wire import protocol
@@ -143,10 +144,7 @@ async def test_a_rename_runs_nothing_and_moves_both_concepts(talk: Talk, corpus:
     moved = (await talk.revision(2)).moved
     assert moved is not None
     assert moved.cost.texts_run == 0
-    assert [(change.path, change.kind) for change in moved.changes] == [
-        ("stories/forsaken.txt", "added"),
-        ("stories/lonely.txt", "removed"),
-    ]
+    assert moved.changes == [Change(path="stories/forsaken.txt", kind="moved", old="stories/lonely.txt")]
     assert {"forsaken", "lonely"} <= {move.concept for move in moved.concepts if move.affected}
 
 

@@ -124,13 +124,19 @@ CONCEPT = st.builds(
     evidence_verdict=st.none()
     | st.builds(ConceptVerdict, finding=st.sampled_from(Finding), rival=st.none() | TEXT, reasons=st.lists(TEXT)),
 )
-CHANGE = st.builds(Change, path=TEXT, kind=st.sampled_from(["added", "edited", "removed"]))
+CHANGE = st.builds(
+    Change, path=TEXT, kind=st.sampled_from(["added", "edited", "removed", "moved"]), old=st.none() | TEXT
+)
 PROBLEM = st.builds(
     Problem, path=TEXT, severity=st.sampled_from(["warning", "error"]), code=st.just("empty"), message=TEXT
 )
 MOVED = st.builds(
     snapshot.Moved,
     revision=COUNT,
+    renamed=st.lists(
+        st.builds(snapshot.Renamed, kind=st.sampled_from(["concept", "scenario"]), old=TEXT, new=TEXT), max_size=2
+    ),
+    ended=st.lists(st.builds(snapshot.Ended, concept=TEXT, n_deleted=COUNT, n_moved=COUNT), max_size=2),
     cause=st.sampled_from(get_args(snapshot.Cause)),
     changes=st.lists(CHANGE, max_size=2),
     cost=COST,

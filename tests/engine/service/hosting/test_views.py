@@ -15,11 +15,13 @@ from engine.service.hosting.moves import State, moved
 from engine.service.hosting.story_views import problems, story_views
 from engine.service.hosting.views import concept_of, concept_views, differing
 from engine.settings import Settings
-from engine.wire.snapshot import Moved, Stages
+from engine.wire.snapshot import Moved, Renamed, Stages
 from tests.numbers import concept_evidence, concept_quality
 
 CALM = Story(path="stories/calm.txt", concept="calm", scenario=None, text="Calm.", text_id=text_id("Calm."))
 EDITED = Story(path="stories/calm.txt", concept="calm", scenario=None, text="Wild.", text_id=text_id("Wild."))
+SAD = "stories/sad.txt"
+MOVE = Change(path=SAD, kind="moved", old=CALM.path)
 NEUTRAL = Story(path="paired/s/baseline.txt", concept=None, scenario="s", text="It.", text_id=text_id("It."))
 
 
@@ -246,6 +248,31 @@ def test_changed_story_tells_how_it_read_before_and_after() -> None:
     (story,) = told_moves.stories
     assert (story.misfit, story.own_share, story.strength) == ((0.9, 0.2), (0.1, 0.8), ("fair", "none"))
     assert told_moves.queue == (1, 0)
+
+
+def test_moved_story_tells_the_share_that_its_new_concept_had_and_has() -> None:
+    before = State(story_views(corpus(CALM), applied(CALM), judged(0.9), ()), [], 2)
+    view = before.stories[CALM.path]
+    sad = msgspec.structs.replace(view, path=SAD, concept="sad", misfit=0.02, strength="none", shares=[("sad", 0.98)])
+    (story,) = told(before, State({SAD: sad}, [], 2), (), [MOVE]).stories
+    assert (story.path, story.misfit, story.own_share) == (SAD, (0.9, 0.02), (0.9, 0.98))
+
+
+def test_renamed_concept_keeps_its_numbers_and_its_stories_theirs() -> None:
+    before = State(
+        story_views(corpus(CALM), applied(CALM), judged(0.2), ()),
+        concept_views(results(concept_quality("calm", first_pc=0.5)), Settings()),
+        2,
+    )
+    sad = msgspec.structs.replace(before.stories[CALM.path], path=SAD, concept="sad", shares=[("sad", 0.8)])
+    for first_pc, moved_names in ((0.5, []), (0.4, ["sad"])):
+        concepts = concept_views(results(concept_quality("sad", first_pc=first_pc)), Settings())
+        telling = moved(
+            before, State({SAD: sad}, concepts, 2), cause="edited", changes=[MOVE], affected={"sad"}, cost=Cost(),
+            stages=STAGES, renamed=[Renamed(kind="concept", old="calm", new="sad")],
+        )  # fmt: skip
+        assert [move.concept for move in telling.concepts] == moved_names
+        assert telling.stories[0].own_share == (0.8, 0.8)
 
 
 def test_seconds_are_those_of_the_stages() -> None:
