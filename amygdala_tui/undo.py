@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from amygdala_tui.undo_log import Log
 from engine.corpus import Accepted, Corpus
 from engine.corpus.mending import writing
 from engine.corpus.mending.carrying_out import Clash, carry_out
@@ -13,82 +14,7 @@ from engine.corpus.mending.kept import Kept
 from engine.corpus.mending.tasks import Kind, Marked, Relocated, Step, Task, Wrote
 from engine.errors import AmygdalaError
 from engine.paths import kept_dir
-
-MAX_TASKS = 1000
-"""Tasks that can be taken back."""
-
-
-class Log:
-    """Tasks in the order in which they were done, and those that were taken back. Pure.
-
-    No text is ever out of reach: a new task after an undo puts what was undone back into the log, followed by its
-    undoing, so that going back leads through it.
-    """
-
-    def __init__(self) -> None:
-        self.done: list[Task] = []
-        """The latest last; what they left stands now."""
-        self.undone: list[Task] = []
-        """The one that was taken back last comes last."""
-
-    def record(self, task: Task) -> None:
-        """Take in a task that was done."""
-        ended = self._redos_ended_by(task)
-        for undone in ended:
-            _take(self.undone, undone)
-        self.done += [*reversed(ended), *(undone.inverse for undone in ended), task]
-        del self.done[:-MAX_TASKS]
-
-    def last(self, places: Collection[str] | None) -> Task | None:
-        """The task to take back next: of all, or of those that touch certain files and folders."""
-        return _last(self.done, places)
-
-    def next(self, places: Collection[str] | None) -> Task | None:
-        """The task to do again next, likewise."""
-        return _last(self.undone, places)
-
-    def undo(self, task: Task) -> None:
-        """Note that a task was taken back."""
-        self.undone.append(_take(self.done, task))
-
-    def redo(self, task: Task) -> None:
-        """Note that a task was done again."""
-        self.done.append(_take(self.undone, task))
-
-    def later(self, task: Task, *, is_undone: bool = False) -> list[Task]:
-        """What must be taken back before a task (or, of what is undone, be done again): what came after it and touches
-        the same files, directly or by way of others; the first to go first."""
-        tasks = self.undone if is_undone else self.done
-        places, later = set(task.places), list[Task]()
-        for other in tasks[_index(tasks, task) + 1 :]:
-            if other.touches(places):
-                places |= other.places
-                later.append(other)
-        return later[::-1]
-
-    def _redos_ended_by(self, task: Task) -> list[Task]:
-        """What was undone and cannot be done again after a task: what touches the same files, directly or by way of
-        others; in the order of `undone`."""
-        places = set(task.places)
-        while True:
-            ended = [undone for undone in self.undone if undone.touches(places)]
-            wider = places.union(*(undone.places for undone in ended))
-            if wider == places:
-                return ended
-            places = wider
-
-
-def _index(tasks: Sequence[Task], task: Task) -> int:
-    """Where this very task was put last; others may be equal, since one may edit back and forth."""
-    return next(at for at in reversed(range(len(tasks))) if tasks[at] is task)
-
-
-def _take(tasks: list[Task], task: Task) -> Task:
-    return tasks.pop(_index(tasks, task))
-
-
-def _last(tasks: Sequence[Task], places: Collection[str] | None) -> Task | None:
-    return next((task for task in reversed(tasks) if places is None or task.touches(places)), None)
+from engine.triage import accepted_words
 
 
 @dataclass(frozen=True)
@@ -99,6 +25,8 @@ class Outcome:
     """What was done to take it back, or to do it again. None where nothing was."""
     clashes: Sequence[Clash] = ()
     """Another text stands where a text was to be replaced: nothing was written."""
+    wanted: Task | None = None
+    """With clashes: what would have been carried out."""
     later: Sequence[Task] = ()
     """What would have to be taken back (or done again) before: nothing was written. For example: of two stories that
     were renamed together, the other one was edited since."""
@@ -109,6 +37,17 @@ class Outcome:
     def is_nothing(self) -> bool:
         """Whether there was nothing to take back, or to do again."""
         return self.task is None and not self.clashes and not self.later
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """Two contents of which one is to stand; None stands for no file."""
+
+    path: str
+    mine: str | None
+    """What would be written."""
+    theirs: str | None
+    """What stands there."""
 
 
 class Journal:
@@ -202,6 +141,21 @@ class Journal:
             self.record(task)
         return tasks
 
+    def disagreements(self, outcome: Outcome) -> list[Disagreement]:
+        """What a clash is about, as texts that a dialog shows."""
+        wanted = dict(left for step in outcome.wanted.steps for left in step.left) if outcome.wanted else {}
+        marks = {step.path: step for step in outcome.wanted.steps if isinstance(step, Marked)} if outcome.wanted else {}
+        return [
+            Disagreement(clash.path, _accepted_words(marks[clash.path].after), _accepted_words(clash.after))
+            if isinstance(clash, Marked)
+            else Disagreement(clash.path, self._text(wanted.get(clash.path)), self._text(clash.after))
+            for clash in outcome.clashes
+        ]
+
+    def _text(self, content_id: str | None) -> str | None:
+        content = None if content_id is None else self.kept.get(content_id)
+        return None if content is None else content.decode("utf-8-sig", errors="replace").replace("\r\n", "\n")
+
     def _undo(self, task: Task, *, insist: bool) -> Outcome:
         moved: dict[str, str] = {}
         hindered: Task | None = None
@@ -245,7 +199,7 @@ class Journal:
     def _write(self, task: Task) -> Outcome:
         clashes = carry_out(self._corpus, task.steps, self.kept)
         if clashes:
-            return Outcome(clashes=clashes)
+            return Outcome(clashes=clashes, wanted=task)
         self._take_in(task)
         return Outcome(task, moved=task.moves)
 
@@ -292,6 +246,10 @@ class Journal:
         """What a file held when it was last looked at; what it holds now, where nobody looked."""
         is_unknown = self._unread_paths is None or path in self._unread_paths
         return self._content_ids.get(path, now if is_unknown else None)
+
+
+def _accepted_words(accepted: Accepted | None) -> str:
+    return "not accepted" if accepted is None else accepted_words(accepted.reason)
 
 
 def _save(clash: Clash) -> Task:

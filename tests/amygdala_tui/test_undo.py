@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from amygdala_tui.undo import Journal, Outcome
+from amygdala_tui.undo import Disagreement, Journal
 from engine.corpus import Accepted, Layout, scan, text_id
 from engine.corpus.accepted import read
 from engine.corpus.mending import operations, writing
@@ -112,8 +112,9 @@ def test_a_text_saved_since_is_a_conflict_and_nothing_is_written(small: Path, jo
     (small / CURIOUS).write_text("Theirs.")
     before = tree(small)
     outcome = journal.undo(CURIOUS)
-    assert outcome == Outcome(clashes=[Wrote(path=CURIOUS, before=text_id("Mine."), after=text_id("Theirs."))])
-    assert [journal.kept.get(text_id(words)) for words in ("Mine.", "Theirs.")] == [b"Mine.", b"Theirs."]
+    assert outcome.task is None
+    assert outcome.clashes == [Wrote(path=CURIOUS, before=text_id("Mine."), after=text_id("Theirs."))]
+    assert journal.disagreements(outcome) == [Disagreement(CURIOUS, STORIES[CURIOUS], "Theirs.")]
     assert tree(small) == before
 
 
@@ -200,7 +201,8 @@ def test_an_acceptance_is_taken_back_and_a_colleague_s_other_one_is_a_conflict(s
     journal.redo(CURIOUS)
     theirs = Accepted(text_id=mine.text_id, reason="because")
     operations.accept(small, journal.kept, CURIOUS, theirs)
-    assert [clash.after for clash in journal.undo(CURIOUS).clashes] == [theirs]
+    outcome = journal.undo(CURIOUS)
+    assert journal.disagreements(outcome) == [Disagreement(CURIOUS, "not accepted", "accepted: because")]
     journal.undo(CURIOUS, insist=True)
     assert read(str(small), [os.path.realpath(small)]).accepted == {}
 
