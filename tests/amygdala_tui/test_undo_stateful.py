@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from amygdala_tui.undo import Journal, Outcome
 from engine.corpus import Accepted, Layout, scan
@@ -165,5 +165,5 @@ class Sitting(RuleBasedStateMachine):
         self.is_alone_in_accepting = False  # others' acceptances are no tasks unless they stand in the way
 
 
-TestSitting = Sitting.TestCase
-TestSitting.settings = settings(max_examples=60, stateful_step_count=25)
+def test_no_text_is_lost_and_all_of_it_can_be_taken_back() -> None:
+    run_state_machine_as_test(Sitting, settings=settings(max_examples=60, stateful_step_count=25))  # type: ignore[no-untyped-call]
