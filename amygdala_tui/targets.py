@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from engine.corpus.mending.names import tidied, trouble_with_concept, trouble_with_neighbours
-from engine.corpus.mending.operations import path_as
+from engine.corpus.mending.operations import path_as, short
 from engine.wire.snapshot import StoryView
 
 STRONG = ("strong", "fair")
@@ -72,8 +72,3 @@ def offered_rival(view: StoryView | None) -> str | None:
 def concept_at(path: str) -> str:
     """The concept that a story's file names."""
     return unicodedata.normalize("NFC", PurePosixPath(path).stem)
-
-
-def short(path: str) -> str:
-    """A place as a writer says it: `power-cut/disgusted.txt`."""
-    return path.removeprefix("paired/")

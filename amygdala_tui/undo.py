@@ -11,6 +11,7 @@ from engine.corpus import Accepted, Corpus
 from engine.corpus.mending import writing
 from engine.corpus.mending.carrying_out import Clash, carry_out
 from engine.corpus.mending.kept import Kept
+from engine.corpus.mending.operations import short
 from engine.corpus.mending.tasks import Kind, Marked, Relocated, Step, Task, Wrote
 from engine.errors import AmygdalaError
 from engine.paths import kept_dir
@@ -66,6 +67,8 @@ class Journal:
         """What each file held when it was last looked at; None where there was none."""
         self._accepted: dict[str, Accepted | None] = {}
         """Likewise, which stories are accepted."""
+        self._open_paths: set[str] = set()
+        """Files that are in an editor."""
         self._unread_paths: set[str] | None = None
         """Files that the scan could not take as stories; None before there was one."""
 
@@ -88,8 +91,8 @@ class Journal:
                 self._put(_save(clash))
         self._put(task)
 
-    def look(self, path: str) -> str | None:
-        """Remember a file as it is now, before it goes to an editor, so that the session is one task.
+    def opened(self, path: str) -> str | None:
+        """Keep a file as it is now, before it goes to an editor: its saves from now on are one task, until `closed`.
 
         Another's save since the last look is recorded first.
 
@@ -100,18 +103,25 @@ class Journal:
             AmygdalaError: it cannot be read.
         """
         self.saw([path])
-        return self._content_ids.get(path)
+        content_id = self._content_ids.get(path)
+        content = None if content_id is None else self.kept.get(content_id)
+        if content is not None:
+            self.kept.keep(content)
+        self._open_paths.add(path)
+        return content_id
 
-    def edited(self, path: str) -> Task | None:
-        """Record what an editor has made of a file since `look`; None where that is nothing."""
-        return self._note(path, "edit", f"edited {path}")
+    def closed(self, path: str) -> Task | None:
+        """Record what an editor has made of a file since `opened`; None where that is nothing."""
+        self._open_paths.discard(path)
+        return self._note(path, "edit", f"edited {short(path)}")
 
     def saw(self, paths: Iterable[str]) -> list[Task]:
         """Record what others did to files, of whose change the engine or a scan has told; each is a task of its own.
 
         What the studio did itself is none of theirs, and is left out.
         """
-        tasks = [self._note(path, "save", f"{path} was saved elsewhere") for path in paths]
+        paths = [path for path in paths if path not in self._open_paths]
+        tasks = [self._note(path, "save", f"{short(path)} was saved elsewhere") for path in paths]
         return [task for task in tasks if task is not None]
 
     def undo(self, path: str | None = None, *, insist: bool = False) -> Outcome:
@@ -218,7 +228,7 @@ class Journal:
             content = writing.content_at(self._corpus, path)
         except OSError as error:
             raise AmygdalaError(f"{path} cannot be read: {error.strerror}") from error
-        after = None if content is None else self.kept.keep(content)
+        after = None if content is None else self.kept.remember(content)
         before = self._last_seen(path, after)
         if before == after:
             self._content_ids[path] = after
@@ -254,4 +264,4 @@ def _accepted_words(accepted: Accepted | None) -> str:
 
 def _save(clash: Clash) -> Task:
     """What another did, as a task that can be taken back."""
-    return Task(kind="save", words=f"{clash.path} was saved elsewhere", steps=(clash,))
+    return Task(kind="save", words=f"{short(clash.path)} was saved elsewhere", steps=(clash,))

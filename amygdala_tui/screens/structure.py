@@ -17,9 +17,10 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from amygdala_tui.targets import Target, short
+from amygdala_tui.targets import Target
 from amygdala_tui.words import counted
 from engine.corpus.mending.names import tidied
+from engine.corpus.mending.operations import short
 from engine.plain import plain
 
 SHOWN = 10

@@ -36,9 +36,9 @@ def journal(small: Path, tmp_path: Path) -> Journal:
 
 def edit(journal: Journal, corpus: Path, path: str, text: str) -> None:
     """What `e` does."""
-    journal.look(path)
+    journal.opened(path)
     (corpus / path).write_text(text)
-    journal.edited(path)
+    journal.closed(path)
 
 
 def text(corpus: Path, path: str) -> str | None:
@@ -98,6 +98,21 @@ def test_a_save_elsewhere_that_the_studio_saw_is_taken_back(small: Path, journal
     journal.undo()
     journal.undo()
     assert scan(Layout.of(small)).digest == scan(Layout.of(written(small.parent / "same"))).digest
+
+
+def test_saves_of_an_editor_are_the_session_s_and_the_text_before_is_kept_on_disk(
+    small: Path, journal: Journal, tmp_path: Path
+) -> None:
+    key = journal.opened(CURIOUS)
+    (small / CURIOUS).write_text("Half of it.")
+    assert journal.saw([CURIOUS]) == []
+    (small / CURIOUS).write_text("All of it.")
+    task = journal.closed(CURIOUS)
+    assert task is not None
+    assert task.words == f"edited {CURIOUS}"
+    assert Kept(tmp_path / "kept").get(key or "") == STORIES[CURIOUS].encode()
+    journal.undo(CURIOUS)
+    assert text(small, CURIOUS) == STORIES[CURIOUS]
 
 
 def test_what_the_studio_did_is_not_taken_for_another_s(small: Path, journal: Journal) -> None:

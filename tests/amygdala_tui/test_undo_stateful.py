@@ -88,9 +88,9 @@ class Sitting(RuleBasedStateMachine):
     @rule(path=PATH, text=TEXT)
     def edit(self, path: str, text: str) -> None:
         if (self.corpus / path).exists():
-            self.texts.add(self.journal.look(path))
+            self.texts.add(self.journal.opened(path))
             (self.corpus / path).write_text(self.another(text))
-            self.note(self.journal.edited(path))
+            self.note(self.journal.closed(path))
 
     @rule(concept=CONCEPT, scenario=st.none() | SCENARIO)
     def new(self, concept: str, scenario: str | None) -> None:
@@ -166,4 +166,4 @@ class Sitting(RuleBasedStateMachine):
 
 
 def test_no_text_is_lost_and_all_of_it_can_be_taken_back() -> None:
-    run_state_machine_as_test(Sitting, settings=settings(max_examples=60, stateful_step_count=25))  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(Sitting, settings=settings(max_examples=60, stateful_step_count=25))

@@ -63,18 +63,16 @@ def _clashes(corpus: Path, step: Step, kept: Kept) -> Iterator[Clash]:
         yield from _clash(corpus, step.path, step.before, kept)
     elif isinstance(step, Relocated):
         is_folder = "" not in step.contents
-        if is_folder and _is_taken(writing.place(corpus, step.new)):
+        old_place, new_place = writing.place(corpus, step.old), writing.place(corpus, step.new)
+        is_taken = writing.is_taken(old_place, new_place)
+        if is_folder and is_taken and writing.names_in(new_place):
             raise AmygdalaError(f"{step.new} stands there already: rename it first; nothing was changed")
-        if is_folder and not writing.place(corpus, step.old).is_dir():
+        if is_folder and not old_place.is_dir():
             raise AmygdalaError(f"{step.old} is not there any more; nothing was changed")
         for old, new, content_id in step.files:
             yield from _clash(corpus, old, content_id, kept)
-            if not is_folder:
+            if is_taken and not is_folder:
                 yield from _clash(corpus, new, None, kept)
-
-
-def _is_taken(folder: Path) -> bool:
-    return os.path.lexists(folder) and bool(writing.names_in(folder))
 
 
 def _clash(corpus: Path, path: str, expected: str | None, kept: Kept) -> Iterator[Clash]:

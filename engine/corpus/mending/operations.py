@@ -40,6 +40,11 @@ def path_as(path: str, concept: str) -> str:
     return f"{PurePosixPath(path).parent}/{concept}{ENDING}"
 
 
+def short(path: str) -> str:
+    """A path as a writer says it: `power-cut/disgusted.txt`."""
+    return path.removeprefix("paired/")
+
+
 def new_story(
     corpus: Path, kept: Kept, *, concept: str, scenario: str | None, from_baseline: bool = False, is_new: bool = False
 ) -> Task:
@@ -64,7 +69,7 @@ def new_story(
     if content is None:
         raise AmygdalaError(f"{path_of(None, scenario)} is not there: begin with an empty story, or write it first")
     step = Wrote(path=path, before=None, after=kept.remember(content))
-    return _done(corpus, kept, "new", f"new story {path}", [step])
+    return _done(corpus, kept, "new", f"new story {short(path)}", [step])
 
 
 def move(corpus: Path, kept: Kept, story_paths: Sequence[str], concept: str) -> Task:
@@ -75,7 +80,9 @@ def move(corpus: Path, kept: Kept, story_paths: Sequence[str], concept: str) -> 
     if not targets:
         raise AmygdalaError(f"this is filed as {concept} already")
     first, *more = targets
-    words = f"moved {first} to {targets[first]}" + (f", and {len(more)} more to {concept}" if more else "")
+    words = f"moved {short(first)} to {short(targets[first])}" + (
+        f", and {len(more)} more to {concept}" if more else ""
+    )
     return _renamed(corpus, kept, "move", words, targets)
 
 
@@ -88,7 +95,7 @@ def rename_story(corpus: Path, kept: Kept, path: str, name: str) -> Task:
     name = tidied(name)
     if name != BASELINE or path.startswith("stories/"):
         _refuse(trouble_with_concept(name))
-    return _renamed(corpus, kept, "rename", f"renamed {path} to {name}{ENDING}", {path: path_as(path, name)})
+    return _renamed(corpus, kept, "rename", f"renamed {short(path)} to {name}{ENDING}", {path: path_as(path, name)})
 
 
 def rename_concept(corpus: Path, kept: Kept, old: str, new: str) -> Task:
@@ -145,7 +152,9 @@ def delete(corpus: Path, kept: Kept, story_paths: Sequence[str]) -> tuple[Task, 
     steps += [Marked(path=path, before=entries[path], after=None) for path in contents if path in entries]
     first, *more = contents
     try:
-        task = _done(corpus, kept, "delete", f"deleted {first}" + (f" and {len(more)} more" if more else ""), steps)
+        task = _done(
+            corpus, kept, "delete", f"deleted {short(first)}" + (f" and {len(more)} more" if more else ""), steps
+        )
     except AmygdalaError:
         with suppress(OSError):
             shutil.rmtree(folder)
@@ -156,7 +165,7 @@ def delete(corpus: Path, kept: Kept, story_paths: Sequence[str]) -> tuple[Task, 
 def accept(corpus: Path, kept: Kept, path: str, entry: Accepted | None) -> Task:
     """Accept a story as it is; not any more with None."""
     step = Marked(path=path, before=_acceptances(corpus).get(path), after=entry)
-    return _done(corpus, kept, "accept", f"{'accepted' if entry else 'no longer accepted:'} {path}", [step])
+    return _done(corpus, kept, "accept", f"{'accepted' if entry else 'no longer accepted:'} {short(path)}", [step])
 
 
 def save(corpus: Path, kept: Kept, path: str, text: str, over: str | None) -> Task | Clash:
@@ -167,7 +176,7 @@ def save(corpus: Path, kept: Kept, path: str, text: str, over: str | None) -> Ta
     """
     step = Wrote(path=path, before=over, after=kept.keep(text.encode()))
     clashes = carry_out(corpus, [step], kept)
-    return clashes[0] if clashes else Task(kind="edit", words=f"edited {path}", steps=(step,))
+    return clashes[0] if clashes else Task(kind="edit", words=f"edited {short(path)}", steps=(step,))
 
 
 # Planning
@@ -177,7 +186,7 @@ def _renamed(corpus: Path, kept: Kept, kind: Kind, words: str, targets: Mapping[
     """Rename files, by their paths, to free places."""
     if len(set(targets.values())) < len(targets):
         twice = next(new for new in targets.values() if list(targets.values()).count(new) > 1)
-        raise AmygdalaError(f"two of these would become {twice}: move one of them alone")
+        raise AmygdalaError(f"two of these would become {short(twice)}: move one of them alone")
     for old, new in targets.items():
         _refuse_neighbours(corpus, new, leaving=old)
     moves = [
@@ -230,7 +239,7 @@ def _refuse_neighbours(corpus: Path, path: str, leaving: str | None = None) -> N
     if leaving is not None and PurePosixPath(leaving).parent == PurePosixPath(path).parent:
         names = [name for name in names if name != PurePosixPath(leaving).name]
     if trouble := trouble_with_neighbours(PurePosixPath(path).name, names):
-        raise AmygdalaError(f"{PurePosixPath(path).parent}: {trouble}")
+        raise AmygdalaError(f"{short(str(PurePosixPath(path).parent))}: {trouble}")
 
 
 def _refuse_concept_like(corpus: Path, name: str, but: str | None = None) -> None:

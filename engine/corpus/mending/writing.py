@@ -135,7 +135,7 @@ def rename(old: Path, new: Path) -> None:
         FileExistsError: something has.
         OSError: it cannot be renamed.
     """
-    if _is_taken(old, new):
+    if is_taken(old, new):
         raise FileExistsError(errno.EEXIST, "something stands there already", str(new))
     new.parent.mkdir(parents=True, exist_ok=True)
     if not old.is_dir() and not new.exists():
@@ -157,8 +157,11 @@ def remove_if_empty(folder: Path) -> None:
             folder.rmdir()
 
 
-def _is_taken(old: Path, new: Path) -> bool:
-    """Whether something has a name. Where case makes no difference, a name is not taken by its own other spelling."""
+def is_taken(old: Path, new: Path) -> bool:
+    """Whether something has the name that a file or a folder is to have.
+
+    Where case makes no difference, a name is not taken by its own other spelling.
+    """
     if not os.path.lexists(new):
         return False
     is_same = old.exists() and new.exists() and old.samefile(new)

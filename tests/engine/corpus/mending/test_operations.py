@@ -34,7 +34,7 @@ def test_a_move_files_a_story_under_another_concept_in_its_scenario(small: Path,
     assert task.moves == {"paired/power-cut/jealous.txt": "paired/power-cut/disgusted.txt"}
     assert (small / "paired/power-cut/disgusted.txt").read_text() == "The fish had gone bad."
     assert not (small / "paired/power-cut/jealous.txt").exists()
-    assert task.words == "moved paired/power-cut/jealous.txt to paired/power-cut/disgusted.txt"
+    assert task.words == "moved power-cut/jealous.txt to power-cut/disgusted.txt"
 
 
 def test_a_move_is_refused_where_something_stands(small: Path, kept: Kept) -> None:
@@ -43,7 +43,7 @@ def test_a_move_is_refused_where_something_stands(small: Path, kept: Kept) -> No
         operations.move(small, kept, ["stories/curious.txt", "paired/power-cut/jealous.txt"], "ashamed")
     with pytest.raises(AmygdalaError, match="filed as ashamed already"):
         operations.move(small, kept, ["stories/ashamed.txt"], "ashamed")
-    with pytest.raises(AmygdalaError, match=r"two of these would become paired/power-cut/calm\.txt"):
+    with pytest.raises(AmygdalaError, match=r"two of these would become power-cut/calm\.txt"):
         operations.move(small, kept, ["paired/power-cut/jealous.txt", "paired/power-cut/ashamed.txt"], "calm")
     with pytest.raises(AmygdalaError, match="is not there any more"):
         operations.move(small, kept, ["stories/gone.txt"], "calm")
