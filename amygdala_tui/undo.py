@@ -46,7 +46,7 @@ class Disagreement:
 
     path: str
     mine: str | None
-    """What would be written."""
+    """What would be written, or moved away."""
     theirs: str | None
     """What stands there."""
 
@@ -73,7 +73,7 @@ class Journal:
         """Files that the scan could not take as stories; None before there was one."""
 
     def follow(self, corpus: Corpus) -> None:
-        """Take a scan as what stands now, and have its texts at hand."""
+        """Take a scan as what stands when the sitting begins, and have its texts at hand."""
         for story in corpus.stories:
             if story.text_id not in self.kept:  # what was read of a file itself has its line breaks too
                 self.kept.remember(story.text.encode() + b"\n")
@@ -152,13 +152,17 @@ class Journal:
         return tasks
 
     def disagreements(self, outcome: Outcome) -> list[Disagreement]:
-        """What a clash is about, as texts that a dialog shows."""
-        wanted = dict(left for step in outcome.wanted.steps for left in step.left) if outcome.wanted else {}
-        marks = {step.path: step for step in outcome.wanted.steps if isinstance(step, Marked)} if outcome.wanted else {}
+        """What clashes are about, as texts that a dialog shows."""
+        steps = outcome.wanted.steps if outcome.wanted is not None else ()
+        content_ids = dict(left for step in steps for left in step.left)
+        for step in steps:
+            if isinstance(step, Relocated):  # it is the text that would go elsewhere, not that no file would be left
+                content_ids |= {old: content_id for old, _, content_id in step.files}
+        marks = {step.path: step.after for step in steps if isinstance(step, Marked)}
         return [
-            Disagreement(clash.path, _accepted_words(marks[clash.path].after), _accepted_words(clash.after))
+            Disagreement(clash.path, _accepted_words(marks[clash.path]), _accepted_words(clash.after))
             if isinstance(clash, Marked)
-            else Disagreement(clash.path, self._text(wanted.get(clash.path)), self._text(clash.after))
+            else Disagreement(clash.path, self._text(content_ids.get(clash.path)), self._text(clash.after))
             for clash in outcome.clashes
         ]
 

@@ -166,6 +166,20 @@ def test_a_place_that_was_taken_since_is_a_conflict(small: Path, journal: Journa
     assert (text(small, JEALOUS), text(small, DISGUSTED)) == ("A new one.", STORIES[JEALOUS])
 
 
+def test_a_moved_story_that_was_saved_since_is_a_conflict_of_its_two_texts(small: Path, journal: Journal) -> None:
+    journal.record(operations.move(small, journal.kept, [JEALOUS], "disgusted"))
+    (small / DISGUSTED).write_text("It stank.")
+    before = tree(small)
+    outcome = journal.undo(DISGUSTED)
+    assert journal.disagreements(outcome) == [Disagreement(DISGUSTED, STORIES[JEALOUS], "It stank.")]
+    assert tree(small) == before
+    journal.undo(DISGUSTED, insist=True)
+    assert (text(small, JEALOUS), text(small, DISGUSTED)) == (STORIES[JEALOUS], None)
+    journal.redo(JEALOUS)
+    journal.redo(DISGUSTED)
+    assert text(small, DISGUSTED) == "It stank."
+
+
 def test_doing_again_over_theirs_loses_neither(small: Path, journal: Journal) -> None:
     edit(journal, small, CURIOUS, "Mine.")
     journal.undo(CURIOUS)
