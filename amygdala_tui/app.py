@@ -6,11 +6,11 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 from rich.terminal_theme import TerminalTheme
@@ -24,26 +24,29 @@ from textual.worker import Worker, WorkerError
 
 from amygdala_tui import last_numbers, place, styles, themes
 from amygdala_tui.actions import Action
+from amygdala_tui.asking import Asking
 from amygdala_tui.editor import drop_typed_keys, find_editor, run_editor
 from amygdala_tui.keeper import Keeper
 from amygdala_tui.keymap import keys_in_force, load_keymap, shown
 from amygdala_tui.link import Link
+from amygdala_tui.mender import Mender
 from amygdala_tui.messages import CorpusFound, EngineAway, EngineSaid, SettingsDiffer
 from amygdala_tui.mirror import Mirror, from_disk
 from amygdala_tui.palette import Palette
 from amygdala_tui.place import Place
-from amygdala_tui.screens.dialogs import Choice, Reason
+from amygdala_tui.screens.dialogs import Choice
 from amygdala_tui.screens.studio import StudioScreen
+from amygdala_tui.taking_back import TakingBack
 from amygdala_tui.widgets.field import Field
-from amygdala_tui.words import counted, title
-from engine.corpus import Accepted, Layout, accepted, scan
+from amygdala_tui.words import title
+from engine.corpus import Layout, scan
 from engine.errors import AmygdalaError
 from engine.plain import plain
-from engine.results import Draft
 from engine.settings import Settings
 from engine.threads import answered_within, in_thread
 from engine.wire import protocol
 
+T = TypeVar("T")
 ANSWERS_WITHIN_S = 3.0
 """Seconds after which a file system is taken not to answer; keys are dropped meanwhile."""
 
@@ -74,6 +77,9 @@ class Studio(App[None]):
         self.socket = socket
         self._link = Link(socket, self.corpus, settings, self.post_message)
         self._studio = StudioScreen(self)
+        self.asking = Asking(self)
+        self.mender = Mender(self)
+        self.taking_back = TakingBack(self, self.mender)
         self._following: Worker[None] | None = None
         self._numbers = Keeper(partial(last_numbers.save, self.corpus), last_numbers.EVERY_S)
         self._places = Keeper(partial(place.save, self.corpus), place.EVERY_S)
@@ -200,8 +206,10 @@ class Studio(App[None]):
         last = await in_thread(last_numbers.load, self.corpus)
         if last is not None:
             self.post_message(CorpusFound(last))
-        on_disk = from_disk(await in_thread(lambda: scan(Layout.of(self.corpus))))
+        scanned = await in_thread(lambda: scan(Layout.of(self.corpus)))
+        on_disk = from_disk(scanned)
         self.post_message(CorpusFound(on_disk if last is None else last_numbers.over_disk(on_disk, last)))
+        await self.mender.follow(scanned)
 
     # What happened
 
@@ -212,10 +220,20 @@ class Studio(App[None]):
 
     @on(EngineSaid)
     def _engine_said(self, event: EngineSaid) -> None:
+        self._note_changes(event.mirror)
         self._studio.draw(event.mirror, away="")
         doing = event.mirror.doing
         if event.mirror.revision and doing is not None and doing.state == "ready":
             self._numbers.keep(event.mirror)
+
+    def _note_changes(self, mirror: Mirror) -> None:
+        """Keep what others did to files, so that it can be taken back too."""
+        last = self._studio.mirror.moves[0].revision if self._studio.mirror.moves else 0
+        paths = [
+            path for moved in mirror.moves if moved.revision > last for each in moved.changes for path in each.paths
+        ]
+        if paths and last:
+            self.run_worker(self.mender.saw(paths))
 
     @on(EngineAway)
     def _engine_away(self, event: EngineAway) -> None:
@@ -255,7 +273,9 @@ class Studio(App[None]):
             elif command is None:
                 self.notify("no editor found: set $EDITOR, for example to nano", severity="error")
             else:
+                await self.mender.in_turn(partial(self.mender.journal.opened, path))
                 self._run_editor(command, file)
+                await self.mender.in_turn(partial(self.mender.journal.closed, path))
         finally:
             self._is_opening = False
 
@@ -276,128 +296,32 @@ class Studio(App[None]):
             words = f"copied the path of {plain(title(path))}, if your terminal lets programs copy"
             self.notify(words, timeout=3, markup=False)
 
-    def accept(self, mirror: Mirror, paths: Sequence[str]) -> None:
-        views = [mirror.stories[path] for path in paths if path in mirror.stories]
-        open_ones = [
-            view
-            for view in views
-            if view.accepted is None and (view.rank is not None or (view.misfit is None and view.concept is not None))
-        ]
-        if open_ones:
-            self._ask_why([view.path for view in open_ones])
-        elif accepted_ones := [view.path for view in views if view.accepted is not None]:
-            self.run_worker(self._take_back(accepted_ones))
+    # What a writer's hands ask for (amygdala_tui.mender)
+
+    def say(self, words: str, *, is_error: bool = False) -> None:
+        self.notify(words, severity="error" if is_error else "information", timeout=8 if is_error else 4, markup=False)
+
+    def ask(self, dialog: Screen[T], take: Callable[[T | None], None]) -> None:
+        self.push_screen(dialog, take)
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        self.run_worker(work)
+
+    def show_accepted(self, path: str, reason: str | None, *, goes_on: bool) -> None:
+        mirror = self._link.accept(path, reason)
+        if goes_on:
+            self._studio.draw_accepted(mirror, path)
         else:
-            self.notify("there is nothing to accept: what is selected is not to fix, nor a maybe", timeout=3)
+            self._studio.draw(mirror, self._studio.away)
 
-    def _ask_why(self, paths: Sequence[str]) -> None:
-        # read at once: what is accepted is the text that the writer has seen, not one that is saved meanwhile
-        readings = {path: asyncio.ensure_future(self._read_text_id(path)) for path in paths}
+    def request(self, kind: type[protocol.Request], **fields: Any) -> Awaitable[protocol.Reply]:
+        return self._link.request(kind, **fields)
 
-        def take(reason: str | None) -> None:
-            if reason is None:
-                for reading in readings.values():
-                    reading.cancel()
-            else:
-                self.run_worker(self._accept(readings, reason))
-
-        name = title(paths[0]) if len(paths) == 1 else f"{len(paths)} stories"
-        self.push_screen(Reason(name), take)
-
-    async def _read_text_id(self, path: str) -> str | None:
-        """The id of a story's text on disk; None where that cannot be told, which is said."""
-        try:
-            return await answered_within(ANSWERS_WITHIN_S, path, partial(accepted.text_id_at, self.corpus, path))
-        except OSError as error:
-            self.notify(f"{path} cannot be read: {error.strerror}", severity="error", markup=False)
-        except AmygdalaError as error:
-            self.notify(str(error), severity="error", markup=False)
-        return None
-
-    async def _accept(self, readings: Mapping[str, asyncio.Future[str | None]], reason: str) -> None:
-        reason = accepted.one_line(reason)
-        for path, reading in readings.items():
-            text_id = await reading
-            if text_id is not None and await self._write_accepted(path, Accepted(text_id=text_id, reason=reason)):
-                self._studio.draw_accepted(self._link.accept(path, reason), path)
-
-    async def _take_back(self, paths: Sequence[str]) -> None:
-        for path in paths:
-            if await self._write_accepted(path, None):
-                self._studio.draw(self._link.accept(path, None), self._studio.away)
-                self.notify("no longer accepted", timeout=3)
-
-    async def _write_accepted(self, path: str, entry: Accepted | None) -> bool:
-        """Write that a story is accepted, or not any more; returns whether it was written."""
-        file = self.corpus / accepted.FILE
-        try:
-            await answered_within(ANSWERS_WITHIN_S, file, partial(accepted.write, self.corpus, path, entry))
-        except OSError as error:
-            self.notify(f"{file} cannot be written: {error.strerror}", severity="error", markup=False)
-        except AmygdalaError as error:
-            self.notify(str(error), severity="error", markup=False)
-        else:
-            return True
-        return False
-
-    def retrain(self, mirror: Mirror, concept: str | None, paths: Sequence[str]) -> None:
-        answers: dict[str, tuple[str, str]] = {}
-        if concept is not None:
-            stories = counted(len(mirror.stories_of(concept)), "story", "stories")
-            answers["c"] = ("concept", f"the concept {concept} ({stories})")
-        if paths:
-            named = f"this story ({paths[0]})" if len(paths) == 1 else f"the {len(paths)} marked stories"
-            answers["s"] = ("story", named)
-        answers["a"] = ("all", f"everything ({counted(len(mirror.stories), 'story', 'stories')})")
-        scopes: dict[str, dict[str, object]] = {
-            "concept": {"concepts": [concept]},
-            "story": {"paths": list(paths)},
-            "all": {},
-        }
-
-        def ask(answer: str | None) -> None:
-            if answer:
-                self._request(protocol.Retrain, **scopes[answer])
-
-        self.push_screen(Choice(Text.assemble(("Run through the model again:", styles.HEADING)), answers), ask)
-
-    def cancel(self, mirror: Mirror) -> None:
-        if mirror.doing is None or mirror.doing.state not in ("loading", "computing"):
-            self.notify("nothing waits for the model just now", timeout=3)
-        else:
-            self._request(protocol.Cancel)
+    # What the screen asks for (amygdala_tui.workplace)
 
     def showing(self, path: str | None) -> None:
         # mypy finds no result type for a callable here
         self.run_worker(partial(self._link.show, path), group="showing", exclusive=True)  # type: ignore[arg-type]
 
-    async def explain(self, path: str, text: str) -> Draft | None:
-        return await self._score(path=path, text=text, explain=True)
-
-    async def read_by(self, path: str, text: str, concepts: tuple[str, ...]) -> Draft | None:
-        return await self._score(path=path, text=text, concepts=list(concepts))
-
-    async def _score(self, **fields: Any) -> Draft | None:
-        with suppress(AmygdalaError):
-            reply = await self._link.request(protocol.Score, **fields)
-            if isinstance(reply, protocol.Scored):
-                return reply.draft
-        return None
-
-    def toggle_live(self, mirror: Mirror) -> None:
-        if mirror.doing is None:
-            self.notify("no engine is connected just now", severity="warning")
-        else:
-            self._request(protocol.SetLive, live=not mirror.doing.live)
-
     def start_engine(self) -> None:
         self._link.resume()
-
-    def _request(self, kind: type[protocol.Request], **fields: Any) -> None:
-        async def send() -> None:
-            try:
-                await self._link.request(kind, **fields)
-            except AmygdalaError as error:
-                self.notify(str(error), severity="error", markup=False)
-
-        self.run_worker(send())

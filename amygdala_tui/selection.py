@@ -41,6 +41,12 @@ class Selection:
         return cls(key)
 
     @property
+    def scenario(self) -> str | None:
+        """The scenario whose branch it is in the tree, if it is one."""
+        prefix = f"{BRANCH}paired/"
+        return self.key.removeprefix(prefix) if self.key is not None and self.key.startswith(prefix) else None
+
+    @property
     def problem(self) -> str | None:
         """The path of the file that is no story, if it is one."""
         return self.key.removeprefix(PROBLEM) if self.key is not None and self.key.startswith(PROBLEM) else None

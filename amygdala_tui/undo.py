@@ -124,6 +124,16 @@ class Journal:
         tasks = [self._note(path, "save", f"{short(path)} was saved elsewhere") for path in paths]
         return [task for task in tasks if task is not None]
 
+    @property
+    def last_done(self) -> Task | None:
+        """The last task of all that can be taken back."""
+        return self._log.last(None)
+
+    @property
+    def last_undone(self) -> Task | None:
+        """The last task of all that was taken back."""
+        return self._log.next(None)
+
     def undo(self, path: str | None = None, *, insist: bool = False) -> Outcome:
         """Take back the last task, of one story or folder, or of all.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from amygdala_tui.mirror import Mirror
+from amygdala_tui.asking import Asking
+from amygdala_tui.mender import Mender
 from amygdala_tui.place import Place
-from engine.results import Draft
+from amygdala_tui.taking_back import TakingBack
 
 
 class Workplace(Protocol):
@@ -25,26 +26,26 @@ class Workplace(Protocol):
     def edit(self, path: str | None) -> None:
         """Open a story in the writer's editor."""
 
-    def accept(self, mirror: Mirror, paths: Sequence[str]) -> None:
-        """Ask for a reason, and have stories accepted as they are; where all are accepted, not any more."""
+    @property
+    def asking(self) -> Asking:
+        """What can be asked of the engine."""
 
-    def retrain(self, mirror: Mirror, concept: str | None, paths: Sequence[str]) -> None:
-        """Ask what to retrain, and have the engine do it."""
+    @property
+    def mender(self) -> Mender:
+        """The writer's hands on the corpus."""
 
-    def cancel(self, mirror: Mirror) -> None:
-        """Have the engine drop what waits for the model."""
+    @property
+    def taking_back(self) -> TakingBack:
+        """Undo and redo."""
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something that takes its time."""
+
+    def copy_path(self, path: str | None) -> None:
+        """Copy a story's path to the clipboard."""
 
     def showing(self, path: str | None) -> None:
         """Let the engine know which story is on the screen: it goes before others."""
-
-    async def explain(self, path: str, text: str) -> Draft | None:
-        """Ask the engine why a story with this text reads as it does; None where there is no answer."""
-
-    async def read_by(self, path: str, text: str, concepts: tuple[str, ...]) -> Draft | None:
-        """Ask the engine how a story with this text reads by some concepts; None where there is no answer."""
-
-    def toggle_live(self, mirror: Mirror) -> None:
-        """Follow every save, or pause."""
 
     def start_engine(self) -> None:
         """Connect again."""

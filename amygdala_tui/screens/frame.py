@@ -19,8 +19,9 @@ from amygdala_tui.whereabouts import Whereabouts
 from amygdala_tui.widgets.details import Details
 from amygdala_tui.widgets.lines import LineList
 from amygdala_tui.widgets.lists import IDS, Lists
-from amygdala_tui.words import WRAPPING
+from amygdala_tui.words import WRAPPING, title
 from amygdala_tui.workplace import Workplace
+from engine.plain import plain
 
 LEAST_RESULT, MOST_RESULT = 2, 8
 """Lines that the result has."""
@@ -97,6 +98,7 @@ class FrameScreen(Screen[None]):
         if away == was_away and before.doing != mirror.doing and replace(before, doing=mirror.doing) == mirror:
             self._draw_progress()
             return
+        self._follow_moves(before)
         self.marked = {path: None for path in self.marked if path in mirror.stories}
         if self.is_untouched and (first := self._first_story()) is not None:
             self._select(first)
@@ -106,6 +108,19 @@ class FrameScreen(Screen[None]):
         self._draw_moved()
         self._draw_details()
         self._draw_keys()
+
+    def _follow_moves(self, before: Mirror) -> None:
+        """Keep what is selected or marked when it has another path now; say so when it is gone."""
+        seen = before.moves[0].revision if before.moves else 0
+        changes = [change for moved in self.mirror.moves if moved.revision > seen for change in moved.changes]
+        moves = {change.old: change.path for change in changes if change.old is not None}
+        self.marked = {moves.get(path, path): None for path in self.marked}
+        key = self.selection.key
+        if key in moves and moves[key] in self.mirror.stories:
+            self.selection = Selection.of(moves[key], self.mirror)
+            self._sitting.open(moves[key], self.mirror)
+        elif key in before.stories and key not in self.mirror.stories and self.mirror.revision:
+            self.notify(f"{plain(title(key or ''))} is gone; u brings it back", markup=False)
 
     def _first_story(self) -> str | None:
         """What is selected before the writer has chosen: in Queue the worst story, or the last one if it is to fix."""

@@ -166,16 +166,37 @@ class StudioScreen(FrameScreen):
         self._place.edit(self.path)
 
     def action_accept(self) -> None:
-        self._place.accept(self.mirror, self._targets)
+        self._place.mender.accept(self._targets)
+
+    def action_move(self) -> None:
+        self._place.mender.move(self._targets)
+
+    def action_rename(self) -> None:
+        self._place.mender.rename(self.selection)
+
+    def action_new(self) -> None:
+        self._place.mender.new(self.selection)
+
+    def action_delete(self) -> None:
+        self._place.mender.delete(self._targets)
+
+    def action_undo(self) -> None:
+        self._place.begin(self._place.taking_back.undo(self.path))
+
+    def action_redo(self) -> None:
+        self._place.begin(self._place.taking_back.redo(self.path))
+
+    def action_copy_path(self) -> None:
+        self._place.copy_path(self.path)
 
     def action_retrain(self) -> None:
-        self._place.retrain(self.mirror, self.concept, self._targets)
+        self._place.asking.retrain(self.concept, self._targets)
 
     def action_cancel(self) -> None:
-        self._place.cancel(self.mirror)
+        self._place.asking.cancel()
 
     def action_live(self) -> None:
-        self._place.toggle_live(self.mirror)
+        self._place.asking.toggle_live()
 
     def action_start_engine(self) -> None:
         self._place.start_engine()

@@ -31,10 +31,10 @@ class Details(ContentSwitcher):
     def __init__(self, workplace: Workplace, *, id: str) -> None:
         super().__init__(initial="story", id=id)
         self._place = workplace
-        self._story = StoryPane(workplace.explain, id="story")
+        self._story = StoryPane(workplace.asking.explain, id="story")
         self._concept = ConceptPane(id="concept")
         self._engine = EnginePane(id="engine")
-        self.compare = ComparePane(self._text_of, workplace.read_by, id="compare")
+        self.compare = ComparePane(self._text_of, workplace.asking.read_by, id="compare")
 
     def compose(self) -> ComposeResult:
         yield self._story
