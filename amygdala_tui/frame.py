@@ -11,8 +11,9 @@ from rich.text import Text
 from amygdala_tui import styles
 from amygdala_tui.actions import ACTIONS, Action, View
 from amygdala_tui.mirror import Mirror
+from amygdala_tui.moved import result
 from amygdala_tui.sitting import Opened, Tally
-from amygdala_tui.words import engine_state, fit, moved_line
+from amygdala_tui.words import engine_state, fit
 from engine.plain import plain
 from engine.wire.snapshot import StoryView
 
@@ -74,7 +75,7 @@ def result_line(mirror: Mirror, away: str, opened: Mapping[str, Opened], marked:
     if doing is not None and doing.state == "failed":
         return Text.assemble((f"failed: {plain(doing.detail)}", styles.BAD), "  (8: more)")
     if mirror.moves:
-        return moved_line(mirror.moves[0], opened, mirror, marked)
+        return result(mirror.moves[0], opened, mirror, marked)
     return Text("nothing has moved yet", style=styles.DIM)
 
 

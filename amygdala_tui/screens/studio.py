@@ -9,12 +9,12 @@ from textual.binding import Binding, BindingType
 from amygdala_tui.actions import ACTIONS, View
 from amygdala_tui.frame import WIDE, can_be_done
 from amygdala_tui.mirror import Mirror
+from amygdala_tui.moved import sitting_ends
 from amygdala_tui.screens.dialogs import Help
 from amygdala_tui.screens.frame import FrameScreen
 from amygdala_tui.selection import Selection
 from amygdala_tui.widgets.details import Details
 from amygdala_tui.widgets.queue import broken_stories
-from amygdala_tui.words import sitting_ends
 from engine.settings import Settings
 
 METHODS = {action.method: action for action in ACTIONS}

@@ -11,6 +11,7 @@ from textual.widget import Widget
 from textual.widgets import ContentSwitcher
 
 from amygdala_tui.mirror import Mirror
+from amygdala_tui.moved import place_words
 from amygdala_tui.selection import Selection
 from amygdala_tui.side_by_side import Partner, default_partner
 from amygdala_tui.sitting import Sitting
@@ -19,7 +20,6 @@ from amygdala_tui.widgets.compare import ComparePane
 from amygdala_tui.widgets.concept import ConceptPane
 from amygdala_tui.widgets.engine import EnginePane
 from amygdala_tui.widgets.story import CHOOSE, StoryPane, read
-from amygdala_tui.words import place_words
 from amygdala_tui.workplace import Workplace
 from engine.errors import AmygdalaError
 from engine.threads import ANSWERS_WITHIN_S, answered_within

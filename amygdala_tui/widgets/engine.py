@@ -11,7 +11,8 @@ from textual.widgets import Static
 
 from amygdala_tui import styles
 from amygdala_tui.mirror import Mirror
-from amygdala_tui.words import bar, counted, engine_state, moved_line, progress, stages
+from amygdala_tui.moved import revision_words, stages
+from amygdala_tui.words import bar, counted, engine_state, progress
 from engine import paths
 from engine.plain import plain
 from engine.settings import Settings
@@ -61,7 +62,7 @@ def report(corpus: Path, socket: Path, mirror: Mirror, away: str) -> Text:
     if mirror.moves:
         text.append("\n\nwhat moved, newest first", style=styles.HEADING)
         for moved in mirror.moves:
-            text.append("\n").append_text(moved_line(moved)).append(f"\n    {stages(moved)}", style=styles.DIM)
+            text.append("\n").append_text(revision_words(moved)).append(f"\n    {stages(moved)}", style=styles.DIM)
     return text
 
 
