@@ -236,6 +236,17 @@ def test_an_acceptance_is_taken_back_and_a_colleague_s_other_one_is_a_conflict(s
     assert read(str(small), [os.path.realpath(small)]).accepted == {}
 
 
+def test_a_colleague_s_acceptance_that_was_taken_away_comes_back_on_the_way(small: Path, journal: Journal) -> None:
+    entries = [Accepted(text_id=text_id(STORIES[CURIOUS]), reason=reason) for reason in ("mine", "theirs")]
+    journal.record(operations.accept(small, journal.kept, CURIOUS, entries[0]))
+    operations.accept(small, journal.kept, CURIOUS, entries[1])
+    journal.record(operations.accept(small, journal.kept, CURIOUS, None))
+    reasons = []
+    while journal.undo(CURIOUS).task is not None:
+        reasons.append([each.reason for each in read(str(small), [os.path.realpath(small)]).accepted.values()])
+    assert reasons == [["theirs"], ["mine"], []]
+
+
 def test_a_scenario_renamed_back_takes_along_what_came_into_it(small: Path, journal: Journal) -> None:
     journal.record(operations.rename_scenario(small, journal.kept, "power-cut", "black-out"))
     journal.record(operations.new_story(small, journal.kept, concept="calm", scenario="black-out"))
