@@ -24,6 +24,9 @@ from engine.compute.statistics.steps import run
 
 READOUTS_A_STEP = 500_000
 """Readouts of all stories without each of a few: what takes about 0.1 s."""
+MOST_STORIES = 150
+"""Stories of one concept of which it is told. Each costs as much as the corpus is large, and of so many, one that fits
+moves nothing: what all of 500 a concept would cost is two thirds of a settle at 10,000 stories."""
 BROAD = torch.float32
 """The number format of what has an entry for every story of the corpus and every story of the concept.
 
@@ -34,9 +37,10 @@ seven digits, and an AUROC without a story its first five.
 
 @dataclass(frozen=True, kw_only=True)
 class Influence:
-    """Each story of a concept, in the order of the corpus: `[n]` each."""
+    """Stories of a concept, in the order of the corpus: `[n]` each."""
 
     stories: Tensor
+    """All of them, or of more than `MOST_STORIES` those that fit worst."""
     auroc: Tensor
     """The concept's AUROC without the story, less that with it: above zero, the concept reads better without it."""
     turn: Tensor
@@ -49,10 +53,12 @@ def influence(of_all: LeftOut, concept: int) -> Influence | None:
 
 
 def influence_in_steps(of_all: LeftOut, concept: int) -> Generator[None, None, Influence | None]:
-    """Of each story of a concept, some at a time; None where the concept has fewer than two."""
+    """Of the stories of a concept, some at a time; None where the concept has fewer than two."""
     own = of_all.own(concept)
     if len(own) < 2:
         return None
+    if len(own) > MOST_STORIES:
+        own = own[of_all.fits[own].topk(MOST_STORIES, largest=False).indices.sort().values]
     effects, at_once = [], max(1, READOUTS_A_STEP // len(of_all.concepts))
     for start in range(0, len(own), at_once):
         effects.append(_effects(of_all, concept, own[start : start + at_once]))
@@ -76,7 +82,7 @@ def _effects(of_all: LeftOut, concept: int, some: Tensor) -> Tensor:
 
 def _auroc(own: Tensor, others: Tensor, own_weights: Tensor, others_weights: Tensor) -> Tensor:
     """As `weighted_auroc`; stories without a score, NaN, count for nothing."""
-    if bool(own.isnan().any()) or bool(others.isnan().any()):
+    if bool((own.sum() + others.sum()).isnan()):
         own_weights, others_weights = own_weights.where(~own.isnan(), 0.0), others_weights.where(~others.isnan(), 0.0)
         own, others = own.nan_to_num(0.0), others.nan_to_num(0.0)
     return weighted_auroc(own, others, own_weights, others_weights)
@@ -115,7 +121,10 @@ def _group_readouts(of_all: LeftOut, group: OfGroups, concept: int, own: Tensor)
     correction = 1 / (1 / (1 + weights / rest) - vv + INVERSE_RIDGE)
     # z'm without i is z'm + by_v z'v, with z'v = r (z'x - z'm)
     by_v = r * (correction * (v_m - step * vv) - step)  # (G, n)
-    in_group = (leaving.stories[:, :, None] == own).any(1)
+    numbers = torch.arange(len(leaving.stories), device=own.device)[:, None]
+    group_of = own.new_full((len(of_all.concepts),), -1)
+    group_of[leaving.stories] = numbers.expand_as(leaving.stories)
+    in_group = group_of[own] == numbers
     by_v = torch.where(in_group, 0.0, by_v).masked_fill(left.isnan()[:, None], torch.nan)[:, None].to(BROAD)
     zx = (of_all.metric.means @ x.T).to(BROAD).index_select(0, leaving.concepts.flatten()).view_as(vx)
     zx.addcdiv_(vx, leaving.roots.to(BROAD)[:, :, None]).baddbmm_(products.vz.mT.to(BROAD), k_vx)

@@ -164,8 +164,8 @@ def best_split(points: Tensor) -> tuple[Tensor, Tensor]:
         The share of the scatter that lies between the two, `[B]`, and who is in the second, `[B, n]`.
     """
     centred = points - points.mean(1, keepdim=True)
-    _, vectors = torch.linalg.eigh(centred @ centred.mT)
-    along = vectors[:, :, -AXIS_STARTS:].mT > 0  # (B, starts, n)
+    _, axes = torch.linalg.eigh(centred.mT @ centred)
+    along = (centred @ axes[:, :, -AXIS_STARTS:]).mT > 0  # (B, starts, n)
     random = torch.rand(RANDOM_STARTS, points.shape[1], generator=torch.Generator().manual_seed(0)) < 0.5
     sides = torch.cat([along, random.to(points.device).expand(len(points), -1, -1)], 1)
     for _ in range(ITERATIONS):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from engine.compute.statistics.evidence import influence as influence_module
 from engine.compute.statistics.evidence.influence import influence, readouts_without_each
 from engine.compute.statistics.evidence.judging import State, judge
 from engine.compute.statistics.evidence.readouts import concept_readouts, left_out, split_half
@@ -128,6 +129,22 @@ def test_what_a_story_does_to_its_concept_is_that_of_models_made_without_it(shap
         assert whole_direction is not None
         cosine = direction @ whole_direction / np.linalg.norm(direction) / np.linalg.norm(whole_direction)
         assert float(effects.turn[place]) == pytest.approx(cosine, abs=1e-6)
+
+
+def test_of_many_stories_it_is_told_of_those_that_fit_worst(monkeypatch: pytest.MonkeyPatch) -> None:
+    of_all = left_out(judge(made.stories(seed=2, **SHAPES["alone"])))
+    assert of_all is not None
+    every = influence(of_all, 1)
+    monkeypatch.setattr(influence_module, "MOST_STORIES", 4)
+    worst = influence(of_all, 1)
+    assert every is not None
+    assert worst is not None
+    assert len(every.stories) > len(worst.stories) == 4
+    is_told = torch.isin(every.stories, worst.stories)
+    assert of_all.fits[worst.stories].max() <= of_all.fits[every.stories[~is_told]].min()
+    assert torch.equal(worst.stories, every.stories[is_told])
+    torch.testing.assert_close(worst.auroc, every.auroc[is_told], atol=1e-9, rtol=0)
+    torch.testing.assert_close(worst.turn, every.turn[is_told])
 
 
 def concept_of(sizes: list[int], spread: float, seed: int = 0) -> Stories:
