@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from engine.compute.statistics.cores import side_by_side
 from engine.compute.statistics.subspace import Projectors, Subspaces, basis
 from engine.errors import AmygdalaError
 
@@ -64,15 +65,17 @@ class Spaces:
     def add(self, text_id: str, tokens: Tensor) -> None:
         """Take in one text's residuals `[L, T, H]`."""
         content = self._cells[self._cell_of[text_id]]
-        bases = [basis(layer, self._k) for layer in tokens.to(self._device)]
-        if any(text_basis is None for text_basis in bases):
+        layers = list(tokens.to(self._device))
+
+        def summed(position: int) -> Projectors | None:
+            text_basis = basis(layers[position], self._k)
+            return None if text_basis is None else content.sums[position].plus(text_basis)
+
+        sums = [cell_sum for cell_sum in side_by_side(summed, range(len(layers))) if cell_sum is not None]
+        if len(sums) == len(layers):
+            content.sums = sums
+        else:
             content.refused.add(text_id)
-            return
-        content.sums = [
-            cell_sum.plus(text_basis)
-            for cell_sum, text_basis in zip(content.sums, bases, strict=True)
-            if text_basis is not None
-        ]
 
     def finish(self) -> None:
         """Add the new cells to the total, once `add` has taken every text that `begin` returned.

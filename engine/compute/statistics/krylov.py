@@ -10,10 +10,11 @@ from torch import Tensor
 
 from engine.compute.statistics.eigen import eigh
 
-NARROW, WIDE = 4, 8
-"""Vectors in a block, which one pass over a matrix serves. A wide block takes fewer passes and more vectors in the end:
-a fifth less time at width 768 and a third less at 5120, where passes are what takes time."""
-WIDE_FROM = 512
+WIDTH = 8
+"""Vectors in a block, which one pass over a matrix serves. A multiple eigenvalue is found at most so many times.
+
+Eight take fewer passes than four, and more vectors in the end: a third less time at width 5120, where passes take it.
+"""
 FIRST_BLOCKS = 24
 """Blocks in each basis when it is first tested whether they suffice.
 
@@ -61,24 +62,19 @@ class Wanted:
     zeros: bool
     """Whether zero is an eigenvalue at least `count` times: once it is found, no value below is waited for."""
 
-    def met(self, values: Tensor, residuals: Tensor, width: int) -> Tensor:
+    def met(self, values: Tensor, residuals: Tensor) -> Tensor:
         """Whether each basis suffices, `[C]`, from Ritz values and residuals `[C, count]`.
 
         A basis does not while a value comes as often in it as a block has vectors: its multiplicity may be larger.
         """
         converged = residuals < self.tolerance
-        stride = width - 1
+        stride = WIDTH - 1
         crowded = values[:, :-stride] - values[:, stride:] < CROWDED
         if self.zeros:
             has_zero = ((values.abs() < ZERO) & (residuals < ZERO)).any(1, keepdim=True)
             converged |= (values < ZERO) & has_zero
             crowded &= values[:, :-stride] > ZERO
         return converged.all(1) & ~crowded.any(1)
-
-
-def block_width(hidden: int) -> int:
-    """Vectors in a block for matrices of this width. A multiple eigenvalue is found at most so many times."""
-    return NARROW if hidden < WIDE_FROM else WIDE
 
 
 def block_lanczos(apply: Callable[[Tensor], Tensor], starts: Tensor, wanted: Wanted) -> Ritz:
@@ -93,25 +89,24 @@ def block_lanczos(apply: Callable[[Tensor], Tensor], starts: Tensor, wanted: Wan
         wanted: when a basis suffices, the same for every matrix.
     """
     count, hidden = starts.shape
-    width = block_width(hidden)
     # noise would add only rounding to a nearly complete space
-    max_vectors = min(MAX_VECTORS, 3 * hidden // 4) // width * width
+    max_vectors = min(MAX_VECTORS, 3 * hidden // 4) // WIDTH * WIDTH
     basis = torch.empty(count, max_vectors, hidden, device=starts.device)
     projected = torch.zeros(count, max_vectors, max_vectors, dtype=torch.float64, device=starts.device)
     # drawn on the CPU, so that it is alike on all devices
-    noise = torch.randn(width, hidden, generator=torch.Generator().manual_seed(0)).to(starts.device)
+    noise = torch.randn(WIDTH, hidden, generator=torch.Generator().manual_seed(0)).to(starts.device)
     noise /= noise.norm(dim=1, keepdim=True)
     block = noise.repeat(count, 1, 1)
     lengths = starts.norm(dim=1, keepdim=True)
     block[:, 0] = torch.where(lengths > 0, starts / lengths, noise[0])
     block = _orthonormal(block)
-    end, next_look = 0, float(FIRST_BLOCKS * width)
+    end, next_look = 0, float(FIRST_BLOCKS * WIDTH)
     while True:
-        start, end = end, end + width
+        start, end = end, end + WIDTH
         basis[:, start:end] = block
         vectors = basis[:, :end]
         block = apply(block)
-        recent = vectors[:, -2 * width :]  # the product is orthogonal to all earlier vectors, but for rounding
+        recent = vectors[:, -2 * WIDTH :]  # the product is orthogonal to all earlier vectors, but for rounding
         coefficients = block @ recent.mT
         block = block - coefficients @ recent
         projected[:, start:end, -recent.shape[1] + end : end] = coefficients
@@ -146,4 +141,4 @@ def _ritz(basis: Tensor, projected: Tensor, rest: Tensor, wanted: Wanted) -> Rit
     values, weights = values.flip(1), columns.mT.flip(1)
     last = weights[:, : wanted.count, -rest.shape[1] :]
     residuals = (last.to(rest) @ rest).norm(dim=2).cpu()
-    return Ritz(basis, values, weights, wanted.met(values[:, : wanted.count], residuals, rest.shape[1]))
+    return Ritz(basis, values, weights, wanted.met(values[:, : wanted.count], residuals))

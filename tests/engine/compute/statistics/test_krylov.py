@@ -11,9 +11,8 @@ from tests import oracle_subspace as oracle
 from tests.engine.compute.statistics.spaces import symmetric, unit
 
 
-@pytest.mark.parametrize(("hidden", "width"), [(300, krylov.NARROW), (krylov.WIDE_FROM, krylov.WIDE)])
-def test_the_basis_stays_orthonormal_and_its_ritz_pairs_true(hidden: int, width: int) -> None:
-    assert krylov.block_width(hidden) == width
+@pytest.mark.parametrize("hidden", [640, 768])
+def test_the_basis_stays_orthonormal_and_its_ritz_pairs_true(hidden: int) -> None:
     matrix = symmetric(np.linspace(-0.5, 0.7, hidden).tolist())
     starts = torch.randn(2, hidden, generator=torch.Generator().manual_seed(1))
     ritz = krylov.block_lanczos(lambda v: v @ matrix.float(), starts, krylov.Wanted(20, 1e-4, zeros=False))

@@ -87,11 +87,11 @@ SOLVERS = pytest.mark.parametrize("solver", [subspace._densely, iterated], ids=[
 CORPORA = pytest.mark.parametrize(
     "corpus",
     [
-        Corpus.of([3, 3, 2], 2, 320, 90),
-        Corpus.of([2, 5, 2, 3], 1, 320, 100),
-        Corpus.of([3, 3, 2], 0, 200, 60, k=2),
-        Corpus.of([4, 3], 2, 320, 30, k=20),
-        Corpus.of([5], 3, 320, 150),
+        Corpus.of([3, 3, 2], 2, 640, 90),
+        Corpus.of([2, 5, 2, 3], 1, 640, 100),
+        Corpus.of([3, 3, 2], 0, 320, 60, k=2),
+        Corpus.of([4, 3], 2, 640, 30, k=20),
+        Corpus.of([5], 3, 640, 150),
     ],
     ids=["flat", "uneven", "low rank", "top 20", "one concept"],
 )
@@ -175,7 +175,7 @@ def test_without_concepts_there_is_nothing(solver: Solver) -> None:
 @SOLVERS
 @pytest.mark.parametrize(
     ("counts", "baselines", "hidden", "longest"),
-    [([6], 0, 200, 60), ([0, 4], 2, 320, 60)],
+    [([6], 0, 200, 60), ([0, 4], 2, 640, 60)],
     ids=["without others", "without texts of its own"],
 )
 def test_a_concept_without_others_or_without_texts_is_the_oracles(
@@ -200,7 +200,7 @@ def test_without_any_texts_the_difference_is_left_as_it_is(solver: Solver) -> No
 @SOLVERS
 @pytest.mark.parametrize("method", [subspace._Resolvent(), subspace._TopEigenvectors(5)], ids=["filter", "top-k"])
 def test_a_zero_difference_gives_a_zero_direction_and_the_eigenvalues(solver: Solver, method: subspace._Filter) -> None:
-    corpus = Corpus.of([3, 3], 1, 320, 90)
+    corpus = Corpus.of([3, 3], 1, 640, 90)
     differences = corpus.differences()
     differences[0] = 0
     solved = solver(corpus.spaces(), differences, method)
@@ -244,7 +244,7 @@ def test_fewer_zeros_than_wanted_eigenvalues_leave_room_for_negative_ones() -> N
 @SOLVERS
 @pytest.mark.parametrize("method", [subspace._Resolvent(), subspace._TopEigenvectors(5)], ids=["filter", "top-k"])
 def test_the_same_again_is_the_same_to_the_bit(solver: Solver, method: subspace._Filter) -> None:
-    corpus = Corpus.of([3, 3, 2], 1, 320, 90)
+    corpus = Corpus.of([3, 3, 2], 1, 640, 90)
     differences = corpus.differences()
     differences[1] = 0
     torch.manual_seed(1)
@@ -257,7 +257,7 @@ def test_the_same_again_is_the_same_to_the_bit(solver: Solver, method: subspace.
 
 @SOLVERS
 def test_the_length_of_the_difference_goes_through(solver: Solver) -> None:
-    corpus = Corpus.of([3, 2], 1, 320, 90)
+    corpus = Corpus.of([3, 2], 1, 640, 90)
     differences = corpus.differences()
     one = solver(corpus.spaces(), differences, subspace._Resolvent())
     far = solver(corpus.spaces(), 1e-30 * differences, subspace._Resolvent())
