@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from benchmarks.planting import Draw
-from engine.compute.live.assembly import lowest
 from engine.compute.statistics.directions import contrast, difference, normalise, row_sum, shipped
 from engine.compute.statistics.evidence.discriminant import Spanned, discriminant
 from engine.compute.statistics.evidence.judging import State, judge
@@ -66,9 +65,10 @@ def by_alignment(drawn: Draw) -> Verdicts:
     listed = torch.zeros(len(rows), dtype=torch.bool)
     for c, group in enumerate(of_concepts):
         places = (concepts == c).nonzero()[:, 0]
-        alignments[places] = measure(Centred.of(group), 0, directions[c]).alignments
-        for place, alignment in lowest(alignments[places], [str(place) for place in places.tolist()]):
-            listed[int(place)] = alignment < 0
+        measures = measure(Centred.of(group), 0, directions[c])
+        alignments[places] = measures.alignments
+        for i, alignment in measures.lowest:
+            listed[places[i]] = alignment < 0
     member = one_hot(concepts, n_concepts).bool()
     scores = leave_one_out(rows, member)
     own, rival = scores[member], scores.masked_fill(member | scores.isnan(), -torch.inf).amax(1)

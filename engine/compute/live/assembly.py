@@ -6,13 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from torch import Tensor
-
 from engine.compute.statistics.quality import StoryMeasures
 from engine.evidence import Ranked
 from engine.results import ConceptNulls, ConceptQuality, HeadQuality, LayerQuality, LinearCombination, middle_layer
-
-OUTLIERS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,18 +33,16 @@ class LayerFindings:
 
 
 def _layer_quality(measures: StoryMeasures, ratios: list[float], neurons: list[tuple[int, float]]) -> LayerQuality:
-    # (n,): so few that tensor operations cost more
-    dots, cosines = measures.projections.numpy(), measures.alignments.numpy()
-    is_single = len(dots) == 1
+    summary = measures.summary
     return LayerQuality(
         first_pc_variance_ratio=ratios[0],
         top3_variance_ratios=ratios,
-        story_projection_mean=float(dots.mean()),
-        story_projection_std=None if is_single else float(dots.std(ddof=1)),
-        story_projection_min=float(dots.min()),
-        story_projection_max=float(dots.max()),
-        story_alignment_mean=float(cosines.mean()),
-        story_alignment_std=0.0 if is_single else float(cosines.std(ddof=1)),
+        story_projection_mean=summary.projection_mean,
+        story_projection_std=summary.projection_std,
+        story_projection_min=summary.projection_min,
+        story_projection_max=summary.projection_max,
+        story_alignment_mean=summary.alignment_mean,
+        story_alignment_std=summary.alignment_std,
         best_neuron_idx=neurons[0][0] if neurons else None,
         best_neuron_cosine=neurons[0][1] if neurons else None,
         top5_neurons=neurons,
@@ -96,16 +90,8 @@ def concept_qualities(
             first_pc_null=findings.nulls[c].first_pc,
             r_squared_null=findings.nulls[c].r_squared,
             nearest_concepts=findings.neighbours[c],
-            outliers=lowest(middle.measures[c].alignments, positives[name]),
+            outliers=[(positives[name][i], aligned) for i, aligned in middle.measures[c].lowest],
             settled=findings.settled[c],
         )
         for c, name in enumerate(positives)
     ]
-
-
-def lowest(aligned: Tensor, text_ids: Sequence[str]) -> list[tuple[str, float]]:
-    """The two texts of lowest alignment, ties by index; none for a single story."""
-    if len(text_ids) == 1:
-        return []
-    order = aligned.sort(stable=True).indices.tolist()[:OUTLIERS]
-    return [(text_ids[i], float(aligned[i])) for i in order]

@@ -147,7 +147,9 @@ class LiveCorpus:
         with self._guarded():
             started, fetching_s = time.perf_counter(), tally.fetching_s
             left_out = self._gathering.left_out(text_ids)
-            taken = tuple(placement for placement in placements if placement.text_id not in left_out)
+            taken = tuple(placements)
+            if left_out:
+                taken = tuple(placement for placement in placements if placement.text_id not in left_out)
             self._evaluation, renewed = self._commit(self._filing.changed(taken), texts, set(fresh), tally)
             self._placements, self._left_out = taken, left_out
             if self._with_evidence:

@@ -139,7 +139,7 @@ def _as_if(
         return evaluation, standing.judge.at_once(standing.verdicts, filing, state.means, {text_id}).of.get(draft)
     finally:
         if is_new:
-            state.keep_rows(state.view.text_ids)
+            state.forget_rows([text_id])
 
 
 def _quality(evaluation: Evaluation, concept: str) -> ConceptQuality | None:

@@ -22,7 +22,7 @@ from engine.compute.live.fits import Fits, Scoring
 from engine.compute.live.state import State, View
 from engine.compute.statistics import directions as dirs
 from engine.compute.statistics.leave_one_out import membership
-from engine.compute.statistics.quality import linear_combinations, measure, nearest
+from engine.compute.statistics.quality import StoryMeasures, linear_combinations, measure, nearest
 from engine.compute.statistics.steps import run
 from engine.results import ConceptQuality, middle_layer
 from engine.settings import Settings
@@ -95,7 +95,8 @@ class Evaluator:
     """Evaluates views of one corpus.
 
     After a change, the directions are exact at all target layers. What is said of concepts is redone at the middle
-    layer, which triage reads, and stories' fits are redone for the texts that changed: the rest waits until it settles.
+    layer, which triage reads; how stories lie to a direction, only where a concept's own texts changed. Stories' fits
+    are redone for the texts that changed. The rest waits until it settles.
 
     Args:
         settings: what to compute.
@@ -185,8 +186,9 @@ class Evaluator:
             layers = [self._at_layer(view, names, position, shipped, change.affected) for position in sorted(current)]
             fits = run(fitting.settled(self._scoring(view, names, layers), view.text_ids))
         else:
-            current, layers = frozenset({self._middle_position}), list(last.findings.layers)
-            layers[self._middle_position] = self._at_layer(view, names, self._middle_position, shipped, change.affected)
+            current, layers = frozenset[int](), list(last.findings.layers)
+            middle, measures = self._middle_position, layers[self._middle_position].measures
+            layers[middle] = self._at_layer(view, names, middle, shipped, change.affected, measures)
             fits = fitting.changed(last.fits, self._scoring(view, names, layers), change.affected, set(change.renewed))
         n_changed = max(change.came, change.went, bool(change.affected))
         nulls = self._keepers.nulls.at(counts, n_texts, n_changed, lambda: self._table(view, names))
@@ -212,13 +214,31 @@ class Evaluator:
         )
 
     def _at_layer(
-        self, view: View, names: Sequence[str], position: int, shipped: Tensor, affected: Collection[str] = ()
+        self,
+        view: View,
+        names: Sequence[str],
+        position: int,
+        shipped: Tensor,
+        affected: Collection[str] = (),
+        earlier: Sequence[StoryMeasures] | None = None,
     ) -> LayerFindings:
-        """What is said of these concepts at the layer of this position; `shipped` are the directions `[L, C, H]`."""
+        """What is said of these concepts at the layer of this position.
+
+        Args:
+            view: what it is said of.
+            names: the C concepts.
+            position: the layer's place among the target layers.
+            shipped: the directions, `[L, C, H]`.
+            affected: concepts whose own texts changed.
+            earlier: the measures of an earlier view, kept for concepts that are not affected; None to make all anew.
+        """
         groups = {name: view.groups[name] for name in names}
         directions = shipped[position]
         return LayerFindings(
-            measures=[measure(group.centred, position, directions[c]) for c, group in enumerate(groups.values())],
+            measures=[
+                measure(group.centred, position, directions[c]) if earlier is None or name in affected else earlier[c]
+                for c, (name, group) in enumerate(groups.items())
+            ],
             ratios=self._keepers.ratios.at(
                 position, groups, lambda group: self._state.rows.take_at(position, group.text_ids)
             ),

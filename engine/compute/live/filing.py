@@ -31,7 +31,8 @@ class Filing:
         cell_of, concepts_of = dict(self.cell_of), {text_id: set[str]() for text_id in differing_ids}
         for text_id in differing_ids:
             cell_of.pop(text_id, None)
-        for text_id, concept in ((p.text_id, p.concept) for p in now if p.text_id in differing_ids):
+        for placement in [placement for placement in now if placement.text_id in differing_ids]:
+            text_id, concept = placement.text_id, placement.concept
             concepts_of[text_id] |= {concept} if concept is not None else set()
             cell_of[text_id] = tuple(sorted(concepts_of[text_id]))
         moved_ids = {text_id for text_id in differing_ids if cell_of.get(text_id) != self.cell_of.get(text_id)}

@@ -49,10 +49,11 @@ class Rows:
             self._slots[text_id] = self._free.pop()
         self._table[:, self._slots[text_id]] = x.to(self._table.device)
 
-    def keep_only(self, text_ids: Iterable[str]) -> None:
-        """Forget every other text."""
-        for text_id in self._slots.keys() - set(text_ids):
-            self._free.append(self._slots.pop(text_id))
+    def forget(self, text_ids: Iterable[str]) -> None:
+        """Forget these texts; those that have no row are passed over."""
+        for text_id in text_ids:
+            if text_id in self._slots:
+                self._free.append(self._slots.pop(text_id))
 
     def take(self, text_ids: Sequence[str]) -> Tensor:
         """The rows of these texts, in this order: `[L, n, H]`."""
@@ -95,9 +96,9 @@ class HeadRows:
         inputs = [part for part in parts if part is not None]
         self._rows.set(text_id, torch.cat(inputs)[None] if inputs else torch.empty(1, 0))
 
-    def keep_only(self, text_ids: Iterable[str]) -> None:
-        """Forget every other text."""
-        self._rows.keep_only(text_ids)
+    def forget(self, text_ids: Iterable[str]) -> None:
+        """Forget these texts; those that have no row are passed over."""
+        self._rows.forget(text_ids)
 
     def sums(self, text_ids: Sequence[str]) -> PowerSums:
         """Over these texts, about an origin that is chosen at the first call and stays."""

@@ -96,11 +96,21 @@ class State:
         self.view = View({}, {})
         self.truncated: set[str] = set()
 
+    @property
+    def _cells(self) -> Cells:
+        """Those of the view."""
+        return {cell: sums.text_ids for cell, sums in self.view.cells.items()}
+
     def begin(self, cells: Cells, fresh: Collection[str]) -> list[str]:
-        """Start a change to these texts; returns those whose activations are needed (`take`)."""
+        """Start a change to these texts; returns those whose activations are needed (`take`).
+
+        Args:
+            cells: the texts. Of cells that stay the same, no text is looked at.
+            fresh: those of them whose activations were read afresh.
+        """
         rebuilt = self.spaces.begin(cells, fresh) if self.spaces is not None else set()
-        used = set[str]().union(*cells.values())
-        return sorted((used - self.rows.text_ids) | used.intersection(fresh) | rebuilt)
+        new = {text_id for text_id in _changed(cells, self._cells) if text_id not in self.rows}
+        return sorted(new | set(fresh) | rebuilt)
 
     def take(self, text_id: str, activation: Activation) -> None:
         """Take in one text's activation."""
@@ -113,10 +123,10 @@ class State:
         """End the change, once `take` has every text that `begin` returned: redo what changed, forget unused texts."""
         if self.spaces is not None:
             self.spaces.finish()
+        unused = _changed(self._cells, cells) - _changed(cells, self._cells)
         self.view = self.viewed(cells, fresh)
-        used = set[str]().union(*cells.values())
-        self.keep_rows(used)
-        self.truncated &= used
+        self.forget_rows(unused)
+        self.truncated -= unused
 
     def set_rows(self, text_id: str, activation: Activation) -> None:
         """Put one text's rows, replacing those that it had."""
@@ -125,10 +135,10 @@ class State:
             self.means.set(text_id, activation.mean)
         self.heads.set(text_id, activation.heads)
 
-    def keep_rows(self, text_ids: Collection[str]) -> None:
-        """Forget the rows of every other text."""
+    def forget_rows(self, text_ids: Collection[str]) -> None:
+        """Forget the rows of texts that are no longer used."""
         for rows in (self.rows, self.means, self.heads):
-            rows.keep_only(text_ids)
+            rows.forget(text_ids)
 
     def viewed(self, cells: Cells, fresh: Collection[str] = ()) -> View:
         """The view of these texts, all of which have rows; it shares the parts of the last view that did not change."""
@@ -151,6 +161,11 @@ class State:
     def _group(self, cells: Cells, name: str) -> Group:
         text_ids = tuple(sorted(set[str]().union(*(cell_ids for cell, cell_ids in cells.items() if name in cell))))
         return Group(text_ids, Centred.of(self.rows.take(text_ids)))
+
+
+def _changed(cells: Cells, others: Cells) -> set[str]:
+    """The texts of those cells that are not the same among the others."""
+    return set[str]().union(*(text_ids for cell, text_ids in cells.items() if others.get(cell) != text_ids))
 
 
 def _total(parts: Sequence[Tensor]) -> Tensor:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +18,7 @@ from engine.results import LinearCombination
 RIDGE = 0.01
 NEAREST = 5
 CONTRIBUTORS = 5
+OUTLIERS = 2
 COINCIDE = 1e-24
 """Stories whose variance is below this share of their size are the same: what is left is rounding in fp64."""
 
@@ -36,6 +39,17 @@ def variance_ratios(rows: Tensor) -> list[float]:
     return ratios
 
 
+class Summary(NamedTuple):
+    """What one concept's `StoryMeasures` come to. Deviations are unbiased, and those of one story None and zero."""
+
+    projection_mean: float
+    projection_std: float | None
+    projection_min: float
+    projection_max: float
+    alignment_mean: float
+    alignment_std: float
+
+
 @dataclass(frozen=True)
 class StoryMeasures:
     """How a concept's stories lie to its direction at one layer: `[n]`, fp64, on the CPU."""
@@ -44,6 +58,28 @@ class StoryMeasures:
     """`x_i . d`."""
     alignments: Tensor
     """Cosine of `x_i - mean(P_c)` with `d`; zero for one story."""
+
+    @cached_property
+    def summary(self) -> Summary:
+        """Once: most edits leave most concepts' measures as they are."""
+        dots, cosines = self.projections.numpy(), self.alignments.numpy()  # so few that tensor operations cost more
+        is_single = len(dots) == 1
+        return Summary(
+            projection_mean=float(dots.mean()),
+            projection_std=None if is_single else float(dots.std(ddof=1)),
+            projection_min=float(dots.min()),
+            projection_max=float(dots.max()),
+            alignment_mean=float(cosines.mean()),
+            alignment_std=0.0 if is_single else float(cosines.std(ddof=1)),
+        )
+
+    @cached_property
+    def lowest(self) -> list[tuple[int, float]]:
+        """The stories of lowest alignment, by index, which breaks ties, with it; none for a single story."""
+        if len(self.alignments) == 1:
+            return []
+        order = self.alignments.sort(stable=True).indices.tolist()[:OUTLIERS]
+        return [(i, float(self.alignments[i])) for i in order]
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from engine.compute.model.loaded import LoadedModel
 from engine.compute.statistics.steps import run
 from engine.corpus import Layout, scan, text_id
 from engine.errors import AmygdalaError
-from engine.results import ConceptQuality, Null, Results
+from engine.results import ConceptQuality, LayerQuality, Null, Results
 from engine.settings import Settings
 from engine.wire.jobs import Placement
 from tests.engine.compute.live.comparing import assert_same
@@ -36,14 +36,18 @@ MANY: Tree = {
 }
 
 
+OF_STORIES = [name for name in LayerQuality.__struct_fields__ if name.startswith("story_")]
+"""How a concept's stories lie to its direction."""
+
+
 def change(live: LiveCorpus, tree: Tree) -> Results:
     """A change that is not settled."""
     return run(live.change(placed(tree), texts(tree)))
 
 
-def at_once(results: Results, pairs: set[tuple[str, str]]) -> Results:
-    """What must be exact before it is settled: the middle layer without its expensive numbers, and the fits of pairs
-    that a change brought."""
+def at_once(results: Results, pairs: set[tuple[str, str]], affected: set[str]) -> Results:
+    """What must be exact before it is settled: the middle layer without its expensive numbers, how stories lie to the
+    directions of affected concepts, and the fits of pairs that a change brought."""
     nothing = Null(low=0.0, mean=0.0, high=0.0)
     middle = results.middle
     concepts = [
@@ -52,9 +56,14 @@ def at_once(results: Results, pairs: set[tuple[str, str]]) -> Results:
             first_pc_null=nothing,
             r_squared_null=None,
             settled=True,
+            outliers=quality.outliers if quality.concept in affected else [],
             per_layer={
                 middle: replace(
-                    quality.per_layer[middle], best_neuron_idx=None, best_neuron_cosine=None, top5_neurons=[]
+                    quality.per_layer[middle],
+                    best_neuron_idx=None,
+                    best_neuron_cosine=None,
+                    top5_neurons=[],
+                    **({} if quality.concept in affected else dict.fromkeys(OF_STORIES, 0.0)),
                 )
             },
             linear_combination={middle: quality.linear_combination[middle]},
@@ -86,12 +95,32 @@ def test_what_is_cheap_is_exact_before_settling_and_the_rest_after(
         told = {(fit.text_id, fit.concept) for fit in results.fits}
         with_vector = {quality.concept for quality in exact.concepts}
         assert told >= {pair for pair in pairs_of(tree) - earlier if pair[1] in with_vector}
-        assert_same(at_once(results, told), at_once(exact, told))
+        affected = {concept for _, concept in pairs_of(tree) ^ earlier}
+        assert_same(at_once(results, told, affected), at_once(exact, told, affected))
         earlier = pairs_of(tree)
     settled = run(live.settle()) or results
     assert all(quality.settled for quality in settled.concepts)
     assert_same(settled, exact)
     assert run(live.settle()) is None
+
+
+def test_how_other_concepts_stories_lie_waits_until_it_settles(tmp_path: Path) -> None:
+    model = lookup_model(table())
+    live = fresh_corpus(model, tmp_path)
+    before = {quality.concept: quality for quality in live.apply(placed(MANY), texts(MANY)).concepts}
+    tree = MANY | {"angry0": ("angry", "12")}
+    edited, exact = change(live, tree), fresh_corpus(model, tmp_path).apply(placed(tree), texts(tree))
+    middle = edited.middle
+
+    def of_stories(quality: ConceptQuality) -> list[float | None]:
+        return [getattr(quality.per_layer[middle], name) for name in OF_STORIES]
+
+    for now, true in zip(edited.concepts, exact.concepts, strict=True):
+        is_edited = now.concept == "angry"
+        assert of_stories(now) == pytest.approx(of_stories(true if is_edited else before[now.concept]), abs=1e-9)
+        assert of_stories(true) != pytest.approx(of_stories(before[now.concept]), abs=1e-4)
+        assert not now.settled
+    assert_same(run(live.settle()) or edited, exact)
 
 
 def settled(results: Results) -> dict[str, bool]:
@@ -131,7 +160,7 @@ def test_neurons_of_a_direction_that_turned_are_looked_up_at_once(
     results = change(live, tree)
     exact = fresh_corpus(lookup_model(table()), tmp_path).apply(placed(tree), texts(tree))
     for mine, theirs in zip(results.concepts, exact.concepts, strict=True):
-        assert mine.per_layer[results.middle] == theirs.per_layer[results.middle]
+        assert mine.per_layer[results.middle].top5_neurons == theirs.per_layer[results.middle].top5_neurons
 
 
 def test_other_layers_and_other_stories_follow_when_they_settle(tmp_path: Path) -> None:

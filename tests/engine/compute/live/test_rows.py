@@ -9,7 +9,7 @@ from engine.compute.live.rows import Rows
 
 OPERATIONS = st.lists(
     st.tuples(st.just("set"), st.integers(0, 99), st.integers(0, 999))
-    | st.tuples(st.just("keep"), st.sets(st.integers(0, 99)), st.none()),
+    | st.tuples(st.just("forget"), st.sets(st.integers(0, 99)), st.none()),
     max_size=40,
 )
 
@@ -22,9 +22,9 @@ def test_rows_are_a_dictionary_of_tensors(operations: list[tuple[str, object, in
             rows.set(str(what), torch.full((2, 3), float(value or 0)))
             model[str(what)] = float(value or 0)
         else:
-            kept = {str(name) for name in what}  # type: ignore[attr-defined]
-            rows.keep_only(kept)
-            model = {name: value for name, value in model.items() if name in kept}
+            gone = {str(name) for name in what}  # type: ignore[attr-defined]
+            rows.forget(gone)
+            model = {name: value for name, value in model.items() if name not in gone}
     assert all((str(name) in rows) == (str(name) in model) for name in range(100))
     taken = rows.take(list(model))
     assert taken.shape == (2, len(model), 3)
