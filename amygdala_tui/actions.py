@@ -136,7 +136,21 @@ ACTIONS = (
         ("queue", "triage"),
         ("queue", "triage"),
     ),
-    Action("sort", "s", "sort", "Sort by the next column.", ("triage",), ("triage",)),
+    Action(
+        "sort",
+        "s",
+        "sort",
+        "Sort by the next column; in Queue by strength, concept or scenario.",
+        ("queue", "triage"),
+        ("triage",),
+    ),
+    Action(
+        "only",
+        "F",
+        "only",
+        "Show only the stories of the lit one's concept; then of its scenario; then all.",
+        ("queue",),
+    ),
     Action("group", "b", "by concept", "Show the tree by concept or by file.", ("corpus",), ("corpus",)),
     Action("find", "slash", "find", "Find stories by words of their names and texts.", LISTS, LISTS),
     Action(

@@ -67,7 +67,15 @@ class StudioScreen(FrameScreen):
         self.query_one(Details).compare.switch_story()
 
     def action_sort(self) -> None:
-        self._lists.triage.sort_next()
+        if self.view == "queue":
+            self._lists.queue.sort_next()
+        else:
+            self._lists.triage.sort_next()
+
+    def action_only(self) -> None:
+        queue, story = self._lists.queue, self.mirror.stories.get(self.path or "")
+        kinds = ["", story.concept or "", story.scenario or "stories"] if story is not None else [""]
+        queue.narrow(kinds[(kinds.index(queue.only) + 1) % len(kinds)] if queue.only in kinds else "")
 
     def action_more(self) -> None:
         self._lists.toggle_more()
@@ -105,8 +113,9 @@ class StudioScreen(FrameScreen):
 
     def _go_on_from(self, last: str | None) -> None:
         with_maybes = self._lists.queue.with_maybes
-        to_visit = [view for view in self.mirror.queue if view.misread or with_maybes]
-        path = self._sitting.next(to_visit, broken_stories(self.mirror), last)
+        narrowed = self._lists.queue.narrowed
+        to_visit = [view for view in narrowed(self.mirror.queue) if view.misread or with_maybes]
+        path = self._sitting.next(to_visit, narrowed(broken_stories(self.mirror)), last)
         if path is None:
             self.notify(sitting_ends(self.mirror, self._sitting.tally(self.mirror)), timeout=8)
         else:

@@ -20,6 +20,8 @@ from engine.wire.snapshot import ConceptView, StoryView
 
 BROKEN = ("error", "empty", "duplicate", "left-out")
 """States of files that no vector can be made of."""
+ORDERS = ("strength", "concept", "scenario")
+"""By what the stories to fix can be ordered."""
 LONGEST_CONCEPT = 14
 DOTS_WIDTH = 3
 
@@ -34,14 +36,36 @@ class QueueList(LineList):
         self._rows: list[str] = []
         """Keys of the stories to fix that were shown last, in their order."""
         self.with_maybes = False
+        self._order = 0
+        self.only = ""
+        """The concept or the scenario whose stories alone are shown; empty: of all."""
+
+    def sort_next(self) -> None:
+        """Order the stories to fix in the next way: by strength, concept, scenario."""
+        self._order = (self._order + 1) % len(ORDERS)
+        self._rebuild()
+
+    def narrow(self, only: str) -> None:
+        """Show only the stories of a concept or of a scenario, or of all where `only` is empty."""
+        self.only = only
+        self._rebuild()
+
+    def narrowed(self, views: Sequence[StoryView]) -> list[StoryView]:
+        """Those of these stories that are of what is shown."""
+        return [view for view in views if not self.only or self.only in (view.concept, view.scenario or "stories")]
 
     def show_mirror(self, mirror: Mirror, tally: Tally) -> None:
         """Draw this state."""
-        if (mirror.stories, mirror.concepts, mirror.problems) == (
-            self._mirror.stories,
-            self._mirror.concepts,
-            self._mirror.problems,
-        ) and tally == self._tally:
+        if (
+            self._lines
+            and (mirror.stories, mirror.concepts, mirror.problems)
+            == (
+                self._mirror.stories,
+                self._mirror.concepts,
+                self._mirror.problems,
+            )
+            and tally == self._tally
+        ):
             return
         self._mirror, self._tally = mirror, tally
         self._rebuild()
@@ -67,16 +91,22 @@ class QueueList(LineList):
 
     def _rebuild(self) -> None:
         mirror = self._mirror
-        to_fix = [view for view in mirror.queue if view.misread]
+        to_fix = [view for view in self.narrowed(mirror.queue) if view.misread]
+        order = ORDERS[self._order]
+        if order != "strength":
+            to_fix.sort(key=lambda view: (getattr(view, order) or "", view.rank))
         self._keep_place(to_fix)
         self._rows = [view.path for view in to_fix]
         lines = [_heading(f"TO FIX  {len(mirror.misread)}", _so_far(mirror, self._tally))]
+        aside = [f"by {order}"] if order != "strength" else []
+        aside += [f"only {plain(self.only)}, F: all"] if self.only else []
+        lines += [_note(" · ".join(aside))] if aside else []
         lines += [_story(view) for view in to_fix]
         if not to_fix:
             lines.append(_note(_nothing_to_fix(mirror)))
-        lines += _broken(mirror, self._rows)
+        lines += _broken(mirror, self.narrowed(broken_stories(mirror)), self._rows)
         lines += _concepts(mirror)
-        maybes = [view for view in mirror.queue if not view.misread and view.path not in self._rows]
+        maybes = [view for view in self.narrowed(mirror.queue) if not view.misread and view.path not in self._rows]
         lines += _maybes(maybes, self.with_maybes)
         self.show(lines)
 
@@ -96,7 +126,7 @@ def broken_stories(mirror: Mirror) -> list[StoryView]:
 
 def _nothing_to_fix(mirror: Mirror) -> str:
     if not mirror.stories:
-        return "No story yet."
+        return "No story yet: + writes the first one."
     return "Nothing left to fix." if mirror.is_judged else "The stories are not judged yet."
 
 
@@ -144,9 +174,9 @@ def _columns(name: str, place: str, right: Text, width: int, *, is_strong: bool)
     return Text.assemble(line, " ", where, " ", right, " ")
 
 
-def _broken(mirror: Mirror, shown: Container[str]) -> list[Line]:
+def _broken(mirror: Mirror, stories: Sequence[StoryView], shown: Container[str]) -> list[Line]:
     """Files that no vector can be made of, and files that are no story, less those that have a row above."""
-    broken = [view for view in broken_stories(mirror) if view.path not in shown]
+    broken = [view for view in stories if view.path not in shown]
     strangers = {problem.path: problem for problem in mirror.problems if problem.path not in mirror.stories}
     if not broken and not strangers:
         return []
