@@ -43,7 +43,7 @@ async def test_it_lists_every_action_as_a_verb_with_its_key_and_the_themes(
         told = {str(hit.text) for hit in await hits(app, "")}
         assert len(told) == len(ACTIONS) + len(LOOKS)
         assert any(words.startswith("Open the story in your editor ") and words.endswith(" E") for words in told)
-        assert any(words.startswith("Go to the next story in the queue") and words.endswith(" n") for words in told)
+        assert any(words.startswith("Go to the worst story to fix") and words.endswith(" n") for words in told)
         assert not any(left_over in words for words in told for left_over in ("Maximize", "Screenshot", "Keys"))
 
 
