@@ -69,7 +69,7 @@ ACTIONS = (
         "compare",
         "c",
         "compare",
-        "Put the story beside its near-copy, or the best of its concept; with one story marked, beside that. "
+        "Put the story beside another: its near-copy, else the best of its concept; with one marked, that. "
         "Again: go back.",
         (*STORIES, "compare"),
         STORIES,
@@ -86,7 +86,7 @@ ACTIONS = (
         "undo",
         "u",
         "undo",
-        "Take back the last thing that you or a colleague did to the story; again: the one before.",
+        "Take back the last change of the story, yours or a colleague's; again: the one before.",
         LISTS,
         STORIES,
     ),
@@ -95,7 +95,7 @@ ACTIONS = (
         "move",
         "M",
         "move",
-        "File the story, or all that are marked, under another concept.",
+        "File the story under another concept; with marks, all that are marked.",
         STORIES,
         STORIES,
         needs_story=True,
@@ -148,15 +148,15 @@ ACTIONS = (
         "only",
         "F",
         "only",
-        "Show only the stories of the lit one's concept; then of its scenario; then all.",
+        "Show one concept only, that of the lit story; then its scenario; then all.",
         ("queue",),
     ),
     Action("group", "b", "by concept", "Show the tree by concept or by file.", ("corpus",), ("corpus",)),
     Action("find", "slash", "find", "Find stories by words of their names and texts.", LISTS, LISTS),
+    Action("about", "i", "about the concept", "Show how the concept of the story reads; again: the story.", STORIES),
     Action(
-        "about", "i", "about the concept", "How the concept of the story reads, beside it; again: the story.", STORIES
+        "classic", "w", "classic", "Show the classic scores and buckets too: those of the script in use today.", LISTS
     ),
-    Action("classic", "w", "classic", "The classic scores and buckets too: those of the script in use today.", LISTS),
     Action(
         "retrain",
         "r",
