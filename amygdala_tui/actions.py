@@ -86,7 +86,7 @@ ACTIONS = (
         "undo",
         "u",
         "undo",
-        "Take back the last change of the story, yours or a colleague's; again: the one before.",
+        "Take back the last change of the story, whoever made it; again: the one before.",
         LISTS,
         STORIES,
     ),
