@@ -7,11 +7,11 @@ from typing import Literal
 
 from textual.binding import Binding
 
-View = Literal["queue", "triage", "corpus", "concept", "find", "compare", "engine"]
+View = Literal["queue", "triage", "corpus", "concept", "find", "compare", "draft", "engine"]
 """A view, by its id."""
 LISTS: tuple[View, ...] = ("queue", "triage", "corpus", "concept", "find")
 STORIES: tuple[View, ...] = ("queue", "corpus", "concept", "find")
-ANYWHERE: tuple[View, ...] = (*LISTS, "compare", "engine")
+ANYWHERE: tuple[View, ...] = (*LISTS, "compare", "draft", "engine")
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,24 @@ ACTIONS = (
         STORIES,
         ("queue", "corpus"),
         needs_story=True,
+    ),
+    Action(
+        "draft",
+        "d",
+        "draft",
+        "Write on the story here, and see how it would read as you type; the draft is kept until you save it.",
+        STORIES,
+        ("queue",),
+        needs_story=True,
+    ),
+    Action("save-draft", "ctrl+s", "save", "Save the draft to the story's file.", ("draft",), ("draft",)),
+    Action(
+        "revert",
+        "ctrl+r",
+        "take the file's text",
+        "Take the file's text in place of the draft.",
+        ("draft",),
+        ("draft",),
     ),
     Action(
         "compare",

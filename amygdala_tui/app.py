@@ -20,6 +20,7 @@ from textual.app import App, SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
 from textual.screen import Screen
+from textual.widgets import TextArea
 from textual.worker import Worker, WorkerError
 
 from amygdala_tui import last_numbers, place, styles, themes
@@ -184,7 +185,7 @@ class Studio(App[None]):
             await super().on_event(event)
             return
         focused = self.focused
-        if isinstance(focused, Field) and focused.check_consume_key(event.key, event.character):
+        if isinstance(focused, Field | TextArea) and focused.check_consume_key(event.key, event.character):
             await focused._on_key(event)
         elif not (await self._check_bindings(event.key, priority=True) or await self._check_bindings(event.key)):
             await super().on_event(event)

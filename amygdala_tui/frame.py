@@ -10,6 +10,7 @@ from rich.text import Text
 
 from amygdala_tui import styles
 from amygdala_tui.actions import ACTIONS, Action, View
+from amygdala_tui.keymap import shown
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.moved import result
 from amygdala_tui.sitting import Opened, Tally
@@ -28,7 +29,6 @@ WIDE = 100
 """Columns from which a list and what is selected in it fit side by side; below, they take turns."""
 LARGE = 150
 """Columns from which the list gets more of them."""
-KEY_NAMES = {"slash": "/", "question_mark": "?", "space": "spc", "plus": "+", "ctrl+p": "^p"}
 LONGEST_TARGET = 24
 """Columns that the footer has for the name of what a key acts on."""
 Going = Literal["", "back", "read"]
@@ -114,8 +114,8 @@ def key_line(keys: Mapping[str, str], view: View, target: str, labels: Mapping[s
         labels: words in place of an action's own label, by action id.
         width: of the line, in columns.
     """
-    shown = [action for action in ACTIONS if view in action.in_footer and can_be_done(action, view, bool(target))]
-    parts = [(action, _key_words(action, keys, target, labels)) for action in shown]
+    named = [action for action in ACTIONS if view in action.in_footer and can_be_done(action, view, bool(target))]
+    parts = [(action, _key_words(action, keys, target, labels)) for action in named]
     line = Text(f"{labels['going']}  " if "going" in labels else "")
     room = width - line.cell_len - sum(len(words) for action, words in parts if action.id in LAST_KEYS)
     for action, words in parts:
@@ -134,4 +134,4 @@ def _key_words(action: Action, keys: Mapping[str, str], target: str, labels: Map
     words = labels.get(action.id, action.label)
     if action.id == "edit":
         words += f" {fit(target, LONGEST_TARGET)}"
-    return f"{KEY_NAMES.get(name, name)} {words}  "
+    return f"{shown(name)} {words}  "

@@ -95,5 +95,5 @@ def _as_textual_spells(key: str) -> str:
 
 
 def shown(key: str) -> str:
-    """A key as a writer knows it: `slash` is `/`."""
-    return {"slash": "/", "question_mark": "?"}.get(key, key)
+    """A key as a writer knows it: `slash` is `/`, `ctrl+s` is `^s`."""
+    return {"slash": "/", "question_mark": "?", "plus": "+"}.get(key, key.replace("ctrl+", "^"))

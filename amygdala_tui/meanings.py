@@ -118,6 +118,15 @@ NUMBERS: Sequence[Meaning] = (
     ("heads", "The attention heads that tell its stories from the others best, each with its selectivity."),
     ("neuron", "The single neuron of the model that writes most nearly this direction."),
 )
+DRAFT: Sequence[Meaning] = (
+    (
+        "if you save it",
+        "What the verdict would be: the story as it was when you opened it, against the draft. Nothing is written "
+        "until you save (^s).",
+    ),
+    ("pulls to …", "The sentences of the draft that pull hardest to the other concept. Rewrite these."),
+    ("your draft of before", "The draft is kept when you leave with Esc, and when the link breaks. ^r drops it."),
+)
 COMPARE: Sequence[Meaning] = (
     (
         "beside it",
@@ -160,6 +169,8 @@ def meanings(view: View, thresholds: Thresholds) -> Sequence[Meaning]:
             return [*CONCEPT, *TRIAGE, *NUMBERS, alignment]
         case "compare":
             return COMPARE
+        case "draft":
+            return DRAFT
         case "engine":
             return ENGINE
 

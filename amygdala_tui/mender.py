@@ -20,6 +20,7 @@ from amygdala_tui.undo import Journal
 from amygdala_tui.words import counted, title
 from engine.corpus import Accepted, Corpus, accepted
 from engine.corpus.mending import operations
+from engine.corpus.mending.carrying_out import Clash
 from engine.corpus.mending.kept import Kept
 from engine.corpus.mending.names import trouble_with_concept, trouble_with_neighbours, trouble_with_scenario
 from engine.corpus.mending.tasks import Marked, Task
@@ -55,6 +56,11 @@ class Mender:
         self.journal = Journal(desk.corpus)
         self._turn = asyncio.Lock()
         """Only one change at a time: the journal is written in the order of what is done."""
+
+    @property
+    def corpus(self) -> Path:
+        """The corpus's folder."""
+        return self._desk.corpus
 
     async def in_turn(self, call: Callable[[], T]) -> T:
         """What a call that may ask the file system gives, once it is its turn.
@@ -122,6 +128,28 @@ class Mender:
             if await self._do(operations.accept, path, None) is not None:
                 self._desk.show_accepted(path, None, goes_on=False)
                 self._desk.say("no longer accepted")
+
+    # A draft
+
+    def text_of(self, content_id: str | None) -> str | None:
+        """A text that is kept, by its id; None where there is none."""
+        content = None if content_id is None else self.journal.kept.get(content_id)
+        return None if content is None else content.decode("utf-8-sig", errors="replace")
+
+    async def save(self, path: str, text: str, over: str | None) -> Task | Clash | None:
+        """Write a draft to its file; a clash where another text stands there by now. None where it fails, as is said.
+
+        Args:
+            over: the content id of the text that the writer began with; None where there was no file.
+        """
+
+        def write() -> Task | Clash:
+            done = operations.save(self._desk.corpus, self.journal.kept, path, text, over)
+            if isinstance(done, Task):
+                self.journal.record(done)
+            return done
+
+        return await self._told(self.in_turn(write), path)
 
     # Structure
 

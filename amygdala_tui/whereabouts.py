@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from amygdala_tui.actions import View
 from amygdala_tui.selection import Selection
 
-Kind = Literal["story", "concept", "compare", "engine"]
+Kind = Literal["story", "concept", "compare", "draft", "engine"]
 """What is shown of the selection."""
 
 
@@ -32,7 +32,7 @@ class Whereabouts:
 
     def kind(self, selection: Selection) -> Kind:
         """What is shown of a selection."""
-        if self.view in ("engine", "compare"):
+        if self.view in ("engine", "compare", "draft"):
             return self.view
         is_concept = self._is_about_concept or self.view == "triage" or (self.view == "concept" and not self.is_in)
         is_concept = is_concept or (selection.path is None and selection.concept is not None)

@@ -12,9 +12,11 @@ from amygdala_tui.mirror import Mirror
 from amygdala_tui.moved import sitting_ends
 from amygdala_tui.screens.dialogs import Help
 from amygdala_tui.screens.frame import FrameScreen
+from amygdala_tui.screens.structure import Conflict, Decision
 from amygdala_tui.selection import Selection
 from amygdala_tui.widgets.details import Details
 from amygdala_tui.widgets.queue import broken_stories
+from engine.corpus.mending.tasks import Task, Wrote
 from engine.settings import Settings
 
 METHODS = {action.method: action for action in ACTIONS}
@@ -49,6 +51,33 @@ class StudioScreen(FrameScreen):
     def action_about(self) -> None:
         self._where.toggle_about()
         self._arrange()
+
+    def action_draft(self) -> None:
+        self._where.go_from(self.selection.key, "draft")
+        self._arrange()
+
+    def action_revert(self) -> None:
+        self.query_one(Details).draft.revert()
+
+    def action_save_draft(self) -> None:
+        self._place.begin(self._save_draft())
+
+    async def _save_draft(self, insist_over: str | None = None) -> None:
+        """Save the draft and go back; where another text stands in the file by now, ask whose is to stand."""
+        pane, path = self.query_one(Details).draft, self.path or ""
+        done = await pane.save(insist_over=insist_over)
+        if isinstance(done, Task) and self.view == "draft":
+            self.action_back()
+        elif isinstance(done, Wrote):
+            theirs = self._place.mender.text_of(done.after)
+
+            def take(decision: Decision | None) -> None:
+                if decision == "mine":
+                    self._place.begin(self._save_draft(done.after))
+                elif decision == "theirs":
+                    pane.revert()
+
+            self.app.push_screen(Conflict(path, pane.text, theirs), take)
 
     def action_compare(self) -> None:
         if self.view == "compare":

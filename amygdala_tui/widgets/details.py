@@ -18,6 +18,7 @@ from amygdala_tui.sitting import Sitting
 from amygdala_tui.whereabouts import Kind
 from amygdala_tui.widgets.compare import ComparePane
 from amygdala_tui.widgets.concept import ConceptPane
+from amygdala_tui.widgets.draft import DraftPane
 from amygdala_tui.widgets.engine import EnginePane
 from amygdala_tui.widgets.story import CHOOSE, StoryPane, read
 from amygdala_tui.workplace import Workplace
@@ -35,16 +36,20 @@ class Details(ContentSwitcher):
         self._concept = ConceptPane(id="concept")
         self._engine = EnginePane(id="engine")
         self.compare = ComparePane(self._text_of, workplace.asking.read_by, id="compare")
+        self.draft = DraftPane(workplace.asking, workplace.mender, id="draft")
 
     def compose(self) -> ComposeResult:
         yield self._story
         yield self._concept
         yield self._engine
         yield self.compare
+        yield self.draft
 
     @property
     def keyboard(self) -> Widget:
         """What takes the keyboard in the pane that is shown."""
+        if self.current == "draft":
+            return self.draft.area
         if self.current == "compare":
             return self.compare.query_one("#compare-scroll")
         return {"story": self._story, "concept": self._concept}.get(self.current or "", self._engine)
@@ -62,6 +67,9 @@ class Details(ContentSwitcher):
                 self._concept.show(mirror, selection.concept)
             case "compare":
                 self.compare.show(mirror, selection.path, self._partner(mirror, selection.path or "", marked))
+            case "draft":
+                if (story := mirror.stories.get(selection.path or "")) is not None:
+                    self.draft.open(story)
             case "engine":
                 self._engine.show(self._place.corpus, self._place.socket, mirror, away)
 
