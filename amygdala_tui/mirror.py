@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import msgspec
 
+from amygdala_tui.titles import titles
 from engine.corpus import Corpus, Problem
 from engine.settings import Settings
 from engine.triage import MAYBE_FROM, accepted_words, by_bucket
@@ -42,6 +44,11 @@ class Mirror:
         """Stories worth a look, worst first."""
         ranked = [view for view in self.stories.values() if view.rank is not None]
         return sorted(ranked, key=lambda view: (view.rank or 0, view.path))
+
+    @property
+    def titles(self) -> Mapping[str, str]:
+        """Short titles of the scenarios, by name."""
+        return titles({view.scenario for view in self.stories.values() if view.scenario is not None})
 
     @property
     def is_judged(self) -> bool:

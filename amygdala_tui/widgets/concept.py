@@ -33,7 +33,11 @@ class ConceptStories(LineList):
         with_effect = len(stories) >= ENOUGH_STORIES
         draws = [partial(_draw_heading, concept or "", len(stories)), partial(_draw_legend, with_effect)]
         heading = [Line("", draw, is_heading=True) for draw in draws] if stories else []
-        lines = [Line(story.path, partial(_draw_story, story, with_effect)) for story in stories]
+        titles = mirror.titles
+        lines = [
+            Line(story.path, partial(_draw_story, story, titles.get(story.scenario or "", "stories"), with_effect))
+            for story in stories
+        ]
         self.show(heading + lines, empty=CHOOSE)
 
 
@@ -159,12 +163,12 @@ def _draw_legend(with_effect: bool, _width: int) -> Text:
     )
 
 
-def _draw_story(view: StoryView, with_effect: bool, width: int) -> Text:
+def _draw_story(view: StoryView, place: str, with_effect: bool, width: int) -> Text:
     """A story's line. What its concept would gain without it is mostly noise in a concept of few stories."""
     sign = state_sign(view)
     text = Text(f"  {f'{view.shares[0][1]:.0%}' if view.shares else '—':>5}")
     if with_effect:
         text.append(f" {number(None) if view.effect is None else f'{100 * view.effect:+.1f}':>6}", style=styles.DIM)
-    name = text.append(f"  {plain(view.scenario or 'stories')}")
+    name = text.append(f"  {plain(place)}")
     name.truncate(max(1, width - sign.cell_len - 1), overflow="ellipsis", pad=True)
     return Text.assemble(name, " ", sign)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from functools import partial
 
 from rich.text import Text
@@ -101,13 +101,13 @@ class QueueList(LineList):
         aside = [f"by {order}"] if order != "strength" else []
         aside += [f"only {plain(self.only)}, F: all"] if self.only else []
         lines += [_note(" · ".join(aside))] if aside else []
-        lines += [_story(view) for view in to_fix]
+        lines += [_story(view, mirror.titles) for view in to_fix]
         if not to_fix:
             lines.append(_note(_nothing_to_fix(mirror)))
         lines += _broken(mirror, self.narrowed(broken_stories(mirror)), self._rows)
         lines += _concepts(mirror)
         maybes = [view for view in self.narrowed(mirror.queue) if not view.misread and view.path not in self._rows]
-        lines += _maybes(maybes, self.with_maybes)
+        lines += _maybes(maybes, mirror.titles, self.with_maybes)
         self.show(lines)
 
     def _keep_place(self, to_fix: list[StoryView]) -> None:
@@ -138,11 +138,12 @@ def _so_far(mirror: Mirror, tally: Tally) -> str:
     return " ".join(words)
 
 
-def _story(view: StoryView) -> Line:
-    return Line(view.path, partial(_draw_story, view))
+def _story(view: StoryView, titles: Mapping[str, str]) -> Line:
+    place = titles.get(view.scenario or "", "stories")
+    return Line(view.path, partial(_draw_story, view, place))
 
 
-def _draw_story(view: StoryView, width: int) -> Text:
+def _draw_story(view: StoryView, place: str, width: int) -> Text:
     """Its concept, where it stands, what it reads as, how sure that is."""
     name = fit(plain(view.concept or "baseline"), LONGEST_CONCEPT)
     if view.misread:
@@ -151,7 +152,7 @@ def _draw_story(view: StoryView, width: int) -> Text:
         right.append(f" {DOTS.get(view.strength or 'none', ''):<{DOTS_WIDTH}}", style=styles.MISREAD)
     else:
         right = _standing(view)
-    return _columns(name, plain(view.scenario or "stories"), right, width, is_strong=view.misread)
+    return _columns(name, plain(place), right, width, is_strong=view.misread)
 
 
 def _standing(view: StoryView) -> Text:
@@ -181,7 +182,9 @@ def _broken(mirror: Mirror, stories: Sequence[StoryView], shown: Container[str])
     if not broken and not strangers:
         return []
     lines = [_blank(), _heading(f"BROKEN FILES  {len(broken) + len(strangers)}", "")]
-    return lines + [_story(view) for view in broken] + [_problem(problem) for problem in strangers.values()]
+    return (
+        lines + [_story(view, mirror.titles) for view in broken] + [_problem(problem) for problem in strangers.values()]
+    )
 
 
 def _problem(problem: Problem) -> Line:
@@ -219,12 +222,12 @@ def _concept(view: ConceptView) -> Line:
     return Line(f"{CONCEPT}{view.name}", draw)
 
 
-def _maybes(maybes: Sequence[StoryView], with_maybes: bool) -> list[Line]:
+def _maybes(maybes: Sequence[StoryView], titles: Mapping[str, str], with_maybes: bool) -> list[Line]:
     if not maybes:
         return []
     lines = [_blank(), _heading(f"MAYBE  {len(maybes)}", "m hides them" if with_maybes else "m shows them")]
     lines.append(_note("one chance in ten or more that something is off: look, and often keep"))
-    return lines + [_story(view) for view in maybes] if with_maybes else lines
+    return lines + [_story(view, titles) for view in maybes] if with_maybes else lines
 
 
 def _heading(title: str, aside: str) -> Line:

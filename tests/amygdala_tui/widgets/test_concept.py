@@ -48,10 +48,10 @@ def test_a_concept_of_two_camps_names_the_smaller_one() -> None:
 
 def test_what_a_concept_gains_without_a_story_stands_only_where_it_is_more_than_noise() -> None:
     story = making.healthy("paired/rain/calm.txt", effect=0.02)
-    assert _draw_story(story, with_effect=True, width=40).plain.split() == ["98%", "+2.0", "rain"]
-    assert _draw_story(story, with_effect=False, width=40).plain.split() == ["98%", "rain"]
+    assert _draw_story(story, "rain", with_effect=True, width=40).plain.split() == ["98%", "+2.0", "rain"]
+    assert _draw_story(story, "rain", with_effect=False, width=40).plain.split() == ["98%", "rain"]
     unjudged = making.story("paired/rain/calm.txt")
-    assert _draw_story(unjudged, with_effect=True, width=40).plain.split() == ["—", "—", "rain"]
+    assert _draw_story(unjudged, "rain", with_effect=True, width=40).plain.split() == ["—", "—", "rain"]
 
 
 def test_stories_that_draw_two_concepts_together_are_named_only_where_they_are_told_alike() -> None:
