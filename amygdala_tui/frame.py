@@ -12,7 +12,7 @@ from amygdala_tui import styles
 from amygdala_tui.actions import ACTIONS, Action, View
 from amygdala_tui.keymap import shown
 from amygdala_tui.mirror import Mirror
-from amygdala_tui.moved import result
+from amygdala_tui.moved import first_step, result
 from amygdala_tui.sitting import Opened, Tally
 from amygdala_tui.words import engine_state, fit
 from engine.plain import plain
@@ -74,9 +74,9 @@ def result_line(mirror: Mirror, away: str, opened: Mapping[str, Opened], marked:
         return Text(plain(away), style=styles.BAD)
     if doing is not None and doing.state == "failed":
         return Text.assemble((f"failed: {plain(doing.detail)}", styles.BAD), "  (8: more)")
-    if mirror.moves:
+    if mirror.moves and (mirror.moves[0].changes or marked):
         return result(mirror.moves[0], opened, mirror, marked)
-    return Text("nothing has moved yet", style=styles.DIM)
+    return Text(first_step(mirror), style="" if mirror.misread else styles.DIM)
 
 
 def can_be_done(action: Action, view: View, has_story: bool) -> bool:

@@ -152,6 +152,19 @@ def place_words(place: int | None, tally: Tally) -> str:
     return f"{place} of {tally.flagged} " if place is not None else ""
 
 
+def first_step(mirror: Mirror) -> str:
+    """What there is to do before anything has changed."""
+    if not mirror.stories:
+        return "Write the first story: +"
+    if not mirror.is_judged:
+        return "The stories are not judged yet; all of them can be read and edited."
+    if not mirror.misread:
+        return "Nothing to fix."
+    look = "looks" if len(mirror.misread) == 1 else "look"
+    words = f"{len(mirror.misread)} of {counted(len(mirror.stories), 'story', 'stories')} {look} misfiled."
+    return f"{words} Start with the worst: e edits it, d writes on it here, a accepts it as it is."
+
+
 def sitting_ends(mirror: Mirror, tally: Tally) -> str:
     """Why there is no next story to go to, and what has become of those that were to fix."""
     if not mirror.is_judged:

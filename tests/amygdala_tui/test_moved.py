@@ -14,7 +14,7 @@ from amygdala_tui.sitting import Opened
 from engine.corpus import Change
 from engine.results import Cost
 from engine.wire.snapshot import ConceptMove, Ended, Moved, Renamed, Stages, StoryMove
-from tests.amygdala_tui.making import healthy, mirror, misread
+from tests.amygdala_tui.making import healthy, mirror, misread, story
 
 COST = Cost(texts_run=1, texts_cached=0, seconds_forward=0.1, seconds_statistics=0.1)
 
@@ -141,3 +141,11 @@ def test_a_concept_that_ended_is_gone_and_has_no_numbers(n_deleted: int, n_moved
     assert told(moved).startswith(f"{said} · joy edited")
     assert f"· {said}" in (line := moved_words.revision_words(moved).plain)
     assert "no vector" not in line
+
+
+def test_before_anything_changed_the_first_step_is_said() -> None:
+    assert moved_words.first_step(Mirror()) == "Write the first story: +"
+    assert "not judged yet" in moved_words.first_step(mirror([story(JOY)]))
+    assert moved_words.first_step(mirror([healthy(JOY)])) == "Nothing to fix."
+    told_once = moved_words.first_step(mirror([misread(JOY, "fear"), healthy("stories/calm.txt")]))
+    assert told_once.startswith("1 of 2 stories looks misfiled. Start with the worst: e edits it")
