@@ -25,7 +25,7 @@ def titles(scenarios: Collection[str]) -> Mapping[str, str]:
 def _titles(scenarios: tuple[str, ...]) -> Mapping[str, str]:
     words_of = {name: [word for word in SEPARATORS.split(name) if word] for name in scenarios}
     counts = Counter(word for words in words_of.values() for word in set(words))
-    most = max(1.0, SHARED * len(scenarios))
+    most = max(2.0, SHARED * len(scenarios))  # a scenario often has a variant
     short = {name: _title(name, words, counts, most, LONGEST) for name, words in words_of.items()}
     uses = Counter(short.values())
     for name, words in words_of.items():
