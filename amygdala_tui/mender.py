@@ -78,7 +78,7 @@ class Mender:
 
     async def saw(self, paths: Sequence[str]) -> None:
         """Keep what others did to files."""
-        await self._told(self.in_turn(lambda: self.journal.saw(paths)))
+        await self._told(self.in_turn(lambda: self.journal.saw(paths)), "read")
 
     # Accept
 
@@ -113,7 +113,7 @@ class Mender:
     async def _read_text_id(self, path: str) -> str | None:
         """The id of a story's text on disk; None where that cannot be told, which is said."""
         read = partial(accepted.text_id_at, self._desk.corpus, path)
-        return await self._told(answered_within(ANSWERS_WITHIN_S, path, read), path)
+        return await self._told(answered_within(ANSWERS_WITHIN_S, path, read), "read")
 
     async def _accept(self, readings: Mapping[str, asyncio.Future[str | None]], reason: str) -> None:
         reason = accepted.one_line(reason)
@@ -149,7 +149,7 @@ class Mender:
                 self.journal.record(done)
             return done
 
-        return await self._told(self.in_turn(write), path)
+        return await self._told(self.in_turn(write))
 
     # Structure
 
@@ -265,12 +265,13 @@ class Mender:
 
         return await self._told(self.in_turn(do))
 
-    async def _told(self, work: Awaitable[T], path: str = "") -> T | None:
-        """What some work gives; None where it fails, which is said."""
+    async def _told(self, work: Awaitable[T], done: str = "written") -> T | None:
+        """What some work gives; None where it fails, which is said: a file cannot be `done`."""
         try:
             return await work
         except OSError as error:
-            self._desk.say(f"{path or self._desk.corpus} cannot be used: {error.strerror}", is_error=True)
+            name = error.filename or self._desk.corpus
+            self._desk.say(f"{name} cannot be {done}: {error.strerror}", is_error=True)
         except AmygdalaError as error:
             self._desk.say(str(error), is_error=True)
         return None

@@ -10,7 +10,7 @@ import msgspec
 from amygdala_tui.titles import titles
 from engine.corpus import Corpus, Problem
 from engine.settings import Settings
-from engine.triage import MAYBE_FROM, accepted_words, by_bucket
+from engine.triage import accepted_words, by_bucket, rank
 from engine.wire.protocol import Changed, Progressed, Snapshot
 from engine.wire.snapshot import ConceptView, Doing, Moved, StoryView
 
@@ -104,23 +104,13 @@ def accepting(mirror: Mirror, path: str, accepted: str | None) -> Mirror:
     if before is None:
         return mirror
     view = msgspec.structs.replace(before, accepted=accepted, rank=None)
-    rank = _rank(mirror, view) if accepted is None else None
+    place = None
+    if accepted is None and view.misfit is not None and view.strength is not None:
+        place = rank(view.misfit, view.strength)
     state = view.state if view.state not in ("ok", "misread") else "misread" if view.misread else "ok"
     reason = "" if accepted is None else accepted_words(accepted)
-    view = msgspec.structs.replace(view, rank=rank, state=state, reason=reason)
+    view = msgspec.structs.replace(view, rank=place, state=state, reason=reason)
     return replace(mirror, stories=mirror.stories | {path: view})
-
-
-def _rank(mirror: Mirror, story: StoryView) -> int | None:
-    """The place in the queue that a story left when it was accepted; None if it has none."""
-    if story.misfit is None or story.misfit < MAYBE_FROM or story.strength == "too few to tell":
-        return None
-    worse = [view for view in mirror.queue if _worst_first(view) < _worst_first(story)]
-    return 1 + (worse[-1].rank or 0) if worse else 0
-
-
-def _worst_first(view: StoryView) -> tuple[bool, float]:
-    return not view.misread, -(view.misfit or 0.0)
 
 
 def follow(mirror: Mirror, event: Snapshot | Changed | Progressed) -> Mirror:

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
-from engine.evidence import Evidence
+from engine.evidence import MISREAD, Evidence, Strength
 from engine.results import ConceptQuality, Null
 
 MAYBE_FROM = 0.1
@@ -107,12 +107,22 @@ def _by_chance(null: Null, as_likely: bool) -> str:
 
 def queue(evidence: Iterable[Evidence]) -> list[Evidence]:
     """Stories to look at, worst first: the misread ones, then those that may be off, from a misfit of `MAYBE_FROM`."""
-    worth_a_look = [story for story in evidence if story.misfit >= MAYBE_FROM and story.strength != "too few to tell"]
-    return sorted(worth_a_look, key=_worst_first)
+    ranked = [(rank(story.misfit, story.strength), story) for story in evidence]
+    return sorted((story for place, story in ranked if place is not None), key=_worst_first)
 
 
-def _worst_first(story: Evidence) -> tuple[bool, float, str, str, str]:
-    return not story.misread, -story.misfit, story.concept, story.scenario or "", story.text_id
+def _worst_first(story: Evidence) -> tuple[float, str, str, str]:
+    return rank(story.misfit, story.strength) or 0.0, story.concept, story.scenario or "", story.text_id
+
+
+def rank(misfit: float, strength: Strength) -> float | None:
+    """Where a story stands in the queue: the less, the further ahead; None where it is not in it.
+
+    It follows from the story alone: where another one goes, no rank moves.
+    """
+    if misfit < MAYBE_FROM or strength == "too few to tell":
+        return None
+    return round((strength not in MISREAD) + 1 - misfit, 6)
 
 
 def why(story: Evidence) -> str:

@@ -32,8 +32,8 @@ class StoryView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     own: float | None = None
     rival: str | None = None
     rival_score: float | None = None
-    rank: int | None = None
-    """Place in the queue (`engine.triage.queue`), from 0 (the worst). Accepted stories have none, and leave gaps."""
+    rank: float | None = None
+    """Where it stands in the queue (`engine.triage.rank`), the worst first; None where it is not in it."""
     accepted: str | None = None
     """The reason for which a writer accepts its text as it is, "" without one; None where nobody does."""
     reason: str = ""

@@ -126,8 +126,9 @@ async def test_a_file_that_cannot_be_written_is_said_and_nothing_is_accepted(cor
     (corpus / FILE).mkdir()
     async with studio(corpus, engine.socket) as (app, pilot):
         await queue_of(app)
+        await eventually_async(lambda: screen(app).path == ODD)
         await pilot.press("a", "enter")
-        await eventually_async(lambda: said(app, "accepted.tsv cannot be written"))
+        await eventually_async(lambda: said(app, "accepted.tsv: not a regular file"))
         assert screen(app).mirror.stories[ODD].misread
         assert screen(app).path == ODD
 

@@ -35,7 +35,7 @@ async def test_mending_the_misfiled_story_takes_its_concept_out_of_its_bucket(tm
     assert bucket(concepts[CONCEPT]) is Bucket.FRAGMENTED
     stories = await judged(talk)
     assert [path for path, view in stories.items() if view.misread] == [MISFILED]
-    assert stories[MISFILED].rank == 0
+    assert stories[MISFILED] == min(stories.values(), key=lambda view: 9 if view.rank is None else view.rank)
     assert stories[MISFILED].reads_as == "disgusted"
 
     (corpus / MISFILED).write_text(mended())

@@ -13,7 +13,7 @@ from engine.corpus import BASELINE, Accepted, Corpus, Problem, Story, changed_pa
 from engine.evidence import Evidence, Place, Ranked
 from engine.results import Results, StoryFit
 from engine.service.hosting.views import DIGITS, rounded
-from engine.triage import accepted_words, queue, why
+from engine.triage import accepted_words, rank, why
 from engine.wire.snapshot import StoryState, StoryView
 
 PROBLEM_STATES: Mapping[str, StoryState] = {
@@ -74,8 +74,6 @@ class Scores:
     """Of these stories alone."""
     effects: Mapping[Place, float]
     """What each story's concept reads better without it, when all stories were settled last."""
-    ranks: Mapping[Place, int]
-    """Each story's place in the queue."""
     notes: Mapping[str, list[str]]
     """By text id, what a writer should know of how a text was read."""
     changed_ids: Collection[str] | None
@@ -101,13 +99,11 @@ class Scores:
         effects: Mapping[Place, float] = {} if last is None else last.effects
         if results.stories_are_settled:
             effects = {effect.place: effect.auroc for effect in results.story_effects}
-        ranks = {story.place: rank for rank, story in enumerate(queue(evidence.values()))}
         notes = _notes(results)
         if last is None or results.stories_are_settled:
-            return cls(applied, fits, evidence, effects, ranks, notes, None)
-        moved = {place[0] for place in ranks.keys() | last.ranks.keys() if ranks.get(place) != last.ranks.get(place)}
+            return cls(applied, fits, evidence, effects, notes, None)
         noted = {i for i in notes.keys() | last.notes.keys() if notes.get(i) != last.notes.get(i)}
-        return cls(applied, fits, evidence, effects, ranks, notes, told_ids | moved | noted)
+        return cls(applied, fits, evidence, effects, notes, told_ids | noted)
 
 
 def _places(stories: Mapping[str, Story], paths: Iterable[str]) -> set[Place]:
@@ -205,13 +201,14 @@ def _story_view(
         )
     place = applied.text_id, applied.concept, applied.scenario
     view = msgspec.structs.replace(view, effect=rounded(scores.effects.get(place)))
-    evidence, rank = scores.evidence.get(place), scores.ranks.get(place) if accepted is None else None
+    evidence = scores.evidence.get(place)
     if evidence is not None:
+        place_in_queue = rank(evidence.misfit, evidence.strength) if accepted is None else None
         view = msgspec.structs.replace(
             view,
-            rank=rank,
+            rank=place_in_queue,
             state="misread" if evidence.misread and accepted is None and state == "ok" else state,
-            reason=why(evidence) if rank is not None and not reason else reason,
+            reason=why(evidence) if place_in_queue is not None and not reason else reason,
             misfit=round(evidence.misfit, DIGITS),
             strength=evidence.strength,
             reads_as=evidence.reads_as,

@@ -65,14 +65,14 @@ def test_story_shows_its_scores_rounded() -> None:
 
 def test_misread_story_has_its_place_and_reason() -> None:
     view = story_views(corpus(CALM), applied(CALM), judged(0.87654321), ())[CALM.path]
-    assert (view.state, view.misread, view.rank, view.misfit) == ("misread", True, 0, 0.8765)
+    assert (view.state, view.misread, view.rank, view.misfit) == ("misread", True, 0.123457, 0.8765)
     assert view.shares == [("calm", 0.1235), ("sad", 0.8765)]
     assert view.reason == "reads as sad (88%), not as calm (12%)"
 
 
 def test_story_that_may_be_off_is_in_the_queue_and_ok() -> None:
     view = story_views(corpus(CALM), applied(CALM), judged(0.3), ())[CALM.path]
-    assert (view.state, view.misread, view.rank) == ("ok", False, 0)
+    assert (view.state, view.misread, view.rank) == ("ok", False, 1.7)
     assert view.reason.startswith("maybe")
 
 
@@ -90,7 +90,7 @@ def test_accepted_story_is_not_misread_and_has_no_place_and_its_numbers_stay(mis
 
 def test_acceptance_ends_with_the_text_and_holds_for_a_new_one_before_there_are_numbers() -> None:
     edited = story_views(accepting("so", CALM, EDITED), applied(CALM), judged(0.9), ())[CALM.path]
-    assert (edited.state, edited.misread, edited.rank, edited.accepted) == ("stale", True, 0, None)
+    assert (edited.state, edited.misread, edited.rank, edited.accepted) == ("stale", True, 0.1, None)
     ahead = story_views(accepting("so", EDITED, EDITED), applied(CALM), judged(0.9), ())[CALM.path]
     assert (ahead.state, ahead.misread, ahead.rank, ahead.accepted) == ("stale", False, None, "so")
     assert ahead.reason == "accepted: so; changed since the numbers were computed"
