@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from amygdala_tui.words import rival_in_lead
 from engine.corpus.mending.names import tidied, trouble_with_concept, trouble_with_neighbours
 from engine.corpus.mending.operations import path_as, short
 from engine.wire.snapshot import StoryView
@@ -65,8 +66,8 @@ def target(marked: Sequence[str], concept: str, paths: Collection[str]) -> Targe
 
 
 def offered_rival(view: StoryView | None) -> str | None:
-    """The concept that a story reads as, where that is sure enough to offer it first."""
-    return view.reads_as if view is not None and view.strength in STRONG else None
+    """The concept that a story reads as more than as its own, where that is sure enough to offer it first."""
+    return rival_in_lead(view) if view is not None and view.strength in STRONG else None
 
 
 def concept_at(path: str) -> str:

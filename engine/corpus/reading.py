@@ -31,7 +31,7 @@ def read(path: str, roots: Collection[str], at_most: int) -> bytes:
     try:
         info = os.fstat(descriptor)
         if not stat.S_ISREG(info.st_mode):
-            raise OSError(None, "not a regular file")
+            raise OSError(None, "not a regular file", path)
         if not is_below(_real_path(descriptor, path, info), roots):
             raise OutsideError
         parts, n_left = [], at_most

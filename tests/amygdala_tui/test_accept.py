@@ -128,7 +128,7 @@ async def test_a_file_that_cannot_be_written_is_said_and_nothing_is_accepted(cor
         await queue_of(app)
         await eventually_async(lambda: screen(app).path == ODD)
         await pilot.press("a", "enter")
-        await eventually_async(lambda: said(app, "accepted.tsv: not a regular file"))
+        await eventually_async(lambda: said(app, "accepted.tsv: not a regular file; nothing was changed"))
         assert screen(app).mirror.stories[ODD].misread
         assert screen(app).path == ODD
 

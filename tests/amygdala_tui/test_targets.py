@@ -47,5 +47,10 @@ def test_a_typed_name_that_cannot_be_is_said() -> None:
     ("strength", "rival"), [("strong", "sad"), ("fair", "sad"), ("borderline", None), ("none", None)]
 )
 def test_a_rival_is_offered_where_it_is_sure(strength: Strength, rival: str | None) -> None:
-    assert offered_rival(story("stories/a.txt", strength=strength, reads_as="sad")) == rival
+    view = story("stories/a.txt", strength=strength, reads_as="sad", shares=[("a", 0.1), ("sad", 0.8)])
+    assert offered_rival(view) == rival
     assert offered_rival(None) is None
+
+
+def test_a_story_that_is_only_unlike_its_own_has_no_rival_to_offer() -> None:
+    assert offered_rival(story("stories/a.txt", strength="strong", shares=[("a", 0.9), ("sad", 0.1)])) is None
