@@ -26,6 +26,7 @@ from engine.compute.live.corpus import LiveCorpus
 from engine.compute.model.checkpoint import load
 from engine.compute.model.layers import target_layers
 from engine.corpus import Layout, Story, scan
+from engine.results import Results
 from engine.settings import Settings
 from engine.verdicts import ConceptVerdict, Finding, concept_verdicts
 from engine.wire.jobs import Placement
@@ -36,6 +37,8 @@ SECOND_NAME = "another name"
 Verdicts = Mapping[str, ConceptVerdict]
 Judge = Callable[[Sequence[Placement]], Verdicts]
 """From stories to the verdicts on their concepts."""
+Compute = Callable[[Sequence[Placement]], Results]
+"""From stories to all that a computation says of them."""
 
 
 @dataclass(frozen=True)
@@ -124,18 +127,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def judge_of(stories: Sequence[Story], settings: Settings) -> Judge:
-    """Judges draws of these stories, each from nothing; the store keeps what is read of them."""
+    """Judges the concepts of draws of these stories."""
+    compute = computing(stories, settings)
+    return lambda placements: concept_verdicts(compute(placements), settings.redundant_r2)
+
+
+def computing(stories: Sequence[Story], settings: Settings) -> Compute:
+    """Computes draws of these stories, each from nothing; the store keeps what is read of them."""
     store = Store(paths.cache_dir())
     model = load(settings, store.digest)
     layers = target_layers(settings, model.anatomy.n_blocks) or list(range(model.anatomy.n_blocks))
     texts = {story.text_id: story.text for story in stories}
 
-    def judge(placements: Sequence[Placement]) -> Verdicts:
+    def compute(placements: Sequence[Placement]) -> Results:
         live = LiveCorpus(model, settings, store, layers, with_evidence=True, with_neurons=False)
-        drawn = {placement.text_id: texts[placement.text_id] for placement in placements}
-        return concept_verdicts(live.apply(placements, drawn), settings.redundant_r2)
+        return live.apply(placements, {placement.text_id: texts[placement.text_id] for placement in placements})
 
-    return judge
+    return compute
 
 
 def placed(stories: Sequence[Story]) -> list[Placement]:
