@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 
 from tests.e2e import misfiled
 from tests.e2e.home import Home, home
-from tests.e2e.terminal import Terminal
+from tests.e2e.terminal import Terminal, toast
 
 N_STORIES = len(misfiled.MISFILED)
+READ = "⏎ read"
 
 
 @dataclass
@@ -30,7 +31,7 @@ class Session:
     verdicts: list[str] = field(default_factory=list)
     """The lines that said what became of each story."""
     end: str = ""
-    """The last screen."""
+    """What was said where nothing was left to go to."""
 
 
 class Writer:
@@ -46,10 +47,10 @@ class Writer:
         self._terminal = terminal
         self._look = look
 
-    def press(self, key: str, label: str) -> None:
-        """Press a key that the screen names, as "e edit"."""
+    def press(self, key: str, words: str) -> None:
+        """Press a key that the screen names in these words, as "e edit"."""
         shown = self._terminal.screen()
-        assert f"{key} {label}" in shown, f"the screen does not name {key} {label}:\n{shown}"
+        assert words in shown, f"the screen does not name {words}:\n{shown}"
         self._look(shown)
         self._terminal.press(key)
         self.n_keys += 1
@@ -62,19 +63,22 @@ def hold(place: Home, look: Callable[[str], object], width: int = 120, height: i
     session = Session()
     with place.studio(corpus, width, height) as terminal:
         writer = Writer(terminal, look)
-        terminal.wait_for(lambda shown: f"1 of {N_STORIES}" in shown and "● up to date" in shown)
+        shown = terminal.wait_for(lambda shown: f"TO FIX  {N_STORIES}" in shown and "● up to date" in shown)
+        if READ in shown:  # on a narrow screen the reason is one key away
+            writer.press("Enter", READ)
         for n_fixed in range(1, N_STORIES + 1):
             terminal.wait_for(f"{n_fixed} of {N_STORIES}")
-            writer.press("e", "edit")
+            writer.press("e", "e edit")
             left = f"to fix {N_STORIES + 1 - n_fixed} → {N_STORIES - n_fixed}"
             shown = terminal.wait_for(lambda shown, left=left: left in shown)  # type: ignore[misc]
             session.verdicts.append(next(line.strip() for line in shown.splitlines() if left in line))
             if n_fixed == 1:
                 session.to_first_fix = writer.n_keys
             session.to_all_fixes = writer.n_keys
-            writer.press("n", "next")
-        session.end = terminal.wait_for(f"All {N_STORIES} looked at")
-        look(session.end)
+            writer.press("n", "n next")
+        last = terminal.wait_for(f"All {N_STORIES} looked at")
+        look(last)
+        session.end = toast(last)
     return session
 
 

@@ -39,8 +39,10 @@ class Terminal:
 
     def __init__(self, folder: Path, command: list[str], environment: dict[str, str], width: int, height: int) -> None:
         self._tmux = ["tmux", "-S", str(folder / "tmux.sock"), "-f", "/dev/null"]
-        words = " ".join(f"{name}={shlex.quote(value)}" for name, value in environment.items())
-        self._run("new-session", "-d", "-s", "s", "-x", str(width), "-y", str(height), f"{words} {shlex.join(command)}")
+        # some test runners say how large a terminal is, which programs believe more than the terminal itself
+        clean = ["exec", "env", "-u", "COLUMNS", "-u", "LINES", *(f"{name}={value}" for name, value in environment.items())]
+        size = ("-x", str(width), "-y", str(height))
+        self._run("new-session", "-d", "-s", "s", *size, shlex.join([*clean, *command]))
         self.pid = int(self._run("display-message", "-p", "-t", "s", "#{pane_pid}"))
         """Of the process that the terminal was opened for."""
 
@@ -117,6 +119,11 @@ class Terminal:
 
     def _run(self, *arguments: str) -> str:
         return subprocess.run([*self._tmux, *arguments], capture_output=True, text=True, check=True).stdout
+
+
+def toast(shown: str) -> str:
+    """The words of the notes that lie over a screen, each line of which begins with an edge."""
+    return " ".join(line.rsplit("▌", 1)[1].strip() for line in shown.splitlines() if "▌" in line).strip()
 
 
 def _drained(terminal: int) -> bool:
