@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import msgspec
+from rich.console import RenderableType
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 from textual import events, on
@@ -33,6 +34,7 @@ from amygdala_tui.link import Link
 from amygdala_tui.mender import Mender
 from amygdala_tui.messages import CorpusFound, EngineAway, EngineSaid, SettingsDiffer
 from amygdala_tui.mirror import Mirror, from_disk
+from amygdala_tui.painter import Painter
 from amygdala_tui.palette import Palette
 from amygdala_tui.place import Place
 from amygdala_tui.screens.dialogs import Choice
@@ -65,7 +67,10 @@ class Studio(App[None]):
     CSS_PATH = "app.tcss"
     COMMANDS = {Palette}  # noqa: RUF012 (as in the base class)
     CLOSE_TIMEOUT = 1.0
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+z", "suspend_process", "suspend", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+z", "suspend_process", "suspend", show=False),
+        Binding("ctrl+l", "redraw", "draw anew", show=False),
+    ]
 
     def __init__(self, corpus: Path, socket: Path, settings: Settings | None = None) -> None:
         # without colours, all of them are taken away, which Textual does where it may use the terminal's own
@@ -89,6 +94,7 @@ class Studio(App[None]):
         self.keys: Mapping[str, str] = {}
         self._is_opening = False
         """Whether the editor is about to take the terminal: keys are dropped then."""
+        self._painter = Painter()
         self._terminal_back = 0.0
         """When the editor or the shell gave the terminal back, on the monotonic clock, as events have it."""
 
@@ -139,7 +145,17 @@ class Studio(App[None]):
         with self.suspend(), self.batch_update():
             yield
         self._terminal_back = time.monotonic()
+        self.action_redraw()
+
+    def action_redraw(self) -> None:
+        """Draw the whole screen anew: another program may have written over it."""
+        self._painter.forget()
         self.refresh()
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        """Send what Textual has drawn, less what the terminal shows already."""
+        less = self._painter.less(renderable, self.size)
+        super()._display(screen, less)  # type: ignore[arg-type]  # Textual's own updates are not of that type either
 
     def action_help_quit(self) -> None:
         """Say on Ctrl-C how to leave: Textual would name a key of its own."""
@@ -176,6 +192,8 @@ class Studio(App[None]):
         once, the `e` would open the editor. Keys from before the editor's end are of nobody, and so are those that come
         before there are panes for them to act on.
         """
+        if isinstance(event, events.Resize):
+            self._painter.forget()
         if isinstance(event, events.Key | events.MouseDown):
             self._studio.is_untouched = False
         is_of_nobody = self._is_opening or event.time < self._terminal_back or not self._studio.is_up
