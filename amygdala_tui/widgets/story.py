@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
+from textual.timer import Timer
 from textual.widgets import Static
 
 from amygdala_tui import styles
@@ -28,6 +29,8 @@ SHOWN_BYTES = 1 << 16
 BAR_WIDTH = 20
 TEXT_WIDTH = 92
 """Columns that the text has at most: longer lines are hard to read."""
+HELD_S = 0.15
+"""Seconds for which the text of the story before may stay, so that the next one is drawn once, with its reasons."""
 CHOOSE = "Choose a story in the list."
 Asked = tuple[str, int, str]
 """A path, the revision and the text that the engine is asked about."""
@@ -61,6 +64,8 @@ class StoryPane(VerticalScroll, can_focus=True):
         self._asked: Asked | None = None
         self._answers: dict[str, tuple[Asked, Draft]] = {}
         """The last of each story, by path."""
+        self._held: Timer | None = None
+        """Ends the time for which the text of the story before stays."""
 
     def show(self, corpus: Path, mirror: Mirror, path: str | None, place: str, empty: str = CHOOSE) -> None:
         """Show a story as it is on disk now.
@@ -87,7 +92,9 @@ class StoryPane(VerticalScroll, can_focus=True):
             return
         if is_another:
             self.scroll_home(animate=False)
-            self._show_text("")
+            self._text = ""
+            self._let_go()
+            self._held = self.set_timer(HELD_S, self._draw_text)
         reading = partial(self._read, view, mirror.revision, corpus / view.path)
         self.run_worker(reading, group="read", exclusive=True)  # type: ignore[arg-type]  # as in `Studio.showing`
 
@@ -111,16 +118,27 @@ class StoryPane(VerticalScroll, can_focus=True):
     async def _read(self, view: StoryView, revision: int, file: Path) -> None:
         silent = Text("(the file system does not answer)", style=styles.BAD)
         text = await answered_within(ANSWERS_WITHIN_S, file, partial(read, file), lambda: self._show_text(silent))
-        self._show_text(text)
-        if isinstance(text, str) and view.misread:
-            self._find_out_why((view.path, revision, text))
+        self._text = text
+        is_asking = isinstance(text, str) and view.misread and self._find_out_why((view.path, revision, text))
+        if self._held is None or not is_asking:
+            self._draw_text()
 
-    def _find_out_why(self, asked: Asked) -> None:
-        """Ask the engine, unless it was asked this or has answered it. A question about another story is given up."""
+    def _let_go(self) -> None:
+        """The text of the story before need not stay any longer."""
+        if self._held is not None:
+            self._held.stop()
+            self._held = None
+
+    def _find_out_why(self, asked: Asked) -> bool:
+        """Ask the engine, unless it was asked this or has answered it; returns whether the answer is on its way.
+
+        A question about another story is given up.
+        """
         answered, _ = self._answers.get(asked[0], (None, None))
         if asked not in (self._asked, answered):
             self._asked = asked
             self.run_worker(partial(self._ask, asked), group="why", exclusive=True)  # type: ignore[arg-type]
+        return asked != answered
 
     async def _ask(self, asked: Asked) -> None:
         path, _, text = asked
@@ -141,6 +159,7 @@ class StoryPane(VerticalScroll, can_focus=True):
 
     def _draw_text(self) -> None:
         """Draw the text, and why the story is flagged where the engine has said so of just this text."""
+        self._let_go()
         why, shown = Text(), self._text if isinstance(self._text, Text) else Text(plain(self._text))
         foot = Text()
         if (view := self._view) is not None and isinstance(self._text, str) and self._text:
