@@ -202,6 +202,7 @@ ACTIONS = (
     Action("show-corpus", "3", "Corpus", "All files, as a tree."),
     Action("show-concept", "4", "Concept", "One concept: how it reads, and its stories."),
     Action("show-engine", "8", "Engine", "What the engine is doing; its errors; what each revision moved."),
+    Action("tutorial", "T", "tutorial", "Read the tutorial; Esc goes back to the studio."),
     Action("help", "question_mark", "help", "The keys, and what the words here mean.", in_footer=ANYWHERE),
     Action(
         "palette",

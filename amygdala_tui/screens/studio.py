@@ -13,12 +13,15 @@ from amygdala_tui.moved import sitting_ends
 from amygdala_tui.screens.dialogs import Help
 from amygdala_tui.screens.frame import FrameScreen
 from amygdala_tui.screens.structure import Conflict, Decision
+from amygdala_tui.screens.tutorial import Tutorial
 from amygdala_tui.selection import Selection
 from amygdala_tui.widgets.details import Details
 from amygdala_tui.widgets.queue import broken_stories
 from engine.corpus.mending.tasks import Task, Wrote
 from engine.settings import Settings
 
+TUTORIAL = "tutorial"
+"""The name under which the tutorial's screen is kept."""
 METHODS = {action.method: action for action in ACTIONS}
 
 
@@ -118,6 +121,11 @@ class StudioScreen(FrameScreen):
     def action_help(self) -> None:
         thresholds = (self.mirror.settings or Settings()).thresholds
         self.app.push_screen(Help(self.view, self._place.keys, thresholds))
+
+    def action_tutorial(self) -> None:
+        if not self.app.is_screen_installed(TUTORIAL):
+            self.app.install_screen(Tutorial(self._place.corpus), TUTORIAL)
+        self.app.push_screen(TUTORIAL)
 
     def action_palette(self) -> None:
         self.app.action_command_palette()
