@@ -269,8 +269,8 @@ class FrameScreen(Screen[None]):
         self.set_class(self._lists.of(self.view) is None, "-whole")
         self.set_class(self.view == "triage", "-triage")
         self.set_class(self._where.is_in, "-in")
-        if self.view != "draft":
-            self._place.begin(self.query_one(Details).draft.close())
+        if self.view != "draft" and (draft := self.query_one(Details).draft).is_open:
+            self._place.begin(draft.close())
         self._draw_list()
         if (rows := self._lists.of(self.view)) is not None and rows.key is not None:
             self._select(rows.key)

@@ -68,6 +68,11 @@ class DraftPane(Vertical):
         yield Static(id="draft-reads", markup=False)
 
     @property
+    def is_open(self) -> bool:
+        """Whether a story is being written on."""
+        return self._story is not None
+
+    @property
     def area(self) -> TextArea:
         """Where the text is typed."""
         return self.query_one(TextArea)
