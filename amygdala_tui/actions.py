@@ -30,7 +30,9 @@ class Action:
     in_footer: tuple[View, ...] = ()
     """Where the footer names it."""
     needs_story: bool = False
-    """Whether there must be a story for it to act on: the lit one, or marked ones."""
+    """Whether there must be a story for it to act on: the lit one."""
+    takes_marked: bool = False
+    """Whether it acts on the marked stories, where there are any."""
 
     @property
     def method(self) -> str:
@@ -64,6 +66,7 @@ ACTIONS = (
         STORIES,
         ("queue", "corpus"),
         needs_story=True,
+        takes_marked=True,
     ),
     Action(
         "draft",
@@ -117,6 +120,7 @@ ACTIONS = (
         STORIES,
         STORIES,
         needs_story=True,
+        takes_marked=True,
     ),
     Action("new", "plus", "new", "Write a new story; its concept may be a new one.", LISTS, ("corpus",)),
     Action("rename", "R", "rename", "Rename the concept or the scenario that is lit.", LISTS, ("corpus",)),
@@ -128,6 +132,7 @@ ACTIONS = (
         STORIES,
         ("corpus",),
         needs_story=True,
+        takes_marked=True,
     ),
     Action(
         "copy-path",

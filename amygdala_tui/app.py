@@ -252,7 +252,7 @@ class Studio(App[None]):
             path for moved in mirror.moves if moved.revision > last for each in moved.changes for path in each.paths
         ]
         if paths and last:
-            self.run_worker(self.mender.saw(paths))
+            self.run_worker(partial(self.mender.saw, paths))  # type: ignore[arg-type]  # as in `showing`
 
     @on(EngineAway)
     def _engine_away(self, event: EngineAway) -> None:

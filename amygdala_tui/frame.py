@@ -79,9 +79,10 @@ def result_line(mirror: Mirror, away: str, opened: Mapping[str, Opened], marked:
     return Text(first_step(mirror), style="" if mirror.misread else styles.DIM)
 
 
-def can_be_done(action: Action, view: View, has_story: bool) -> bool:
-    """Whether an action makes sense in a view, with or without a story to act on."""
-    return view in action.views and (has_story or not action.needs_story)
+def can_be_done(action: Action, view: View, has_story: bool, *, has_marked: bool = False) -> bool:
+    """Whether an action makes sense in a view, with or without a lit story and marked ones to act on."""
+    has_target = has_story or (has_marked and action.takes_marked)
+    return view in action.views and (has_target or not action.needs_story)
 
 
 def key_labels(mirror: Mirror, view: View, story: StoryView | None, n_marked: int, going: Going) -> dict[str, str]:
@@ -104,7 +105,15 @@ def key_labels(mirror: Mirror, view: View, story: StoryView | None, n_marked: in
     return labels
 
 
-def key_line(keys: Mapping[str, str], view: View, target: str, labels: Mapping[str, str], *, width: int) -> Text:
+def key_line(
+    keys: Mapping[str, str],
+    view: View,
+    target: str,
+    labels: Mapping[str, str],
+    *,
+    width: int,
+    has_marked: bool = False,
+) -> Text:
     """The keys of a view, on one line; those that there is no room for are left out from the end.
 
     Args:
@@ -113,8 +122,13 @@ def key_line(keys: Mapping[str, str], view: View, target: str, labels: Mapping[s
         target: what actions on stories act on, in a few words; empty where there is nothing.
         labels: words in place of an action's own label, by action id.
         width: of the line, in columns.
+        has_marked: whether stories are marked.
     """
-    named = [action for action in ACTIONS if view in action.in_footer and can_be_done(action, view, bool(target))]
+    named = [
+        action
+        for action in ACTIONS
+        if view in action.in_footer and can_be_done(action, view, bool(target), has_marked=has_marked)
+    ]
     parts = [(action, _key_words(action, keys, target, labels)) for action in named]
     line = Text(f"{labels['going']}  " if "going" in labels else "")
     room = width - line.cell_len - sum(len(words) for action, words in parts if action.id in LAST_KEYS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from msgspec import structs
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.screen import Screen
@@ -21,6 +22,7 @@ from amygdala_tui.widgets.lines import LineList
 from amygdala_tui.widgets.lists import IDS, Lists
 from amygdala_tui.words import WRAPPING, title
 from amygdala_tui.workplace import Workplace
+from engine.corpus import Change
 from engine.plain import plain
 
 LEAST_RESULT, MOST_RESULT = 2, 8
@@ -91,28 +93,37 @@ class FrameScreen(Screen[None]):
     def draw(self, mirror: Mirror, away: str) -> None:
         """Draw a state; `away` says why no engine is connected, else is empty. Before the screen is up, keep both."""
         before, was_away = self.mirror, self.away
-        self.mirror, self.away = mirror, away
-        self._sitting.see(mirror)
+        self.mirror, self.away = self._with_what_may_move(mirror), away
+        self._sitting.see(self.mirror)
         if not self.is_up:
             return
-        if away == was_away and before.doing != mirror.doing and replace(before, doing=mirror.doing) == mirror:
+        if away == was_away and before.doing != mirror.doing and replace(before, doing=mirror.doing) == self.mirror:
             self._draw_progress()
             return
         self._follow_moves(before)
-        self.marked = {path: None for path in self.marked if path in mirror.stories}
+        self.marked = {path: None for path in self.marked if path in self.mirror.stories}
         if self.is_untouched and (first := self._first_story()) is not None:
             self._select(first)
-        self.selection = Selection.of(self.selection.key, mirror)
+        self.selection = Selection.of(self.selection.key, self.mirror)
         self._draw_list()
         self._draw_status()
         self._draw_moved()
         self._draw_details()
         self._draw_keys()
 
+    def _with_what_may_move(self, mirror: Mirror) -> Mirror:
+        """A state with those selected or marked stories that are gone from it: whether they moved, and where to, the
+        engine tells only with the next revision."""
+        if mirror.doing is None or mirror.doing.state not in ("loading", "computing"):
+            return mirror
+        told = {path for change in _news(self.mirror, mirror) for path in change.paths} | mirror.stories.keys()
+        in_hand = [path for path in (self.selection.path, *self.marked) if path is not None and path not in told]
+        waiting = {path: structs.replace(self.mirror.stories[path], state="computing") for path in in_hand}
+        return replace(mirror, stories=mirror.stories | waiting) if waiting else mirror
+
     def _follow_moves(self, before: Mirror) -> None:
         """Keep what is selected or marked when it has another path now; say so when it is gone."""
-        seen = before.moves[0].revision if before.moves else 0
-        changes = [change for moved in self.mirror.moves if moved.revision > seen for change in moved.changes]
+        changes = _news(before, self.mirror)
         moves = {change.old: change.path for change in changes if change.old is not None}
         self.marked = {moves.get(path, path): None for path in self.marked}
         key = self.selection.key
@@ -180,7 +191,8 @@ class FrameScreen(Screen[None]):
         labels["group"] = "by file" if lists.files.is_by_concept else "by concept"
         labels["more"] = "fewer" if lists.shows_more else "maybes" if self.view == "queue" else "others"
         target = (story.concept or "baseline") if story is not None else ""
-        line = key_line(self._place.keys, self.view, target, labels, width=self.size.width - 2)
+        width, has_marked = self.size.width - 2, bool(self.marked)
+        line = key_line(self._place.keys, self.view, target, labels, width=width, has_marked=has_marked)
         self.query_one("#keys", Static).update(line, layout=False)
         self._keep_place()
 
@@ -282,3 +294,9 @@ class FrameScreen(Screen[None]):
     def _focus(self) -> None:
         rows = self._lists.of(self.view)
         self.set_focus(self.query_one(Details).keyboard if self._where.is_in or rows is None else rows)
+
+
+def _news(before: Mirror, now: Mirror) -> list[Change]:
+    """What the revisions between two states have changed."""
+    seen = before.moves[0].revision if before.moves else 0
+    return [change for moved in now.moves if moved.revision > seen for change in moved.changes]

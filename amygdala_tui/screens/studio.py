@@ -36,7 +36,9 @@ class StudioScreen(FrameScreen):
     def check_action(self, action: str, _parameters: tuple[object, ...]) -> bool | None:
         """An action that makes no sense in the shown view, or without a story, is not done."""
         known = METHODS.get(action)
-        return known is None or not self.is_up or can_be_done(known, self.view, self.path is not None)
+        if known is None or not self.is_up:
+            return True
+        return can_be_done(known, self.view, self.path is not None, has_marked=bool(self.marked))
 
     def action_show(self, view: View) -> None:
         self.show_view(view)
