@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
+import pytest
 from textual.pilot import Pilot
+from textual.screen import Screen
 from textual.widgets import Static
 
 from amygdala_tui.app import Studio
@@ -79,3 +82,45 @@ async def queue_of(app: Studio) -> list[str]:
     """The queue's paths, once there are any."""
     await eventually_async(lambda: screen(app).mirror.queue)
     return [view.path for view in screen(app).mirror.queue]
+
+
+def said(app: Studio, words: str) -> bool:
+    """Whether a notice with these words is on screen."""
+    return any(words in note.message for note in app._notifications)
+
+
+def dialog(app: Studio) -> str:
+    """What the dialog on top shows, as plain text."""
+    assert app.screen is not screen(app)
+    return "\n".join(str(part.render()) for part in app.screen.query(Static))
+
+
+async def asked(app: Studio, kind: type[Screen[Any]]) -> str:
+    """Wait until a dialog of a kind is asked; returns what it shows."""
+    await eventually_async(lambda: isinstance(app.screen, kind) and app.screen.is_mounted)
+    return dialog(app)
+
+
+def write_in_editor(monkeypatch: pytest.MonkeyPatch, *texts: str) -> list[str]:
+    """Have the editor write these texts, one a session; returns a list that will have the edited paths.
+
+    Only the suspended terminal is left out, which the headless driver cannot do: an editor that runs is driven in
+    tests/e2e.
+    """
+    edited: list[str] = []
+    waiting = list(texts)
+
+    def write(app: Studio, _command: list[str], file: Path) -> None:
+        edited.append(str(file.relative_to(app.corpus)))
+        file.write_text(waiting.pop(0))
+
+    monkeypatch.setenv("EDITOR", "true")
+    monkeypatch.setattr(Studio, "_run_editor", write)
+    return edited
+
+
+async def edit(app: Studio, pilot: Pilot[None], edited: list[str]) -> None:
+    """Press `e`, and wait until the editor has ended."""
+    n_sessions = len(edited)
+    await pilot.press("e")
+    await eventually_async(lambda: len(edited) > n_sessions and not app._is_opening)

@@ -18,7 +18,7 @@ from engine.corpus import Accepted, Layout, scan, text_id
 from engine.corpus.accepted import FILE, text_id_at, write
 from engine.errors import AmygdalaError
 from engine.wire.snapshot import StoryView
-from tests.amygdala_tui.driving import ODD, ODD_TEXT, STORY, choose, queue_of, screen, shows, studio
+from tests.amygdala_tui.driving import ODD, ODD_TEXT, STORY, choose, queue_of, said, screen, shows, studio
 from tests.amygdala_tui.making import mirror, misread, story
 from tests.engine.service.running import Engine
 from tests.waiting import eventually_async
@@ -145,10 +145,6 @@ async def test_there_is_nothing_to_accept_of_a_healthy_story(corpus: Path, engin
 
 def is_there(app: Studio, path: str) -> bool:
     return path in screen(app).mirror.stories
-
-
-def said(app: Studio, words: str) -> bool:
-    return any(words in note.message for note in app._notifications)
 
 
 def test_what_is_accepted_is_the_text_that_a_scan_gives(corpus: Path) -> None:
