@@ -142,6 +142,7 @@ class StudioScreen(FrameScreen):
             self._lists.find.open()
             self._arrange()
         self.set_focus(self._lists.find.field)
+        self._lists.find.field.select_all()
 
     # The queue
 

@@ -26,7 +26,8 @@ class Field(Input):
     def __init__(
         self, *, take: Callable[[str], None], move: Callable[[int], None], leave: Callable[[], None], id: str
     ) -> None:
-        super().__init__(placeholder="find", id=id, compact=True)
+        # by itself it selects all when it learns that it has the keyboard, which may be in the midst of a typed word
+        super().__init__(placeholder="find", id=id, compact=True, select_on_focus=False)
         self._take = take
         self._move = move
         self._leave = leave

@@ -16,7 +16,7 @@ import pytest
 from rich.text import Text
 from textual import events
 from textual.pilot import Pilot
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
 from amygdala_tui import app as app_module
 from amygdala_tui import place
@@ -182,6 +182,19 @@ async def test_a_word_typed_at_once_after_a_slash_is_a_search_not_keys(
         assert app.is_running
         await pilot.press("escape")
         assert app.studio.path == "paired/bus/joyful.txt"
+
+
+async def test_words_typed_in_two_bursts_are_one_search_and_a_slash_begins_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with studied(tmp_path, monkeypatch, corpus_of()) as (app, pilot):
+        field = app.studio.query_one("#find-field", Input)
+        app.burst(*"/we")
+        await pilot.pause()
+        await pilot.press(*"ary")
+        assert field.value == "weary"
+        await pilot.press("enter", "slash", *"calm")
+        assert field.value == "calm"
 
 
 async def test_a_search_finds_texts_and_counts_its_hits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
