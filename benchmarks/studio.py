@@ -102,7 +102,8 @@ class Terminal:
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
         environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
-        environment.pop("NO_COLOR", None)
+        for unwanted in ("NO_COLOR", "PYTHONDONTWRITEBYTECODE"):
+            environment.pop(unwanted, None)
         self._master = master
         self._link = zlib.compressobj(6)
         self.started = time.perf_counter()
@@ -179,6 +180,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     stories = scan(Layout.of(arguments.corpus)).stories
     with own_places() as folder:
+        os.environ["PYTHONPYCACHEPREFIX"] = str(folder / "bytecode")  # as installed, whatever starts this benchmark
         size = max(arguments.stories, len(stories))
         corpus = corpora.write(folder / "corpus", stories, size)
         command = [sys.executable, "-m", "amygdala_tui", str(corpus), "--model", arguments.model]

@@ -30,7 +30,7 @@ BAR_WIDTH = 20
 TEXT_WIDTH = 92
 """Columns that the text has at most: longer lines are hard to read."""
 HELD_S = 0.15
-"""Seconds for which the text of the story before may stay, so that the next one is drawn once, with its reasons."""
+"""Seconds for which the story before may stay, so that the next one is drawn once: with its text and its reasons."""
 CHOOSE = "Choose a story in the list."
 Asked = tuple[str, int, str]
 """A path, the revision and the text that the engine is asked about."""
@@ -65,7 +65,7 @@ class StoryPane(VerticalScroll, can_focus=True):
         self._answers: dict[str, tuple[Asked, Draft]] = {}
         """The last of each story, by path."""
         self._held: Timer | None = None
-        """Ends the time for which the text of the story before stays."""
+        """Ends the time for which the story before stays."""
 
     def show(self, corpus: Path, mirror: Mirror, path: str | None, place: str, empty: str = CHOOSE) -> None:
         """Show a story as it is on disk now.
@@ -81,11 +81,11 @@ class StoryPane(VerticalScroll, can_focus=True):
         is_another = view is None or self._view is None or view.path != self._view.path
         self._view = view
         if view is None:
-            self._show_head(lambda _: Text(empty, style=styles.DIM))
+            self._head = lambda _: Text(empty, style=styles.DIM)
             self._show_text("")
             return
         with_classic = self.with_classic
-        self._show_head(lambda width: head(view, mirror, place, width=width, with_classic=with_classic))
+        self._head = lambda width: head(view, mirror, place, width=width, with_classic=with_classic)
         # a file that the engine refuses to read (a link out of the corpus, for example) is not shown either
         if view.state == "error":
             self._show_text(Text("(not read)", style=styles.DIM))
@@ -94,7 +94,9 @@ class StoryPane(VerticalScroll, can_focus=True):
             self.scroll_home(animate=False)
             self._text = ""
             self._let_go()
-            self._held = self.set_timer(HELD_S, self._draw_text)
+            self._held = self.set_timer(HELD_S, self._draw)
+        elif self._held is None:
+            self._draw_head()
         reading = partial(self._read, view, mirror.revision, corpus / view.path)
         self.run_worker(reading, group="read", exclusive=True)  # type: ignore[arg-type]  # as in `Studio.showing`
 
@@ -108,12 +110,9 @@ class StoryPane(VerticalScroll, can_focus=True):
         """Columns that the text has."""
         return max(1, min(self.scrollable_content_region.width, TEXT_WIDTH))
 
-    def _show_head(self, head: Callable[[int], Text]) -> None:
-        self._head = head
-        self._draw_head()
-
     def _draw_head(self) -> None:
-        _update(self.query_one("#story-head", Static), self._head(self._columns))
+        for pane in self.query("#story-head").results(Static):  # none any more, as below
+            _update(pane, self._head(self._columns))
 
     async def _read(self, view: StoryView, revision: int, file: Path) -> None:
         silent = Text("(the file system does not answer)", style=styles.BAD)
@@ -121,10 +120,10 @@ class StoryPane(VerticalScroll, can_focus=True):
         self._text = text
         is_asking = isinstance(text, str) and view.misread and self._find_out_why((view.path, revision, text))
         if self._held is None or not is_asking:
-            self._draw_text()
+            self._draw()
 
     def _let_go(self) -> None:
-        """The text of the story before need not stay any longer."""
+        """The story before need not stay any longer."""
         if self._held is not None:
             self._held.stop()
             self._held = None
@@ -145,21 +144,24 @@ class StoryPane(VerticalScroll, can_focus=True):
         answer = await self._explain(path, text)
         if answer is not None:
             self._answers[path] = asked, answer
-            self._draw_text()
+            self._draw()
         elif self._asked == asked:
             self._asked = None  # nobody answered: it may be asked again
 
     def on_resize(self) -> None:
-        self._draw_head()
-        self._draw_text()
+        self._draw()
 
     def _show_text(self, text: str | Text) -> None:
         self._text = text
+        self._draw()
+
+    def _draw(self) -> None:
+        self._let_go()
+        self._draw_head()
         self._draw_text()
 
     def _draw_text(self) -> None:
         """Draw the text, and why the story is flagged where the engine has said so of just this text."""
-        self._let_go()
         why, shown = Text(), self._text if isinstance(self._text, Text) else Text(plain(self._text))
         foot = Text()
         if (view := self._view) is not None and isinstance(self._text, str) and self._text:

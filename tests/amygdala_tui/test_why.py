@@ -74,7 +74,7 @@ async def test_a_flagged_story_is_asked_about_once_a_revision(tmp_path: Path) ->
     async with app.run_test(size=(80, 24)):
         app.show(FLAGGED, state())
         await eventually_async(lambda: app.asked == [(FLAGGED, TEXT)])
-        assert TEXT in app.shown()
+        await eventually_async(lambda: TEXT in app.shown())
         app.answers[0].set_result(answer(TEXT))
         await eventually_async(lambda: "▸ She laughed." in app.shown())
         assert "as those of the other 4 sad stories" in app.shown("#story-why")
@@ -102,7 +102,7 @@ async def test_a_late_answer_about_another_story_or_text_is_not_shown(tmp_path: 
         (tmp_path / FLAGGED).write_text("Another text. It is new.")
         app.show(FLAGGED, state())
         await eventually_async(lambda: len(app.asked) == 2)
-        assert app.shown() == "Another text. It is new."
+        await eventually_async(lambda: app.shown() == "Another text. It is new.")
 
 
 async def test_a_question_is_given_up_for_that_about_the_next_flagged_story(tmp_path: Path) -> None:
@@ -117,13 +117,12 @@ async def test_a_question_is_given_up_for_that_about_the_next_flagged_story(tmp_
 
 async def test_a_healthy_story_is_not_asked_about_and_without_an_answer_nothing_is_shown(tmp_path: Path) -> None:
     app = Pane(corpus_of(tmp_path))
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with app.run_test(size=(80, 24)):
         app.show(HEALTHY, state())
         await eventually_async(lambda: "calm." in app.shown())
         assert app.asked == []
         app.show(FLAGGED, state())
         await eventually_async(lambda: len(app.asked) == 1)
         app.answers[0].set_result(None)
-        await pilot.pause()
-        assert app.shown() == TEXT
+        await eventually_async(lambda: app.shown() == TEXT)
         assert not app.query_one("#story-why").display
