@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from amygdala_tui.mirror import Mirror
@@ -21,6 +21,8 @@ class Tally:
     """Accepted as they are."""
     left: tuple[StoryView, ...] = ()
     """Those that are still misread, the worst first."""
+    paths: frozenset[str] = frozenset()
+    """Of all of them."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,12 @@ class Sitting:
             if view.misread:
                 self._flagged.setdefault(view.path, len(self._flagged) + 1)
 
+    def follow(self, moves: Mapping[str, str]) -> None:
+        """Know stories again that have another path now; given by their old ones."""
+        self._trail = [moves.get(path, path) for path in self._trail]
+        self._visited |= {moves[path] for path in self._visited if path in moves}
+        self._flagged = {moves.get(path, path): number for path, number in self._flagged.items()}
+
     def place(self, path: str) -> int | None:
         """A story's number among all that were to fix, from 1; None for others."""
         return self._flagged.get(path)
@@ -67,7 +75,7 @@ class Sitting:
         views = [view for path in self._flagged if (view := mirror.stories.get(path)) is not None]
         kinds = Counter("kept" if view.accepted is not None else "left" if view.misread else "fixed" for view in views)
         left = tuple(view for view in mirror.queue if view.misread)
-        return Tally(len(views), kinds["fixed"], kinds["kept"], left)
+        return Tally(len(views), kinds["fixed"], kinds["kept"], left, frozenset(self._flagged))
 
     def next(self, queue: Sequence[StoryView], broken: Sequence[StoryView], path: str | None) -> str | None:
         """The worst misread story that was not visited; then a broken file; then a maybe. None if all were visited.

@@ -47,6 +47,8 @@ class FrameScreen(Screen[None]):
         """Whether the writer has done nothing yet: until then the worst story is selected, as soon as it is known."""
         self._kept = Place()
         """Where the writer was at the end of the last sitting."""
+        self._missing: str | None = None
+        """The selected story whose file is gone, until it is told where it went: that comes a moment later."""
         self._sitting = Sitting()
         self._place = workplace
         self._are_panes_mounted = False
@@ -126,12 +128,24 @@ class FrameScreen(Screen[None]):
         changes = _news(before, self.mirror)
         moves = {change.old: change.path for change in changes if change.old is not None}
         self.marked = {moves.get(path, path): None for path in self.marked}
+        self._sitting.follow(moves)
         key = self.selection.key
-        if key in moves and moves[key] in self.mirror.stories:
-            self.selection = Selection.of(moves[key], self.mirror)
-            self._sitting.open(moves[key], self.mirror)
-        elif key in before.stories and key not in self.mirror.stories and self.mirror.revision:
-            self.notify(f"{plain(title(key or ''))} is gone; u brings it back", markup=False)
+        if key in before.stories and key not in self.mirror.stories:
+            self._missing = key
+        if self._missing is None:
+            self._follow(moves.get(key or ""))
+        elif changes:
+            if not self._follow(moves.get(self._missing)) and self._missing not in self.mirror.stories:
+                self.notify(f"{plain(title(self._missing))} is gone; u brings it back", markup=False)
+            self._missing = None
+
+    def _follow(self, path: str | None) -> bool:
+        """Select the story at the path to which the selected one was moved; False where there is none."""
+        if path is None or path not in self.mirror.stories:
+            return False
+        self.selection = Selection.of(path, self.mirror)
+        self._sitting.open(path, self.mirror)
+        return True
 
     def _first_story(self) -> str | None:
         """What is selected before the writer has chosen: in Queue the worst story, or the last one if it is to fix."""

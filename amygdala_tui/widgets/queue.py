@@ -112,9 +112,10 @@ class QueueList(LineList):
 
     def _keep_place(self, to_fix: list[StoryView]) -> None:
         """Keep the lit story where it stood, although it is no longer to fix."""
-        lit = self._mirror.stories.get(self.key or "")
-        if lit is not None and lit.path in self._rows and not lit.misread:
-            above = set(self._rows[: self._rows.index(lit.path)])
+        lit = self._mirror.stories.get(self._selected or "")
+        was_shown = lit is not None and lit.path in self._rows
+        if lit is not None and not lit.misread and (was_shown or lit.path in self._tally.paths):
+            above = set(self._rows[: self._rows.index(lit.path)] if was_shown else ())  # moved: its path is a new one
             place = max((n for n, view in enumerate(to_fix, 1) if view.path in above), default=0)
             to_fix.insert(place, lit)
 

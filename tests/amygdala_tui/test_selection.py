@@ -29,7 +29,9 @@ from amygdala_tui.selection import Selection
 from amygdala_tui.widgets import story as story_module
 from amygdala_tui.widgets.lines import LineList
 from amygdala_tui.widgets.lists import Lists
-from engine.wire.snapshot import StoryView
+from engine.corpus import Change
+from engine.results import Cost
+from engine.wire.snapshot import Moved, Stages, StoryView
 from tests.amygdala_tui.making import concept, healthy, mirror, misread, story
 from tests.waiting import eventually_async
 
@@ -94,6 +96,21 @@ def without_story(corpus: Mirror, path: str) -> Mirror:
         corpus,
         stories={kept: view for kept, view in corpus.stories.items() if kept != path},
         revision=corpus.revision + 1,
+    )
+
+
+def moving(old: str, new: str) -> Moved:
+    """The revision that a moved story makes."""
+    return Moved(
+        revision=2,
+        cause="edited",
+        changes=[Change(path=new, kind="moved", old=old)],
+        cost=Cost(texts_run=0, texts_cached=0),
+        seconds=0.1,
+        stages=Stages(scanning=0, waiting=0, forward=0, statistics=0, showing=0),
+        concepts=[],
+        stories=[],
+        queue=(4, 3),
     )
 
 
@@ -242,6 +259,24 @@ async def test_a_story_that_is_deleted_hands_the_light_and_the_selection_on(
         await pilot.press("e")
         assert app.opened == ["paired/bus/weary.txt"]
         assert "weary" in lit_row(app.studio.query_one("#queue-list", LineList))
+
+
+async def test_a_story_that_is_moved_is_followed_although_its_file_is_gone_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = "paired/bus/joyful.txt", "paired/bus/proud.txt"
+    async with studied(tmp_path, monkeypatch, corpus_of()) as (app, pilot):
+        await pilot.press("j")
+        app.post_message(EngineSaid(gone := without_story(corpus_of(), old)))
+        await pilot.pause()
+        app.post_message(EngineSaid(replace(with_story(gone, healthy(new)), moves=(moving(old, new),))))
+        await pilot.pause()
+        queue = app.studio.query_one("#queue-list", LineList)
+        assert "cleared" in lit_row(queue)
+        assert "fixed 1" in queue.render_line(0).text
+        await pilot.press("e")
+        assert app.opened == [new]
+        assert not app._notifications
 
 
 async def test_at_the_start_the_lit_row_is_the_selection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
