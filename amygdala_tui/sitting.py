@@ -61,10 +61,11 @@ class Sitting:
                 self._flagged.setdefault(view.path, len(self._flagged) + 1)
 
     def follow(self, moves: Mapping[str, str]) -> None:
-        """Know stories again that have another path now; given by their old ones."""
+        """Know stories again that have another path now, by their old ones, where other stories may be written next."""
         self._trail = [moves.get(path, path) for path in self._trail]
         self._visited |= {moves[path] for path in self._visited if path in moves}
         self._flagged = {moves.get(path, path): number for path, number in self._flagged.items()}
+        self.opened = {path: opened for path, opened in self.opened.items() if path not in moves}
 
     def place(self, path: str) -> int | None:
         """A story's number among all that were to fix, from 1; None for others."""
