@@ -27,8 +27,13 @@ HEADS = 5
 class ConceptStories(LineList):
     """A concept's stories, from the one that is likeliest to be off to the best."""
 
+    _concept: str | None = None
+
     def show_concept(self, mirror: Mirror, concept: str | None) -> None:
         """Draw one concept's stories."""
+        if concept != self._concept:  # the light begins at the first story again
+            self._concept = concept
+            self.set_reactive(LineList.cursor, 0)
         stories = mirror.stories_of(concept) if concept else []
         with_effect = len(stories) >= ENOUGH_STORIES
         draws = [partial(_draw_heading, concept or "", len(stories)), partial(_draw_legend, with_effect)]

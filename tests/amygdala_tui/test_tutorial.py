@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from amygdala_tui.moved import Standing, sitting_ends, verdict
+from amygdala_tui.moved import Standing, ended_words, sitting_ends, verdict
 from amygdala_tui.sitting import Tally
 from amygdala_tui.words import STRENGTHS, share_of_pairs
 from engine.compute.activations.store import Store
@@ -22,6 +22,7 @@ from engine.settings import Settings
 from engine.triage import MAYBE_FROM, Thresholds, by_bucket, judge, queue, why
 from engine.verdicts import ENOUGH_STORIES, ConceptVerdict, Finding, concept_verdicts, pairs_right
 from engine.wire.jobs import Placement
+from engine.wire.snapshot import Ended
 from tests.amygdala_tui.making import healthy, mirror
 from tests.e2e.sample import MISFILED
 
@@ -206,7 +207,13 @@ def impatient(writer: Writer) -> None:
     rival, apart = writer.told_from("anxious")
     assert says(f"closest concept *{rival}*, told from it {apart}")
     assert rival == "impatient"
-    writer.paste(*(path for path in PASTED if path.endswith("/impatient.txt")))
+    first, second, third = (path for path in PASTED if path.endswith("/impatient.txt"))
+    writer.paste(first)
+    assert writer.misread == {first}
+    writer.paste(second)
+    assert {path for path in writer.misread if path.endswith("/impatient.txt")} == {third}
+    writer.paste(third)
+    assert not writer.misread
     assert writer.told_from("anxious")[0] != "impatient"
     assert writer.told_from("anxious")[1] == "100 of 100 pairs right"
     assert says("*anxious* is now told from its closest concept in 100 of 100 pairs")
@@ -216,16 +223,17 @@ def melancholy(writer: Writer) -> None:
     rival, apart = writer.told_from("lonely")
     assert (rival, writer.told_from("nostalgic")[0]) == ("melancholy", "melancholy")
     assert says(f"light *lonely*: closest concept *{rival}*, told from it {apart}")
-    had = writer.pairs("nostalgic").partition(" ")[0]
+    assert int(writer.pairs("nostalgic").partition(" ")[0]) < 90
     paths = [story.path for story in writer.corpus.stories if story.concept == "melancholy"]
     assert len(paths) == 5
     for path in paths:
         (writer.folder / path).unlink()
     writer.look()
+    assert says(f'"{ended_words(Ended(concept="melancholy", n_deleted=len(paths), n_moved=0))}"')
     rival, apart = writer.told_from("lonely")
     assert says(f"told from its closest concept, *{rival}*, in {apart.removesuffix(' right')}")
     has = writer.pairs("nostalgic").partition(" ")[0]
-    assert says(f"*nostalgic* has {has} of 100 pairs right, where it had {had}")
+    assert says(f"*nostalgic* has {has} of 100 pairs right, where it had fewer than 90")
 
 
 def awestruck(writer: Writer) -> None:
@@ -243,7 +251,8 @@ def accepted(writer: Writer) -> None:
     assert says(f'"{why(writer.by_path[HOSPITAL])}"')
     assert says(f"`{STRENGTHS[writer.by_path[HOSPITAL].strength]}`")
     end = sitting_ends(mirror([healthy(HOSPITAL)]), Tally(2, 1, 1, ()))
-    assert says(f'"{end}"')
+    assert end == "All 2 looked at: 1 fixed, 1 kept. Nothing left to fix."
+    assert says(f'so many fixed, "{end.partition("fixed, ")[2]}"')
 
 
 def remains(writer: Writer) -> None:
