@@ -87,7 +87,9 @@ class Home:
         self, corpus: Path, width: int = 120, height: int = 40, *, in_colours: bool = True
     ) -> Iterator[Terminal]:
         """The studio in a terminal; without colours, the lit row is drawn in reverse (`Terminal.lit_row`)."""
-        with self.terminal(self.command(corpus), width, height, **({} if in_colours else {"NO_COLOR": "1"})) as terminal:
+        with self.terminal(
+            self.command(corpus), width, height, **({} if in_colours else {"NO_COLOR": "1"})
+        ) as terminal:
             yield terminal
 
     @contextmanager

@@ -40,7 +40,15 @@ class Terminal:
     def __init__(self, folder: Path, command: list[str], environment: dict[str, str], width: int, height: int) -> None:
         self._tmux = ["tmux", "-S", str(folder / "tmux.sock"), "-f", "/dev/null"]
         # some test runners say how large a terminal is, which programs believe more than the terminal itself
-        clean = ["exec", "env", "-u", "COLUMNS", "-u", "LINES", *(f"{name}={value}" for name, value in environment.items())]
+        clean = [
+            "exec",
+            "env",
+            "-u",
+            "COLUMNS",
+            "-u",
+            "LINES",
+            *(f"{name}={value}" for name, value in environment.items()),
+        ]
         size = ("-x", str(width), "-y", str(height))
         self._run("new-session", "-d", "-s", "s", *size, shlex.join([*clean, *command]))
         self.pid = int(self._run("display-message", "-p", "-t", "s", "#{pane_pid}"))

@@ -11,12 +11,13 @@ import contextlib
 import logging
 import sqlite3
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import msgspec
 
 from engine import paths
-from engine.corpus import Change, Story, text_id
+from engine.corpus import Change, Story, diff, text_id
+from engine.corpus.entries import concept_of
 from engine.errors import AmygdalaError
 from engine.service.history import schema
 from engine.service.history.rescue import rescue
@@ -112,7 +113,7 @@ class History:
             return Comparison(
                 before=before,
                 after=after,
-                changes=[_change(path, *pair) for path, pair in stories.items()],
+                changes=_changes(stories),
                 metrics={
                     concept: (schema.decode_metrics(old) if old else None, schema.decode_metrics(new) if new else None)
                     for concept, (old, new) in metrics.items()
@@ -296,7 +297,17 @@ class History:
         return AmygdalaError(f"the history of {self._corpus} cannot be read: {self._file}: {error}")
 
 
-def _change(path: str, before: str | None, after: str | None) -> Change:
-    if before is None:
-        return Change(path=path, kind="added")
-    return Change(path=path, kind="removed" if after is None else "edited")
+def _changes(text_ids: Mapping[str, tuple[str | None, str | None]]) -> list[Change]:
+    """What became of stories, by the text ids that they had before and after."""
+    before, after = (
+        [_without_text(path, pair[which]) for path, pair in text_ids.items() if pair[which] is not None]
+        for which in (0, 1)
+    )
+    return diff(before, after)
+
+
+def _without_text(path: str, text_id: str | None) -> Story:
+    """A story as its place and its text's id tell of it."""
+    place = PurePosixPath(path)
+    scenario = place.parent.name if place.parts[0] == "paired" else None
+    return Story(path=path, concept=concept_of(place.name), scenario=scenario, text="", text_id=text_id or "")
