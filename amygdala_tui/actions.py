@@ -12,6 +12,8 @@ View = Literal["queue", "triage", "corpus", "concept", "find", "compare", "draft
 LISTS: tuple[View, ...] = ("queue", "triage", "corpus", "concept", "find")
 STORIES: tuple[View, ...] = ("queue", "corpus", "concept", "find")
 ANYWHERE: tuple[View, ...] = (*LISTS, "compare", "draft", "engine")
+NOT_TYPING: tuple[View, ...] = (*LISTS, "compare", "engine")
+"""Views where a letter is a key."""
 
 
 @dataclass(frozen=True)
@@ -208,7 +210,7 @@ ACTIONS = (
     Action("show-concept", "4", "Concept", "One concept: how it reads, and its stories."),
     Action("show-engine", "8", "Engine", "What the engine is doing; its errors; what each revision moved."),
     Action("tutorial", "T", "tutorial", "Read the tutorial; Esc goes back to the studio."),
-    Action("help", "question_mark", "help", "The keys, and what the words here mean.", in_footer=ANYWHERE),
+    Action("help", "question_mark", "help", "The keys, and what the words here mean.", in_footer=NOT_TYPING),
     Action(
         "palette",
         "ctrl+p",
@@ -216,5 +218,5 @@ ACTIONS = (
         "Every action by its name; stories and concepts by theirs.",
         in_footer=ANYWHERE,
     ),
-    Action("leave", "q", "quit", "Leave the studio; the engine goes on.", in_footer=ANYWHERE),
+    Action("leave", "q", "quit", "Leave the studio; the engine goes on.", in_footer=NOT_TYPING),
 )

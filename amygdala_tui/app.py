@@ -326,6 +326,9 @@ class Studio(App[None]):
     def begin(self, work: Coroutine[Any, Any, None]) -> None:
         self.run_worker(work)
 
+    def await_story(self, path: str) -> None:
+        self._studio.awaited = path
+
     def show_accepted(self, path: str, reason: str | None, *, goes_on: bool) -> None:
         mirror = self._link.accept(path, reason)
         if goes_on:

@@ -35,6 +35,9 @@ class Desk(Protocol):
     def edit(self, path: str | None) -> None:
         """Open a story in the writer's editor."""
 
+    def await_story(self, path: str) -> None:
+        """Select a story as soon as it is known."""
+
     def show_accepted(self, path: str, reason: str | None, *, goes_on: bool) -> None:
         """Show that a story is accepted, or not any more (None); `goes_on` leads to the next story to fix."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -19,6 +19,7 @@ from amygdala_tui.targets import offered_rival, target, targets
 from amygdala_tui.undo import Journal
 from amygdala_tui.words import counted, title
 from engine.corpus import Accepted, Corpus, accepted
+from engine.corpus.entries import alike
 from engine.corpus.mending import operations
 from engine.corpus.mending.carrying_out import Clash
 from engine.corpus.mending.kept import Kept
@@ -56,6 +57,8 @@ class Mender:
         self.journal = Journal(desk.corpus)
         self._turn = asyncio.Lock()
         """Only one change at a time: the journal is written in the order of what is done."""
+        self.left: set[str] = set()
+        """Paths where the writer's own moves and deletions have left no file."""
 
     @property
     def corpus(self) -> Path:
@@ -122,6 +125,7 @@ class Mender:
             entry = None if text_id is None else Accepted(text_id=text_id, reason=reason)
             if entry is not None and await self._do(operations.accept, path, entry) is not None:
                 self._desk.show_accepted(path, reason, goes_on=True)
+                self._desk.say(f"accepted {title(path)}; u takes it back")
 
     async def _take_back(self, paths: Sequence[str]) -> None:
         for path in paths:
@@ -177,7 +181,7 @@ class Mender:
             ask = Renaming(concept, self._concept_trouble, partial(_rename_concept, concept))
             kinds["c"] = (f"the concept {concept} ({stories})", ask)
         if scenario is not None:
-            ask = Renaming(scenario, trouble_with_scenario, partial(_rename_scenario, scenario))
+            ask = Renaming(scenario, self._scenario_trouble, partial(_rename_scenario, scenario))
             kinds["s"] = (f"the scenario {scenario}", ask)
         if (file := selection.problem) is not None:
             ask = Renaming(Path(file).stem, trouble_with_concept, partial(_rename_file, file))
@@ -204,8 +208,12 @@ class Mender:
         self._desk.ask(Rename(what, renaming.old, renaming.trouble), take)
 
     def _concept_trouble(self, name: str) -> str:
-        is_taken = bool(self._desk.mirror.stories_of(name))
-        return trouble_with_concept(name) or (f"there is a concept {plain(name)} already" if is_taken else "")
+        concepts = {view.concept for view in self._desk.mirror.stories.values() if view.concept is not None}
+        return trouble_with_concept(name) or _twin(name, concepts, "concept")
+
+    def _scenario_trouble(self, name: str) -> str:
+        scenarios = {view.scenario for view in self._desk.mirror.stories.values() if view.scenario is not None}
+        return trouble_with_scenario(name) or _twin(name, scenarios, "scenario")
 
     def new(self, selection: Selection) -> None:
         """Ask where a new story is to stand, make it, and open it in the editor."""
@@ -225,7 +233,8 @@ class Mender:
             if new is not None:
                 self._desk.begin(self._write(new, is_new=not mirror.stories_of(new.concept)))
 
-        self._desk.ask(New("", scenario, place), take)
+        concept = (selection.concept or "") if story is None else ""
+        self._desk.ask(New(concept, scenario, place), take)
 
     async def _write(self, new: NewStory, *, is_new: bool) -> None:
         write = partial(
@@ -236,7 +245,9 @@ class Mender:
             is_new=is_new,
         )
         if await self._do(write) is not None:
-            self._desk.edit(operations.path_of(new.concept, new.scenario))
+            path = operations.path_of(new.concept, new.scenario)
+            self._desk.await_story(path)
+            self._desk.edit(path)
 
     def delete(self, paths: Sequence[str]) -> None:
         """Ask whether stories are to be deleted, and delete them: a copy of each goes into the trash."""
@@ -261,6 +272,7 @@ class Mender:
         def do() -> Task:
             task = operation(self._desk.corpus, self.journal.kept, *arguments)
             self.journal.record(task)
+            self.left |= {path for step in task.steps for path, now in step.left if now is None}
             return task
 
         return await self._told(self.in_turn(do))
@@ -281,6 +293,12 @@ class Mender:
         for step in task.steps:
             if isinstance(step, Marked) and step.path in self._desk.mirror.stories:
                 self._desk.show_accepted(step.path, None if step.after is None else step.after.reason, goes_on=False)
+
+
+def _twin(name: str, names: Collection[str], what: str) -> str:
+    """That a name is taken, or looks like another one; empty if it does not."""
+    twin = next((other for other in names if alike(other) == alike(name)), None)
+    return "" if twin is None else f"there is a {what} {plain(twin)} already: choose another name"
 
 
 def _rename_concept(old: str, corpus: Path, kept: Kept, new: str) -> Task:

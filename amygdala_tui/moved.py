@@ -39,7 +39,7 @@ def result(moved: Moved, opened: Mapping[str, Opened], mirror: Mirror, marked: S
         if now is not None and now.accepted is not None:
             words: Text | None = Text(plain(accepted_words(now.accepted)), style=styles.DIM)
         elif before is not None and now is not None and before.revision and before.revision < moved.revision:
-            to_fix = len(before.misread), len(mirror.misread)
+            to_fix = len(before.misread - _accepted_since(before, mirror)), len(mirror.misread)
             newly |= mirror.misread - before.misread - changed
             words = verdict(Standing.of(before.story), Standing.of(now), now.concept or "")
         else:
@@ -54,6 +54,12 @@ def result(moved: Moved, opened: Mapping[str, Opened], mirror: Mirror, marked: S
     if to_fix[0] != to_fix[1]:
         text.append(f"to fix {to_fix[0]} → {to_fix[1]} · ", style=styles.HEADING)
     return text.append(cause(moved), style=styles.DIM)
+
+
+def _accepted_since(before: Opened, mirror: Mirror) -> set[str]:
+    """Stories that were to fix and are accepted now: no edit's merit."""
+    views = (mirror.stories.get(path) for path in before.misread)
+    return {view.path for view in views if view is not None and view.accepted is not None}
 
 
 def revision_words(moved: Moved) -> Text:
@@ -162,7 +168,7 @@ def first_step(mirror: Mirror) -> str:
         return "Nothing to fix."
     look = "looks" if len(mirror.misread) == 1 else "look"
     words = f"{len(mirror.misread)} of {counted(len(mirror.stories), 'story', 'stories')} {look} misfiled."
-    return f"{words} Start with the worst: e edits it, d writes on it here, a accepts it as it is."
+    return f"{words} n goes to the worst: e edits it, d writes on it here, a accepts it as it is."
 
 
 def sitting_ends(mirror: Mirror, tally: Tally) -> str:

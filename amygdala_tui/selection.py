@@ -47,6 +47,11 @@ class Selection:
         return self.key.removeprefix(prefix) if self.key is not None and self.key.startswith(prefix) else None
 
     @property
+    def folder(self) -> str | None:
+        """The path of that scenario's folder."""
+        return f"paired/{self.scenario}" if self.scenario is not None else None
+
+    @property
     def problem(self) -> str | None:
         """The path of the file that is no story, if it is one."""
         return self.key.removeprefix(PROBLEM) if self.key is not None and self.key.startswith(PROBLEM) else None

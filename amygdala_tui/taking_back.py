@@ -53,6 +53,9 @@ class TakingBack:
         if last is None:
             self._desk.say(f"there is nothing {to_do}")
             return
+        if last.kind != "save":  # what the writer did last, wherever the light has gone since
+            await self._of_all(turn, done)
+            return
         question = Text.assemble((f"There is nothing {to_do} of what is selected.", styles.HEADING))
         question.append(f"\n\nThe last thing of all: {plain(last.words)}")
         answers = {"y": ("yes", f"{'take that back' if done == 'took back' else 'do that again'}")}

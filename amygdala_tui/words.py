@@ -137,7 +137,7 @@ def engine_state(mirror: Mirror, away: str) -> Text:
 
 def _reading(doing: Doing) -> str:
     left = f", {duration(doing.left)} left" if doing.left is not None else ""
-    return f"{counted(doing.total - doing.done, 'story', 'stories')}{left}" if doing.total else ""
+    return f"{counted(doing.total - doing.done, 'story', 'stories')}{left}" if doing.total > doing.done else ""
 
 
 def progress(doing: Doing) -> str:

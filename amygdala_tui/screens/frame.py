@@ -43,6 +43,8 @@ class FrameScreen(Screen[None]):
         self.marked: dict[str, None] = {}
         """Marked stories, in the order of marking."""
         self._where = Whereabouts()
+        self.awaited: str | None = None
+        """A story that is to be selected as soon as it is known."""
         self.is_untouched = True
         """Whether the writer has done nothing yet: until then the worst story is selected, as soon as it is known."""
         self._kept = Place()
@@ -107,6 +109,9 @@ class FrameScreen(Screen[None]):
         if self.is_untouched and (first := self._first_story()) is not None:
             self._select(first)
         self.selection = Selection.of(self.selection.key, self.mirror)
+        if self.awaited in self.mirror.stories:
+            path, self.awaited = self.awaited, None
+            self.select_story(path)
         self._draw_list()
         self._draw_status()
         self._draw_moved()
@@ -135,7 +140,8 @@ class FrameScreen(Screen[None]):
         if self._missing is None:
             self._follow(moves.get(key or ""))
         elif changes:
-            if not self._follow(moves.get(self._missing)) and self._missing not in self.mirror.stories:
+            is_ours = self._missing in self._place.mender.left
+            if not self._follow(moves.get(self._missing)) and self._missing not in self.mirror.stories and not is_ours:
                 self.notify(f"{plain(title(self._missing))} is gone; u brings it back", markup=False)
             self._missing = None
 
@@ -296,6 +302,8 @@ class FrameScreen(Screen[None]):
         self.set_class(self.view == "triage", "-triage")
         self.set_class(self._where.is_in, "-in")
         if self.view != "draft" and (draft := self.query_one(Details).draft).is_open:
+            if draft.is_changed:
+                self.notify("the draft is kept: d goes on with it", timeout=4)
             self._place.begin(draft.close())
         self._draw_list()
         if (rows := self._lists.of(self.view)) is not None and rows.key is not None:

@@ -28,7 +28,7 @@ SHOWN = 10
 CSS = """
 #dialog { width: auto; max-width: 90%; height: auto; max-height: 90%; padding: 1 3; border: round $primary; }
 #dialog Input { width: 60; max-width: 100%; height: 1; border: none; }
-#dialog Static { width: auto; }
+#dialog Static { width: auto; max-width: 100%; }
 """
 
 

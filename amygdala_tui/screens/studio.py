@@ -230,10 +230,10 @@ class StudioScreen(FrameScreen):
         self._place.mender.delete(self._targets)
 
     def action_undo(self) -> None:
-        self._place.begin(self._place.taking_back.undo(self.path))
+        self._place.begin(self._place.taking_back.undo(self.path or self.selection.folder))
 
     def action_redo(self) -> None:
-        self._place.begin(self._place.taking_back.redo(self.path))
+        self._place.begin(self._place.taking_back.redo(self.path or self.selection.folder))
 
     def action_copy_path(self) -> None:
         self._place.copy_path(self.path)

@@ -73,6 +73,11 @@ class DraftPane(Vertical):
         return self._story is not None
 
     @property
+    def is_changed(self) -> bool:
+        """Whether the draft says something else than the file."""
+        return not self.area.read_only and self.area.text.strip() != self._saved.strip()
+
+    @property
     def area(self) -> TextArea:
         """Where the text is typed."""
         return self.query_one(TextArea)

@@ -148,4 +148,4 @@ def test_before_anything_changed_the_first_step_is_said() -> None:
     assert "not judged yet" in moved_words.first_step(mirror([story(JOY)]))
     assert moved_words.first_step(mirror([healthy(JOY)])) == "Nothing to fix."
     told_once = moved_words.first_step(mirror([misread(JOY, "fear"), healthy("stories/calm.txt")]))
-    assert told_once.startswith("1 of 2 stories looks misfiled. Start with the worst: e edits it")
+    assert told_once.startswith("1 of 2 stories looks misfiled. n goes to the worst: e edits it")

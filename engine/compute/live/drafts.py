@@ -136,6 +136,8 @@ def _as_if(
         affected = [name for name, group in view.groups.items() if group is not state.view.groups.get(name)]
         change = Change({*affected, concept}, renewed={text_id})
         evaluation = standing.evaluator.of_draft().evaluate(view, change, standing.evaluation)
+        if text_id == instead_of and (told := standing.verdicts.of.get(draft)) is not None:
+            return evaluation, told  # the text that stands: what is said of it
         return evaluation, standing.judge.at_once(standing.verdicts, filing, state.means, {text_id}).of.get(draft)
     finally:
         if is_new:

@@ -261,7 +261,7 @@ async def test_a_draft_is_explained_where_it_is_asked_for_behind_the_edits_and_b
     assert prose is not None
     assert prose.n_others == SCENES - 1
     assert len(prose.giveaways) == 2
-    assert msgspec.structs.replace(explained.draft, prose=None, effects=None) == plain.draft
+    assert msgspec.structs.replace(explained.draft, prose=None, effects=None, evidence=None) == plain.draft
     (corpus,) = [open_corpus for open_corpus in (await talk.status()).corpora if open_corpus.corpus == str(talk.corpus)]
     assert corpus.doing.state == "computing"
     await talk.revision(2)
