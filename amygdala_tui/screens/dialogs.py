@@ -14,6 +14,7 @@ from textual.widgets import Input, Static
 
 from amygdala_tui import styles
 from amygdala_tui.actions import ACTIONS, View
+from amygdala_tui.frame import KEY_NAMES
 from amygdala_tui.meanings import meanings
 from engine.plain import plain
 from engine.triage import Thresholds
@@ -107,8 +108,7 @@ class Help(ModalScreen[None]):
         text.append("\nKeys\n", style=styles.HEADING)
         text.append("\n↑↓ or k j move · ← → or h l close and open · Enter open · Tab next pane")
         for action in ACTIONS:
-            name = self._keys.get(action.id, action.key)
-            key = {"slash": "/", "question_mark": "?"}.get(name, name)
-            text.append(f"\n{key:>4}  ", style=styles.HEADING).append(action.help)
-        text.append("\n  ^p  Every action, by name.")
+            if self._view in action.views:
+                name = self._keys.get(action.id, action.key)
+                text.append(f"\n{KEY_NAMES.get(name, name):>4}  ", style=styles.HEADING).append(action.help)
         return text.append("\n\nesc goes back", style=styles.DIM)
