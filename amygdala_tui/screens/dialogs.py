@@ -14,7 +14,7 @@ from textual.widgets import Input, Static
 
 from amygdala_tui import styles
 from amygdala_tui.actions import ACTIONS, View
-from amygdala_tui.frame import KEY_NAMES
+from amygdala_tui.keymap import shown
 from amygdala_tui.meanings import meanings
 from engine.plain import plain
 from engine.triage import Thresholds
@@ -110,5 +110,5 @@ class Help(ModalScreen[None]):
         for action in ACTIONS:
             if self._view in action.views:
                 name = self._keys.get(action.id, action.key)
-                text.append(f"\n{KEY_NAMES.get(name, name):>4}  ", style=styles.HEADING).append(action.help)
+                text.append(f"\n{shown(name):>4}  ", style=styles.HEADING).append(action.help)
         return text.append("\n\nesc goes back", style=styles.DIM)

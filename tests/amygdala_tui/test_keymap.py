@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from textual.widgets._footer import FooterKey
 
 from amygdala_tui.keymap import DEFAULT_KEYS, KEPT_KEYS, keymap_path, keys_in_force, load_keymap, settle
-from tests.amygdala_tui.test_selection import corpus_of, studied
+from tests.amygdala_tui.studying import corpus_of, studied
 from tests.waiting import eventually_async
 
 

@@ -14,7 +14,7 @@ from amygdala_tui.widgets.engine import report
 from amygdala_tui.words import engine_state
 from engine.wire.snapshot import CorpusState, Doing
 from tests.amygdala_tui.making import mirror, story
-from tests.amygdala_tui.test_selection import Studied, corpus_of, studied
+from tests.amygdala_tui.studying import Studied, corpus_of, studied
 from tests.waiting import eventually_async
 
 TERMINALS = {

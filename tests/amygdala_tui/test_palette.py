@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from amygdala_tui.actions import ACTIONS
 from amygdala_tui.palette import Palette, matching, verb
 from amygdala_tui.themes import LOOKS
-from tests.amygdala_tui.test_selection import Studied, corpus_of, studied
+from tests.amygdala_tui.studying import Studied, corpus_of, studied
 
 
 async def hits(app: Studied, query: str) -> list[DiscoveryHit | Hit]:

@@ -2,174 +2,36 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
-import random
 import threading
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.text import Text
-from textual import events
-from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
 from amygdala_tui import app as app_module
 from amygdala_tui import place
 from amygdala_tui.app import Studio
-from amygdala_tui.link import Link
 from amygdala_tui.messages import EngineSaid
 from amygdala_tui.mirror import Mirror
 from amygdala_tui.screens.studio import StudioScreen
-from amygdala_tui.selection import Selection
 from amygdala_tui.widgets import story as story_module
 from amygdala_tui.widgets.lines import LineList
-from amygdala_tui.widgets.lists import Lists
-from engine.corpus import Change
-from engine.results import Cost
-from engine.wire.snapshot import Moved, Stages, StoryView
-from tests.amygdala_tui.making import concept, healthy, mirror, misread, story
+from tests.amygdala_tui.making import healthy
+from tests.amygdala_tui.studying import (
+    Studied,
+    assert_the_light_is_the_selection,
+    corpus_of,
+    lit_row,
+    shown_list,
+    studied,
+    with_moved,
+    with_story,
+    without_story,
+)
 from tests.waiting import eventually_async
-
-SCENARIOS = ("bus", "cake", "snow", "train")
-CONCEPTS = ("calm", "joyful", "weary")
-
-
-class Studied(Studio):
-    """A studio without an engine, which notes what it would open in an editor."""
-
-    CSS_PATH = str(Path(inspect.getfile(Studio)).with_name("app.tcss"))
-
-    def __init__(self, corpus: Path) -> None:
-        super().__init__(corpus, corpus / "e.sock")
-        self.opened: list[str | None] = []
-
-    def edit(self, path: str | None) -> None:
-        self.opened.append(path)
-
-    @property
-    def studio(self) -> StudioScreen:
-        return self._studio
-
-    def burst(self, *keys: str) -> None:
-        """Type keys so fast that all wait before the first is handled."""
-        for key in keys:
-            name, character = {"/": ("slash", "/"), "\r": ("enter", "\r")}.get(key, (key, key))
-            self.post_message(events.Key(name, character))
-
-
-@asynccontextmanager
-async def studied(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, corpus: Mirror, size: tuple[int, int] = (120, 40)
-) -> AsyncIterator[tuple[Studied, Pilot[None]]]:
-    async def nothing(_self: object) -> None:
-        await asyncio.sleep(3600)
-
-    monkeypatch.setattr(Link, "run", nothing)
-    monkeypatch.setattr(Studio, "_look", nothing)
-    app = Studied(folder)
-    async with app.run_test(size=size) as pilot:
-        app.post_message(EngineSaid(corpus))
-        await pilot.pause()
-        yield app, pilot
-
-
-def corpus_of(n_misread: int = 4) -> Mirror:
-    paths = [f"paired/{scenario}/{name}.txt" for scenario in SCENARIOS for name in CONCEPTS]
-    views = [misread(path, "other", rank) for rank, path in enumerate(paths[:n_misread])]
-    views += [healthy(path, rank=rank) for rank, path in enumerate(paths[n_misread:9], n_misread)]
-    views += [story(path) for path in paths[9:]]
-    views += [story(f"stories/{name}.txt") for name in CONCEPTS]
-    return mirror(views, [concept(name) for name in CONCEPTS])
-
-
-def with_story(corpus: Mirror, view: StoryView) -> Mirror:
-    return replace(corpus, stories=corpus.stories | {view.path: view}, revision=corpus.revision + 1)
-
-
-def without_story(corpus: Mirror, path: str) -> Mirror:
-    return replace(
-        corpus,
-        stories={kept: view for kept, view in corpus.stories.items() if kept != path},
-        revision=corpus.revision + 1,
-    )
-
-
-def moving(old: str, new: str) -> Moved:
-    """The revision that a moved story makes."""
-    return Moved(
-        revision=2,
-        cause="edited",
-        changes=[Change(path=new, kind="moved", old=old)],
-        cost=Cost(texts_run=0, texts_cached=0),
-        seconds=0.1,
-        stages=Stages(scanning=0, waiting=0, forward=0, statistics=0, showing=0),
-        concepts=[],
-        stories=[],
-        queue=(4, 3),
-    )
-
-
-def assert_the_light_is_the_selection(app: Studied) -> None:
-    """What is lit in the shown list is the selection, and what `e` opens; no story is lit, and nothing is opened."""
-    studio = app.studio
-    rows = studio.query_one(Lists).of(studio.view)
-    if rows is not None:
-        assert studio.selection == Selection.of(rows.key, studio.mirror)
-        assert not rows.size.height or (lit_row(rows) == "") == (rows.key is None)
-    n_opened = len(app.opened)
-    studio.action_edit()
-    path = app.opened.pop(n_opened)
-    if rows is not None:
-        assert path == (rows.key if rows.key in studio.mirror.stories else None)
-    assert path is None or path in studio.mirror.stories
-    view = studio.mirror.stories.get(studio.path or "")
-    assert view is None or view.concept == studio.concept
-
-
-def shown_list(app: Studied) -> str | None:
-    return app.studio.query_one(Lists).current
-
-
-def lit_row(rows: LineList) -> str:
-    """The text of the row that has a background of its own; over all of it, as is checked."""
-    lit = []
-    for strip in (rows.render_line(y) for y in range(rows.size.height)):
-        grounds = {piece.style.bgcolor for piece in strip if piece.style is not None}
-        assert len(grounds) == 1
-        if grounds != {rows.rich_style.bgcolor}:
-            lit.append(strip.text)
-    assert len(lit) <= 1
-    return lit[0] if lit else ""
-
-
-@pytest.mark.parametrize("seed", range(2))
-@pytest.mark.parametrize("size", [(120, 40), (80, 24)])
-async def test_whatever_came_before_the_lit_row_is_what_e_opens(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, size: tuple[int, int]
-) -> None:
-    chance = random.Random(seed)
-    corpus = corpus_of()
-    bursts = ["/joy\r\r", "/bus\r", "/nowhere\r", "/w\rj", "jj", "3j", "2j\r", "4jj"]
-    keys = [*"jjkkgG1234bsnNhlmiw8", "enter", "escape", "tab", "pagedown", "space"]
-    async with studied(tmp_path, monkeypatch, corpus, size) as (app, pilot):
-        for _ in range(40):
-            match chance.randrange(4):
-                case 0:
-                    app.burst(*chance.choice(bursts))
-                case 1:
-                    path = chance.choice(list(corpus_of().stories))
-                    view = chance.choice([misread(path, "calm", chance.randrange(9)), story(path)])
-                    corpus = chance.choice([with_story(corpus, view), without_story(corpus, path)])
-                    app.post_message(EngineSaid(corpus))
-                case _:
-                    await pilot.press(chance.choice(keys))
-            await pilot.pause()
-            assert_the_light_is_the_selection(app)
 
 
 async def test_a_search_selects_what_it_lights_and_escape_returns_to_where_one_was(
@@ -269,7 +131,8 @@ async def test_a_story_that_is_moved_is_followed_although_its_file_is_gone_first
         await pilot.press("j")
         app.post_message(EngineSaid(gone := without_story(corpus_of(), old)))
         await pilot.pause()
-        app.post_message(EngineSaid(replace(with_story(gone, healthy(new)), moves=(moving(old, new),))))
+        moves = with_moved(corpus_of(), {old: new}).moves
+        app.post_message(EngineSaid(replace(with_story(gone, healthy(new)), moves=moves)))
         await pilot.pause()
         queue = app.studio.query_one("#queue-list", LineList)
         assert "cleared" in lit_row(queue)

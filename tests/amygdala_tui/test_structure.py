@@ -210,7 +210,8 @@ async def test_a_deleted_story_lies_in_the_trash_and_the_selection_goes_on(corpu
         assert text_at(corpus, STORY) is None
         assert [file.read_text() for file in trash_dir(corpus).rglob("joyful.txt")] == [text]
         assert screen(app).path not in (None, STORY)
-        assert said(app, "joyful is gone; u brings it back")
+        assert said(app, "deleted stories/joyful.txt; u takes it back")
+        assert not said(app, "is gone")
 
 
 async def test_marked_stories_are_deleted_together(corpus: Path, engine: Engine) -> None:
