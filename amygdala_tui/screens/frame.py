@@ -85,6 +85,8 @@ class FrameScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self._are_panes_mounted = True
+        if self._kept != Place():  # it was read before there were panes to take it up
+            self.take_up(self._kept)
         self.draw(self.mirror, self.away)
 
     def on_resize(self) -> None:

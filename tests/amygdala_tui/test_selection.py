@@ -287,6 +287,22 @@ async def test_the_next_sitting_begins_where_the_last_one_ended(
         assert_the_light_is_the_selection(app)
 
 
+async def test_a_last_place_that_is_read_before_there_are_panes_is_taken_up_with_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = place.Place(view="corpus", story="paired/bus/weary.txt", grouping="concept")
+
+    def on_load(app: Studied) -> None:
+        app.studio.take_up(kept)
+        assert not app.studio.is_up
+
+    monkeypatch.setattr(Studied, "on_load", on_load, raising=False)
+    async with studied(tmp_path, monkeypatch, corpus_of()) as (app, _):
+        assert shown_list(app) == "tree"
+        assert app.studio.path == kept.story
+        assert_the_light_is_the_selection(app)
+
+
 async def test_a_last_place_in_the_queue_gives_way_to_the_worst_story_once_it_is_fixed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
