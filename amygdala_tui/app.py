@@ -28,6 +28,7 @@ from amygdala_tui import last_numbers, place, styles, themes
 from amygdala_tui.actions import Action
 from amygdala_tui.asking import Asking
 from amygdala_tui.editor import drop_typed_keys, find_editor, run_editor
+from amygdala_tui.hanging_up import on_hang_up
 from amygdala_tui.keeper import Keeper
 from amygdala_tui.keymap import keys_in_force, load_keymap, shown
 from amygdala_tui.link import Link
@@ -117,6 +118,8 @@ class Studio(App[None]):
         self.run_worker(self._take_keys())
         self.run_worker(self._look())
         self._following = self.run_worker(self._link.run())
+        if not self.is_headless:
+            on_hang_up(self._write_kept, ANSWERS_WITHIN_S)
 
     async def on_unmount(self) -> None:
         """Hang up, and write what is kept for the next time, before the event loop ends."""
@@ -124,6 +127,9 @@ class Studio(App[None]):
             self._following.cancel()
             with suppress(WorkerError):
                 await self._following.wait()
+        await self._write_kept()
+
+    async def _write_kept(self) -> None:
         await asyncio.gather(self._numbers.close(ANSWERS_WITHIN_S), self._places.close(ANSWERS_WITHIN_S))
 
     def action_suspend_process(self) -> None:
