@@ -1,4 +1,4 @@
-"""A corpus of 8 concepts in 10 scenarios, ten of whose stories stand under a wrong name; and the texts that belong there.
+"""A corpus of 8 concepts in 10 scenarios, ten of whose stories stand under a wrong name; and the right texts.
 
 Made of phrases, so that each story is told apart plainly and the same ones are misread every time.
 """

@@ -18,6 +18,15 @@ from engine.settings import Settings
 from engine.wire import protocol
 from tests.waiting import eventually_async
 
+VIEWS = (
+    (("1", "enter"), "queue"),
+    (("2",), "triage"),
+    (("3",), "corpus"),
+    (("4",), "concept"),
+    (("8",), "engine"),
+)
+"""What to press for each picture; Enter shows the story also where there is room for one pane only."""
+
 
 async def take(folder: Path, sizes: list[tuple[int, int]]) -> None:
     """One picture per view and size."""
@@ -30,11 +39,11 @@ async def take(folder: Path, sizes: list[tuple[int, int]]) -> None:
             studio = app.screen
             assert isinstance(studio, StudioScreen)
             await eventually_async(partial(is_ready, studio))
-            for key, view in (("n", "story"), ("2", "triage"), ("3", "queue"), ("4", "concept"), ("8", "engine")):
-                await pilot.press(key)
-                if view == "story":
-                    await eventually_async(partial(is_explained, studio))
+            for keys, view in VIEWS:
+                await pilot.press(*keys)
                 await pilot.pause()
+                if view == "queue":
+                    await eventually_async(partial(is_explained, studio))
                 app.save_screenshot(f"{view}-{width}x{height}.svg", str(folder))
     connection = await client.connect(home / "e.sock")
     await connection.request(protocol.Stop)
