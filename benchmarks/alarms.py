@@ -91,8 +91,8 @@ def told(draws: Sequence[Called]) -> str:
     harmless = sum(1 - story.misfit for story in misread)
     return "\n".join(
         [
-            f"Queue: {mean(called.in_queue for called in draws):.1f} rows a draw; "
-            f"Triage: {mean(called.in_triage for called in draws):.1f}; "
+            f"Queue: {mean(called.in_queue for called in draws):.2f} rows a draw; "
+            f"Triage: {mean(called.in_triage for called in draws):.2f}; "
             f"classic buckets: {mean(called.n_classic for called in draws):.1f}",
             f"misread: {len(misread)} of {n_stories} stories ({len(misread) / n_stories:.1%}), of which the evidence "
             f"takes {harmless:.1f} for false alarms itself",

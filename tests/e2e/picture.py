@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from amygdala_tui.app import Studio
 from amygdala_tui.demo import copy_sample
 from amygdala_tui.screens.studio import StudioScreen
 from engine import client
+from engine.errors import AmygdalaError
 from engine.settings import Settings
 from engine.wire import protocol
 from tests.waiting import eventually_async
@@ -30,25 +32,34 @@ VIEWS = (
 
 async def take(folder: Path, sizes: list[tuple[int, int]]) -> None:
     """One picture per view and size."""
+    folder.mkdir(parents=True, exist_ok=True)
     home = Path(tempfile.mkdtemp(prefix="am", dir="/tmp"))
     os.environ.update(XDG_STATE_HOME=str(home / "state"))
     copy_sample(home / "stories-2026")
-    for width, height in sizes:
-        app = Studio(home / "stories-2026", home / "e.sock", Settings(model="embedded"))
-        async with app.run_test(size=(width, height)) as pilot:
-            studio = app.screen
-            assert isinstance(studio, StudioScreen)
-            await eventually_async(partial(is_ready, studio))
-            for keys, view in VIEWS:
-                await pilot.press(*keys)
-                await pilot.pause()
-                if view == "queue":
-                    await eventually_async(partial(is_explained, studio))
-                app.save_screenshot(f"{view}-{width}x{height}.svg", str(folder))
-    connection = await client.connect(home / "e.sock")
-    await connection.request(protocol.Stop)
-    await connection.close()
-    shutil.rmtree(home, ignore_errors=True)
+    try:
+        for width, height in sizes:
+            await take_all(folder, home, width, height)
+    finally:
+        with suppress(AmygdalaError):
+            connection = await client.connect(home / "e.sock")
+            await connection.request(protocol.Stop)
+            await connection.close()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+async def take_all(folder: Path, home: Path, width: int, height: int) -> None:
+    """The pictures of one size."""
+    app = Studio(home / "stories-2026", home / "e.sock", Settings(model="embedded"))
+    async with app.run_test(size=(width, height)) as pilot:
+        studio = app.screen
+        assert isinstance(studio, StudioScreen)
+        await eventually_async(partial(is_ready, studio))
+        for keys, view in VIEWS:
+            await pilot.press(*keys)
+            await pilot.pause()
+            if view == "queue":
+                await eventually_async(partial(is_explained, studio))
+            app.save_screenshot(f"{view}-{width}x{height}.svg", str(folder))
 
 
 def is_ready(studio: StudioScreen) -> bool:

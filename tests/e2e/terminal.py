@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tests.waiting import eventually
 
-WITHIN = 60.0
+WITHIN = 120.0
 """Seconds within which something must be shown."""
 EVERY = 0.05
 """Seconds between two looks."""
