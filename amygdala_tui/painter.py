@@ -20,6 +20,8 @@ from textual.strip import Strip
 
 MOST_BETWEEN = 4
 """Equal cells between two that differ, up to which they are sent too: to pass over them takes as many bytes."""
+LONGEST_CHANGED, MOST_SHIFTED = 24, 16
+"""A line is moved sideways where a longer or a shorter word of so many cells stands in it, by so many cells at most."""
 ATTRIBUTES = {
     "bold": ("1", "22"),
     "dim": ("2", "22"),
@@ -96,6 +98,9 @@ class Painter:
                 if x and before and before[0] is not None and not before[0][0]:
                     row[x - 1] = None  # half of what stood there is gone
                 row[x : x + len(cells)] = cells
+                if len(cells) == len(row) and (shift := _shift(before, cells)) is not None:
+                    pen.shift(y, *shift)
+                    before = _shifted(before, *shift)
                 for start, end in _differing(before, cells):
                     pen.write(y, x + start, cells[start:end])
         return pen.written()
@@ -140,6 +145,11 @@ class _Pen:
             send(text)
             # where a terminal takes a character for wider or narrower, what follows is put in its place all the same
             self._place = (y, column + 1) if len(text) == 1 and _has_one_column_each(text) else None
+
+    def shift(self, y: int, x: int, by: int) -> None:
+        """Move what stands in a row from a place on: to the right, or (less than 0) to the left."""
+        self._sent.append(f"\x1b[{y + 1};{x + 1}H\x1b[{abs(by)}{'@' if by > 0 else 'P'}")
+        self._place = y, x
 
     def _turn_to(self, look: Look) -> None:
         """Change what differs from the look so far."""
@@ -220,6 +230,31 @@ def _looks(style: Style, colours: ColorSystem) -> tuple[Look, Look]:
         DEFAULT_BACKGROUND if background is None else ";".join(background.downgrade(colours).get_ansi_codes(False)),
     )
     return look, look if attributes & SHOWN_ON_BLANKS else Look(None, None, look.background)
+
+
+def _shift(before: Sequence[Cell | None], now: Sequence[Cell]) -> tuple[int, int] | None:
+    """From where on a line is to be moved sideways, and by how many cells; None where that spares nothing.
+
+    So it is with the keys in the footer behind the name of what they act on.
+    """
+    place = next(n for n, (old, new) in enumerate(zip(before, now, strict=True)) if old != new)
+    tail, width = place + LONGEST_CHANGED, len(now)
+    if before[tail:] == now[tail:] or not all(cell is not None and len(cell[0]) == 1 for cell in before[place:]):
+        return None
+    for by in range(1, min(MOST_SHIFTED, width - tail) + 1):
+        if before[tail : width - by] == now[tail + by :]:
+            return place, by
+        if before[tail + by :] == now[tail : width - by]:
+            return place, -by
+    return None
+
+
+def _shifted(before: Sequence[Cell | None], place: int, by: int) -> list[Cell | None]:
+    """A line that was moved sideways from a place on: with nothing known of the cells that came free."""
+    free: list[Cell | None] = [None] * abs(by)
+    if by > 0:
+        return [*before[:place], *free, *before[place : len(before) - by]]
+    return [*before[:place], *before[place - by :], *free]
 
 
 def _differing(before: Sequence[Cell | None], now: Sequence[Cell]) -> Iterator[tuple[int, int]]:

@@ -25,7 +25,7 @@ from tests.engine.service.running import Engine
 from tests.waiting import eventually_async
 
 WIDTH, HEIGHT = 14, 3
-TOKEN = re.compile(r"\x1b\[([0-9;]*)([A-Za-z])|\x1b\]8;[^\x1b]*\x1b\\|(.)", re.DOTALL)
+TOKEN = re.compile(r"\x1b\[([0-9;]*)([@A-Za-z])|\x1b\]8;[^\x1b]*\x1b\\|(.)", re.DOTALL)
 SHOWN = frozenset({"4", "7", "9", "21", "53"})
 """Attributes that show on a blank."""
 
@@ -49,6 +49,14 @@ class ScreenOfCells:
                 self._y, self._x = (int(number) - 1 for number in codes.split(";"))
             elif kind == "G":
                 self._x = int(codes) - 1
+            elif kind in ("@", "P"):
+                row, free = self.cells[self._y], [("?", ())] * int(codes)
+                moved = (
+                    [*free, *row[self._x :]][: len(row) - self._x]
+                    if kind == "@"
+                    else [*row[self._x + int(codes) :], *free]
+                )
+                row[self._x :] = moved
             elif kind == "m":
                 self._look(codes.split(";"))
             elif character:
@@ -132,6 +140,27 @@ def test_what_stands_there_already_is_not_sent_again() -> None:
     assert (
         painter.take([(0, 0, changed)], (WIDTH, HEIGHT), ColorSystem.TRUECOLOR).count("m") == 3
     )  # two looks, a letter
+
+
+@settings(deadline=None)
+@given(st.text("ab", max_size=12), st.text("ab", max_size=12), st.text(" ab", max_size=30))
+def test_keys_behind_a_longer_or_a_shorter_name_are_moved(one: str, other: str, keys: str) -> None:
+    painter, terminal = Painter(), ScreenOfCells(60, 1)
+    for name in (one, other, one):
+        line = Strip([Segment(f" e edit {name} "), Segment(keys, LOOKS[1])]).adjust_cell_length(60)
+        terminal.take(painter.take([(0, 0, line)], (60, 1), ColorSystem.TRUECOLOR))
+        assert terminal.lines() == [line.text]
+
+
+def test_of_keys_that_are_moved_only_the_name_is_sent_and_what_came_free() -> None:
+    painter, keys = Painter(), "  a accept  c compare  n next  u undo  M move"
+    sent = [
+        painter.take(
+            [(0, 0, Strip([Segment(f" e edit {name}{keys}")]).adjust_cell_length(80))], (80, 1), ColorSystem.TRUECOLOR
+        )
+        for name in ("sad", "grateful", "sad")
+    ]
+    assert sent[1:] == ["\x1b[1;9H\x1b[5@grateful", "\x1b[1;9H\x1b[5Psad\x1b[76G     "]
 
 
 def test_all_is_sent_again_once_another_program_has_written_or_the_terminal_has_another_size() -> None:
