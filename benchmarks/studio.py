@@ -46,7 +46,6 @@ SEQUENCES = re.compile(r"\x1b(?:\[[0-9;?<>=]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\
 """What a terminal does not print."""
 SYNCHRONIZED = (b"\x1b[?2026$p", b"\x1b[?2026;2$y")
 """The question whether a terminal can hold back half a picture, and the answer of one that can."""
-STARTS = 5
 GOALS = {
     "first paint": "0.5 s",
     "a key down": "1 kB, 30 ms",
@@ -134,11 +133,12 @@ class Terminal:
         os.write(self._master, key.encode())
 
     def worked_s(self) -> float:
-        """Processor time of the studio so far."""
-        with suppress(OSError):  # a thread has just ended
-            threads = Path(f"/proc/{self.process.pid}/task").iterdir()
-            return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
-        return float("nan")
+        """Processor time of the studio so far, in its threads that are there."""
+        worked_ns = 0
+        for thread in Path(f"/proc/{self.process.pid}/task").glob("*/schedstat"):
+            with suppress(OSError):  # it has just ended
+                worked_ns += int(thread.read_text().split()[0])
+        return worked_ns / 1e9
 
     def watch(
         self,
@@ -204,6 +204,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--stories", type=int, default=0, help="fill the copy up to so many stories")
     parser.add_argument("--sizes", nargs="+", default=["120x40", "160x48"], metavar="WxH")
     parser.add_argument("--idle", type=float, default=10.0, help="seconds of idleness that are watched (10)")
+    parser.add_argument("--starts", type=int, default=5, help="of the studio, and of a bare app, that are timed (5)")
     parser.add_argument("--model", default="embedded")
     arguments = parser.parse_args(argv)
     stories = scan(Layout.of(arguments.corpus)).stories
@@ -219,6 +220,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             for each in arguments.sizes:
                 width, height = map(int, each.split("x"))
                 print(f"\n{len(stories) if size == len(stories) else size} stories, {width} × {height}")
+                time_starts(command, arguments.starts, width, height)
                 measure(command, corpus, stories, width, height, arguments.idle)
         finally:
             subprocess.run([sys.executable, "-m", "engine", "stop"], capture_output=True, check=False)
@@ -242,6 +244,15 @@ def studio(command: Sequence[str], width: int, height: int) -> Iterator[tuple[Te
         terminal.close()
 
 
+def time_starts(command: Sequence[str], n_starts: int, width: int, height: int) -> None:
+    """Start the studio and a bare app, one as often as the other."""
+    for name, started in (("the studio", command), ("a bare app", [sys.executable, "-c", BARE])):
+        seconds, worked = zip(*(first_paint(started, width, height) for _ in range(n_starts)), strict=True)
+        print(
+            f"first paint of {name}: {min(seconds):.2f} to {max(seconds):.2f} s, {min(worked):.2f} s of CPU", flush=True
+        )
+
+
 def first_paint(command: Sequence[str], width: int, height: int) -> tuple[float, float]:
     """Seconds from the start of a program to its first picture, and of processor time."""
     with studio(command, width, height) as (_, opened):
@@ -257,12 +268,6 @@ def measure(
     command: Sequence[str], corpus: Path, stories: Sequence[Story], width: int, height: int, idle_s: float
 ) -> None:
     """One size: a sitting, from the start."""
-    starts = {"the studio": command, "a bare app": [sys.executable, "-c", BARE]}
-    for name, started in starts.items():
-        seconds, worked = zip(*(first_paint(started, width, height) for _ in range(STARTS)), strict=True)
-        print(
-            f"first paint of {name}: {min(seconds):.2f} to {max(seconds):.2f} s, {min(worked):.2f} s of CPU", flush=True
-        )
     with studio(command, width, height) as (terminal, opened):
         print(f"{'':26}{'bytes':>10}{'ssh -C':>10}{'first':>8}{'last':>8}{'CPU':>10}{'':8}   goal (120 × 40)")
         report("first paint", opened)
@@ -289,7 +294,9 @@ def measure(
 def progress(terminal: Terminal) -> None:
     """All stories through the model again."""
     terminal.press("r")
-    sent = terminal.watch(lambda: terminal.write("a"), quiet_s=SETTLED_S)
+    terminal.write("a")
+    terminal.listen(0.5)  # the dialog goes
+    sent = terminal.watch(quiet_s=SETTLED_S)
     seconds = sent.times[-1] - sent.started
     row("progress, a second", sent.n_bytes / seconds, sent.n_compressed / seconds)
 

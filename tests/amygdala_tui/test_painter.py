@@ -173,7 +173,7 @@ def test_all_is_sent_again_once_another_program_has_written_or_the_terminal_has_
     assert painter.take([(0, 0, line)], (WIDTH + 1, HEIGHT), ColorSystem.TRUECOLOR) == first
 
 
-async def test_the_terminal_shows_each_screen_as_textual_has_it(
+async def test_the_terminal_shows_each_screen_as_textual_has_it_and_ctrl_l_draws_all_anew(
     corpus: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     terminal = ScreenOfCells(120, 40)
@@ -199,7 +199,11 @@ async def test_the_terminal_shows_each_screen_as_textual_has_it(
             await pilot.press(key)
             await pilot.pause(0.05)
             assert_same()
-        await pilot.press("escape", "escape", "slash", "a", "b", "enter", "8", "1", "ctrl+l")
+        await pilot.press("escape", "escape", "slash", "a", "b", "enter", "8", "1")
+        await pilot.pause(0.3)
+        assert_same()
+        terminal.cells = [[("!", ())] * 120 for _ in range(40)]  # another program has written
+        await pilot.press("ctrl+l")
         await pilot.pause(0.3)
         assert_same()
         (corpus / STORY).write_text("Another text altogether.", "utf-8")
