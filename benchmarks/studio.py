@@ -37,7 +37,7 @@ from engine.settings import Settings, load
 
 QUIET_S = 0.5
 """Seconds without a byte after which nothing more is on its way."""
-BEGINS_WITHIN_S = 5.0
+BEGINS_WITHIN_S = 2.0
 """Seconds in which the first byte must have come."""
 LONGEST_S = 60.0
 SETTLED_S = 3.0
@@ -153,7 +153,7 @@ class Terminal:
         do()
         while time.perf_counter() < sent.started + LONGEST_S:
             is_begun = until in printed(b"".join(sent.chunks)) if until else sent.chunks
-            if not self._read(sent, quiet_s if is_begun else BEGINS_WITHIN_S):
+            if not self._read(sent, quiet_s if is_begun else LONGEST_S if until else max(quiet_s, BEGINS_WITHIN_S)):
                 break
         return sent
 
