@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from amygdala_tui.actions import View
-from engine.triage import Thresholds
+from engine.triage import MAYBE_FROM, Thresholds
+from engine.verdicts import ENOUGH_STORIES, FEWEST_STORIES, HARDLY_APART
 
 Meaning = tuple[str, str]
 """A word as it stands on screen; what it means, and what to do about it."""
@@ -54,40 +55,13 @@ QUEUE: Sequence[Meaning] = (
         "A writer has said that the story is right as it is, so it is neither to fix nor a maybe until its text "
         "changes. The corpus keeps it in accepted.tsv. Open the story and press a to take that back.",
     ),
-    ("maybe", "Not misread, but with a chance of one in ten or more that something is off. Look; often keep."),
+    ("maybe", f"Not misread, but with a chance of {MAYBE_FROM:.0%} or more that something is off. Look; often keep."),
 )
 CORPUS: Sequence[Meaning] = (
     ("! and a concept", "The story is misread: it reads as that concept."),
     ("~ stale", "Its numbers are of an older text: it waits for the model."),
     ("* computing", "It goes through the model just now."),
     ("x - =", "No vector can be made of the file: an error, an empty file, the same text twice."),
-)
-TRIAGE: Sequence[Meaning] = (
-    (
-        "its stories disagree",
-        "They fall into two camps, or the concept reads no better than chance. Choose one sense, and rewrite or move "
-        "the others; view 4 names the camps.",
-    ),
-    (
-        "told like …",
-        "Its stories cannot be told from the other concept's. Rewrite stories so that what differs between the two is "
-        "on the page, or make one concept of them.",
-    ),
-    (
-        "made of others",
-        "A mix of other concepts gives nearly all of it, more than chance would, and what is its own hardly tells its "
-        "stories. Write what only this concept has, or drop it.",
-    ),
-    ("no verdict yet", "Too few stories, or too few concepts, to tell. Write as many more as it says."),
-    (
-        "pairs right",
-        "Of 100 pairs of one of its stories and another one, how many it reads in the right order, made without both; "
-        "in brackets where the true number lies, 9 times in 10. Chance gives 50.",
-    ),
-    (
-        "closest concept",
-        "The other concept that it is hardest to tell from, and of 100 pairs of their stories how many are told apart.",
-    ),
 )
 CONCEPT: Sequence[Meaning] = (
     (
@@ -164,15 +138,52 @@ def meanings(view: View, thresholds: Thresholds) -> Sequence[Meaning]:
         case "corpus" | "find":
             return [*CORPUS, *STORY, alignment]
         case "triage":
-            return [*TRIAGE, *_buckets(thresholds)]
+            return [*_triage(thresholds), *_buckets(thresholds)]
         case "concept":
-            return [*CONCEPT, *TRIAGE, *NUMBERS, alignment]
+            return [*CONCEPT, *_triage(thresholds), *NUMBERS, alignment]
         case "compare":
             return COMPARE
         case "draft":
             return DRAFT
         case "engine":
             return ENGINE
+
+
+def _triage(thresholds: Thresholds) -> Sequence[Meaning]:
+    """What is said of concepts, with the limits in force."""
+    return (
+        (
+            "its stories disagree",
+            "They fall into two camps, or the concept reads no better than chance. Choose one sense, and rewrite or "
+            "move the others; view 4 names the camps.",
+        ),
+        (
+            "told like …",
+            "Its stories cannot be told from the other concept's: maybe no better than by chance, and surely in fewer "
+            f"than {100 * HARDLY_APART:.0f} of 100 pairs. Rewrite stories so that what differs between the two is on "
+            "the page, or make one concept of them.",
+        ),
+        (
+            "made of others",
+            f"A mix of other concepts gives more than {thresholds.redundant_r2:.0%} of it, more than chance would, and "
+            "what is its own hardly tells its stories. Write what only this concept has, or drop it.",
+        ),
+        (
+            "no verdict yet",
+            "Too few stories, or too few concepts, to tell: there is always a verdict from "
+            f"{ENOUGH_STORIES} stories on, and none below {FEWEST_STORIES}. Write as many more as it says.",
+        ),
+        (
+            "pairs right",
+            "Of 100 pairs of one of its stories and another one, how many it reads in the right order, made without "
+            "both; in brackets where the true number lies, 9 times in 10. Chance gives 50.",
+        ),
+        (
+            "closest concept",
+            "The other concept that it is hardest to tell from, and of 100 pairs of their stories how many are told "
+            "apart.",
+        ),
+    )
 
 
 def _buckets(thresholds: Thresholds) -> Sequence[Meaning]:

@@ -46,8 +46,6 @@ def state_sign(view: StoryView) -> Text:
     return Text(sign, style=style)
 
 
-DOTS: dict[Strength, str] = {"borderline": "●", "fair": "●●", "strong": "●●●"}
-"""How sure it is that a story is off, as dots."""
 STRENGTHS: dict[Strength, str] = {
     "none": "",
     "borderline": "● borderline",
@@ -55,7 +53,7 @@ STRENGTHS: dict[Strength, str] = {
     "strong": "●●● strong",
     "too few to tell": "no verdict yet: too few stories of its concept, or too few concepts",
 }
-"""The same, in words."""
+"""How sure it is that a story is off, in words."""
 
 
 def rival_in_lead(view: StoryView) -> str | None:

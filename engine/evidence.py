@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -14,6 +15,8 @@ Place = tuple[str, str | None, str | None]
 """One story, whatever its file is called: its text's id, its concept (None for a baseline), its scenario."""
 Strength = Literal["none", "borderline", "fair", "strong", "too few to tell"]
 """How strongly to say that a story is off."""
+DOTS: Mapping[Strength, str] = {"strong": "●●●", "fair": "●●", "borderline": "●"}
+"""How sure it is that a story is off, as a reader sees it."""
 MISREAD: frozenset[Strength] = frozenset({"borderline", "fair", "strong"})
 """The strengths of stories that a writer should look at."""
 

@@ -12,8 +12,9 @@ from amygdala_tui.mirror import Mirror
 from amygdala_tui.selection import CONCEPT, PROBLEM
 from amygdala_tui.sitting import Tally
 from amygdala_tui.widgets.lines import Line, LineList
-from amygdala_tui.words import DOTS, fit, rival_in_lead, state_sign
+from amygdala_tui.words import fit, rival_in_lead, state_sign
 from engine.corpus import Problem
+from engine.evidence import DOTS
 from engine.plain import plain
 from engine.verdicts import Finding
 from engine.wire.snapshot import ConceptView, StoryView

@@ -26,7 +26,7 @@ GGUF = "gguf"
 
 
 def export(arguments: argparse.Namespace) -> int:
-    """Scan, compute, write, and print the triage."""
+    """Scan, compute, write, and print what is to be fixed."""
     layout, home = _layout(arguments)
     chosen = settings.load(home, settings.from_flags(arguments))
     corpus = scan(layout)
@@ -47,7 +47,8 @@ def export(arguments: argparse.Namespace) -> int:
     if arguments.json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(answer(chosen, computed, written))).decode() + "\n")
     else:
-        summary(computed.results, verdicts(chosen, computed), computed.corpus)
+        redundant_r2 = chosen.thresholds.redundant_r2
+        summary(computed.results, verdicts(chosen, computed), computed.corpus, redundant_r2)
     return 0
 
 
@@ -85,7 +86,7 @@ async def _by_engine(layout: Layout, chosen: Settings, *, with_evidence: bool) -
 
 
 def verdicts(chosen: Settings, computed: Computed) -> dict[str, Verdict]:
-    """The triage by concept."""
+    """The classic buckets by concept."""
     results = computed.results
     return {quality.concept: judge(quality, results.middle, chosen.thresholds) for quality in results.concepts}
 

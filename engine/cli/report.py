@@ -1,4 +1,4 @@
-"""What the command line prints for people: the preflight, progress with the time left, the triage summary."""
+"""What the command line prints for people: the preflight, progress with the time left, what the studio shows first."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from engine.corpus import Corpus, left_out
-from engine.evidence import Evidence
+from engine.evidence import DOTS, Evidence
 from engine.results import Results
 from engine.triage import Verdict, by_bucket, queue, why
+from engine.verdicts import ConceptVerdict, Finding, concept_verdicts
 
 diagnostics = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 output = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
@@ -106,36 +107,66 @@ class ForwardProgress:
             print(f"{done}/{total} texts, {rate:.0f}/s{left}", file=sys.stderr, flush=True)
 
 
-def summary(results: Results, verdicts: Mapping[str, Verdict], corpus: Corpus) -> None:
-    """Print the triage: buckets with the numbers that decided, then the misread stories, worst first."""
-    counts = {quality.concept: quality.n_positive_stories for quality in results.concepts}
-    label_width = max((len(verdict.label) for verdict in verdicts.values()), default=0)
-    name_width = max(map(len, verdicts), default=0)
-    output.print(f"Triage at block {results.middle}")
-    for bucket, names in by_bucket(verdicts.items()).items():
-        for name in names:
-            if bucket not in ("redundant", "thin"):
-                label, reasons = verdicts[name].label, "; ".join(verdicts[name].reasons)
-                stories = f"{counts[name]} {'story' if counts[name] == 1 else 'stories'}"
-                output.print(f"  {label:<{label_width}}  {name:<{name_width}}  {stories:>11}  {reasons}")
+def summary(results: Results, buckets: Mapping[str, Verdict], corpus: Corpus, redundant_r2: float) -> None:
+    """Print what the studio shows first: the stories to fix, the worst first, then the concepts worth a look.
+
+    Args:
+        results: of the corpus.
+        buckets: the classic ones, by concept: told only where nothing was judged.
+        corpus: of which they are.
+        redundant_r2: the threshold of this name.
+    """
+    if results.evidence:
+        _misread(results, corpus)
+        _concepts(concept_verdicts(results, redundant_r2))
+    else:
+        output.print("No story and no concept was judged: --quality-report judges them.")
+        _classic(results, buckets)
     for name, reason in results.without_vector.items():
         output.print(f"no vector for {name}: {reason}")
-    _misread(results, corpus)
 
 
 def _misread(results: Results, corpus: Corpus) -> None:
-    if not results.evidence:
-        output.print("\nNo story was judged: --quality-report judges them.")
-        return
     misread = to_fix(results, corpus)
     n_accepted = sum(corpus.acceptance(story) is not None for story in corpus.stories)
     count = "1 story is" if len(misread) == 1 else f"{len(misread) or 'No'} {'stories are' if misread else 'story is'}"
     aside = f" ({n_accepted} accepted)" if n_accepted else ""
-    output.print(f"\n{count} misread{aside}{', worst first:' if misread else '.'}")
+    output.print(f"{count} misread{aside}{', worst first:' if misread else '.'}")
     for path, story in list(misread.items())[:SHOWN_STORIES]:
-        output.print(f"  {story.strength:<10}  {path}: {why(story)}")
+        output.print(f"  {DOTS[story.strength]:<3} {story.strength:<10}  {path}: {why(story)}")
     if len(misread) > SHOWN_STORIES:
         output.print(f"  and {len(misread) - SHOWN_STORIES} more")
+
+
+def _concepts(verdicts: Mapping[str, ConceptVerdict]) -> None:
+    """The concepts worth a look, with the numbers that decided; of the others, how many there are of which kind."""
+    off = {name: verdict for name, verdict in verdicts.items() if verdict.worth_a_look}
+    unknown = {name: verdict for name, verdict in verdicts.items() if verdict.finding is Finding.UNKNOWN}
+    rest = len(verdicts) - len(off) - len(unknown)
+    counts = [f"{len(off)} worth a look", *[f"{rest} as chance would have it"] * bool(rest)]
+    counts += [f"{len(unknown)} without a verdict yet"] * bool(unknown)
+    output.print(f"\n{len(verdicts)} {'concept' if len(verdicts) == 1 else 'concepts'}: {', '.join(counts)}")
+    width = max(map(len, off), default=0)
+    for name, verdict in sorted(off.items(), key=lambda each: (list(Finding).index(each[1].finding), each[0])):
+        output.print(f"  {name:<{width}}  {verdict.label}: {'; '.join(verdict.reasons)}")
+    if unknown:
+        few = (
+            f"{name} (write {verdict.missing} more)" if verdict.missing else name for name, verdict in unknown.items()
+        )
+        output.print(f"  no verdict yet: {', '.join(few)}")
+
+
+def _classic(results: Results, buckets: Mapping[str, Verdict]) -> None:
+    counts = {quality.concept: quality.n_positive_stories for quality in results.concepts}
+    label_width = max((len(verdict.label) for verdict in buckets.values()), default=0)
+    name_width = max(map(len, buckets), default=0)
+    output.print(f"Classic buckets at block {results.middle}, by fixed limits that chance passes as well:")
+    for bucket, names in by_bucket(buckets.items()).items():
+        for name in names:
+            if bucket not in ("redundant", "thin"):
+                label, reasons = buckets[name].label, "; ".join(buckets[name].reasons)
+                stories = f"{counts[name]} {'story' if counts[name] == 1 else 'stories'}"
+                output.print(f"  {label:<{label_width}}  {name:<{name_width}}  {stories:>11}  {reasons}")
 
 
 def to_fix(results: Results, corpus: Corpus) -> dict[str, Evidence]:

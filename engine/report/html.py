@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from pathlib import Path
 
+from engine.evidence import DOTS
 from engine.plain import plain
 from engine.report import charts, words
 from engine.report.content import FlaggedStory, Report, ReportedConcept
@@ -135,7 +136,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
 
 
 def _mark(story: FlaggedStory) -> str:
-    return words.MARKS[story.evidence.strength]
+    return DOTS[story.evidence.strength]
 
 
 def _text(words: str) -> str:

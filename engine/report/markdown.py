@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from engine.evidence import DOTS
 from engine.plain import plain
 from engine.report import words
 from engine.report.content import FlaggedStory, Report, ReportedConcept
@@ -22,7 +23,7 @@ def _lines(report: Report) -> Iterator[str]:
     if report.flagged:
         yield "\n## To look at\n\n| how sure | story | what is off |\n| --- | --- | --- |"
         yield from (
-            f"| {words.MARKS[each.evidence.strength]} | {_text(each.evidence.path)} | {_text(each.says)} |"
+            f"| {DOTS[each.evidence.strength]} | {_text(each.evidence.path)} | {_text(each.says)} |"
             for each in report.flagged
         )
     yield from _list("Files", report.problems)
@@ -68,7 +69,7 @@ def _held_out(report: Report) -> Iterator[str]:
 def _story(story: FlaggedStory) -> Iterator[str]:
     evidence = story.evidence
     yield f"\n### {_text(evidence.path)}\n"
-    yield f"{words.MARKS[evidence.strength]} {evidence.strength}. {_text(story.says)}"
+    yield f"{DOTS[evidence.strength]} {evidence.strength}. {_text(story.says)}"
     if evidence.shares:
         shares = ", ".join(f"{name} {words.percent(share)}" for name, share in evidence.shares)
         yield f"\nHow it reads: {_text(shares)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from engine.evidence import HeldOutConcept, Strength
+from engine.evidence import HeldOutConcept
 from engine.export.evidence import JudgedConcept, JudgedStory
 from engine.prose import saying
 from engine.prose.apart import SetApart
@@ -16,7 +16,6 @@ from engine.verdicts import Finding
 if TYPE_CHECKING:
     from engine.report.content import Report, ReportedConcept
 
-MARKS: Mapping[Strength, str] = {"strong": "●●●", "fair": "●●", "borderline": "●"}
 SHOWN_FACTS = 3
 SURE = 0.5
 """The probability from which something is said to be so."""

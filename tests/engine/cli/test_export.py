@@ -105,7 +105,9 @@ def test_files_are_written_and_named(export: Run, tmp_path: Path) -> None:
     names = ["quality.json", "readout.json", "readout.safetensors", "run.json"]
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == names
     assert all(str(tmp_path / "out" / name) in err for name in names)
-    assert "Triage at block" in out
+    assert "misread" in out
+    assert "concepts: " in out
+    assert "Classic buckets" not in out
     assert "46 texts through the model, 0 from the cache" in err
 
 
