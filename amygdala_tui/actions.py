@@ -177,6 +177,13 @@ ACTIONS = (
         ("queue",),
     ),
     Action("group", "b", "by concept", "Show the tree by concept or by file.", ("corpus",), ("corpus",)),
+    Action(
+        "relatives",
+        "K",
+        "relatives",
+        "Call the concept and the one that it is told like relatives; again: no longer. Relatives are no alarm.",
+        ("triage", "concept"),
+    ),
     Action("find", "slash", "find", "Find stories by words of their names and texts.", LISTS, LISTS),
     Action("about", "i", "about the concept", "Show how the concept of the story reads; again: the story.", STORIES),
     Action(

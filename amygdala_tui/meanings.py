@@ -164,6 +164,10 @@ def _triage(thresholds: Thresholds) -> Sequence[Meaning]:
             "the page, or make one concept of them.",
         ),
         (
+            "…, a relative",
+            "It is told like another concept, and a writer expects that (K; relatives.tsv in the corpus): no alarm.",
+        ),
+        (
             "made of others",
             f"A mix of other concepts gives more than {thresholds.redundant_r2:.0%} of it, more than chance would, and "
             "what is its own hardly tells its stories. Write what only this concept has, or drop it.",

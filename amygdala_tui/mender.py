@@ -18,7 +18,7 @@ from amygdala_tui.selection import Selection
 from amygdala_tui.targets import offered_rival, target, targets
 from amygdala_tui.undo import Journal
 from amygdala_tui.words import counted, title
-from engine.corpus import Accepted, Corpus, accepted
+from engine.corpus import Accepted, Corpus, accepted, relatives
 from engine.corpus.entries import alike
 from engine.corpus.mending import operations
 from engine.corpus.mending.carrying_out import Clash
@@ -29,6 +29,7 @@ from engine.errors import AmygdalaError
 from engine.paths import trash_dir
 from engine.plain import plain
 from engine.threads import answered_within
+from engine.verdicts import Finding
 
 T = TypeVar("T")
 ANSWERS_WITHIN_S = 10.0
@@ -154,6 +155,26 @@ class Mender:
             return done
 
         return await self._told(self.in_turn(write))
+
+    # Relatives
+
+    def relate(self, concept: str | None) -> None:
+        """Call a concept and the one that it is told like relatives; where they are, no longer."""
+        view = self._desk.mirror.concepts.get(concept or "")
+        verdict = None if view is None else view.evidence_verdict
+        if view is None or verdict is None or verdict.rival is None:
+            self._desk.say("only concepts that are told like another one can be called relatives")
+        else:
+            self._desk.begin(self._relate(view.name, verdict.rival, related=verdict.finding is Finding.ALIKE))
+
+    async def _relate(self, one: str, other: str, *, related: bool) -> None:
+        def write() -> bool:
+            relatives.write(self._desk.corpus, one, other, related=related)
+            return True
+
+        if await self._told(self.in_turn(write)) is not None:
+            are = "are relatives; K takes it back" if related else "are no longer relatives"
+            self._desk.say(f"{one} and {other} {are}")
 
     # Structure
 

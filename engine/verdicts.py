@@ -7,7 +7,7 @@ what is said of one concept depends on how many were asked about. Every reason n
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 from statistics import NormalDist
 
@@ -48,7 +48,7 @@ class ConceptVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
     finding: Finding
     rival: str | None = None
-    """The concept that it is told like."""
+    """The concept that it is told like; of a healthy concept, a relative."""
     missing: int = 0
     """Stories to write before anything can be said."""
     has_camps: bool = False
@@ -63,8 +63,10 @@ class ConceptVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def label(self) -> str:
-        """The verdict in a writer's words; empty for a healthy concept."""
+        """The verdict in a writer's words; empty for a healthy concept, unless it is told like a relative."""
         match self.finding:
+            case Finding.HEALTHY if self.rival is not None:
+                return f"{Finding.ALIKE} {self.rival}, a relative"
             case Finding.HEALTHY:
                 return ""
             case Finding.ALIKE:
@@ -75,12 +77,15 @@ class ConceptVerdict(msgspec.Struct, frozen=True, kw_only=True):
                 return str(self.finding)
 
 
-def concept_verdicts(results: Results, redundant_r2: float) -> dict[str, ConceptVerdict]:
+def concept_verdicts(
+    results: Results, redundant_r2: float, relatives: Collection[tuple[str, str]] = ()
+) -> dict[str, ConceptVerdict]:
     """The verdict on each concept that has a vector and evidence.
 
     Args:
         results: of the corpus.
         redundant_r2: the R² below which no concept is called a mix of others (`Thresholds`).
+        relatives: pairs of concepts, each in order, of which it is expected that they are told alike.
     """
     qualities = {quality.concept: quality for quality in results.concepts}
     split = _surely_split(results.concept_evidence)
@@ -93,6 +98,7 @@ def concept_verdicts(results: Results, redundant_r2: float) -> dict[str, Concept
                 middle=results.middle,
                 redundant_r2=redundant_r2,
                 n_concepts=len(results.concept_evidence),
+                has_relative=tuple(sorted((evidence.concept, evidence.rival or ""))) in relatives,
             ),
         )
         for evidence in results.concept_evidence
@@ -108,6 +114,8 @@ class _Asked(msgspec.Struct, frozen=True, kw_only=True):
     middle: int
     redundant_r2: float
     n_concepts: int
+    has_relative: bool
+    """Whether its closest concept is a relative."""
 
 
 def _verdict(evidence: ConceptEvidence, asked: _Asked) -> ConceptVerdict:
@@ -132,7 +140,8 @@ def _verdict(evidence: ConceptEvidence, asked: _Asked) -> ConceptVerdict:
     apart = evidence.rival_auroc
     if n >= ENOUGH_STORIES and apart is not None and apart.low <= CHANCE and apart.high < HARDLY_APART:
         reason = f"{pairs_right(apart)} against the stories of {evidence.rival}; chance gives 50"
-        return ConceptVerdict(finding=Finding.ALIKE, rival=evidence.rival, reasons=[reason, reads])
+        finding = Finding.HEALTHY if asked.has_relative else Finding.ALIKE
+        return ConceptVerdict(finding=finding, rival=evidence.rival, reasons=[reason, reads])
     mix = _mix(evidence, asked) if n >= ENOUGH_STORIES else ""
     if mix:
         return ConceptVerdict(finding=Finding.MIX, reasons=[mix, reads])

@@ -220,6 +220,9 @@ class StudioScreen(FrameScreen):
     def action_move(self) -> None:
         self._place.mender.move(self._targets)
 
+    def action_relatives(self) -> None:
+        self._place.mender.relate(self.concept)
+
     def action_rename(self) -> None:
         self._place.mender.rename(self.selection)
 

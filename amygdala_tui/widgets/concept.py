@@ -102,7 +102,7 @@ def evidence_said(view: ConceptView) -> Text:
     evidence, verdict = view.evidence, view.evidence_verdict
     if evidence is None or verdict is None:
         return Text("not judged yet", style=styles.DIM)
-    text = Text(verdict.label, style=styles.MISREAD if verdict.worth_a_look else styles.DIM)
+    text = Text(plain(verdict.label), style=styles.MISREAD if verdict.worth_a_look else styles.DIM)
     if verdict.label:
         text.append("".join(f"\n{reason}" for reason in verdict.reasons), style="")
     elif evidence.auroc is not None:

@@ -118,7 +118,7 @@ def summary(results: Results, buckets: Mapping[str, Verdict], corpus: Corpus, re
     """
     if results.evidence:
         _misread(results, corpus)
-        _concepts(concept_verdicts(results, redundant_r2))
+        _concepts(concept_verdicts(results, redundant_r2, corpus.relatives))
     else:
         output.print("No story and no concept was judged: --quality-report judges them.")
         _classic(results, buckets)

@@ -7,17 +7,14 @@ or a person leaves that cannot be understood is named and skipped, and stands on
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import re
-import stat
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.corpus import contents, reading
+from engine.corpus import contents, own_file, reading
 from engine.corpus.entries import Refusal
 from engine.corpus.model import Accepted, Problem, Severity, text_id
 from engine.errors import AmygdalaError
@@ -26,7 +23,6 @@ from engine.plain import can_be_shown
 
 FILE = "accepted.tsv"
 """Its name in the corpus."""
-MAX_BYTES = 1 << 24
 NAMED = 5
 """Lines that are named; of a file of another kind, all are wrong."""
 PREFIX = f".{FILE}."
@@ -34,8 +30,6 @@ PREFIX = f".{FILE}."
 
 STORY = re.compile(r"(?:stories|paired/[^/]+)/[^/]+\.txt")
 TEXT_ID = re.compile(r"[0-9a-f]{32}")
-MARKERS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
-"""What a merge leaves around lines that a person is to decide on."""
 
 
 class Acceptances(NamedTuple):
@@ -62,7 +56,7 @@ def read(corpus: str, roots: list[str]) -> Acceptances:
         roots: real paths; a link that leads elsewhere is not followed.
     """
     try:
-        content = _content(corpus, roots)
+        content = own_file.content(corpus, roots, FILE)
     except OSError as error:
         return Acceptances({}, [_problem("error", f"cannot be read: {error.strerror}")])
     except AmygdalaError as error:
@@ -78,7 +72,7 @@ def understood(content: str) -> Acceptances:
     for number, line in enumerate(lines, 1):
         if line.accepted is not None:
             numbers.setdefault(line.path, []).append(number)
-        elif line.text.startswith(MARKERS):
+        elif line.text.startswith(own_file.MARKERS):
             complaints.append((number, f"line {number} is left by a merge: decide on the lines around it; take it out"))
         elif line.text.strip():
             complaints.append(
@@ -127,14 +121,14 @@ def write_all(corpus: Path, accepted: Mapping[str, Accepted | None]) -> None:
         OSError: it cannot be read or written.
     """
     real = os.path.realpath(corpus)
-    with _locked(corpus):
-        before = _content(real, [real])
+    with own_file.locked(corpus):
+        before = own_file.content(real, [real], FILE)
         after = before
         for path, entry in accepted.items():
             after = rewritten(after, path, entry)
         if after != before:
             file = Path(os.path.realpath(f"{real}/{FILE}"))
-            write_whole(file, after.encode(), PREFIX, flush=True, mode=_mode(file))
+            write_whole(file, after.encode(), PREFIX, flush=True, mode=own_file.mode(file))
 
 
 def text_id_at(corpus: Path, path: str) -> str:
@@ -146,7 +140,7 @@ def text_id_at(corpus: Path, path: str) -> str:
     """
     real = os.path.realpath(corpus)
     try:
-        content = reading.read(os.path.realpath(f"{real}/{path}"), [real], MAX_BYTES)
+        content = reading.read(os.path.realpath(f"{real}/{path}"), [real], own_file.MAX_BYTES)
     except reading.OutsideError:
         raise AmygdalaError(f"{path} is a link that leads out of the corpus") from None
     text = contents.text_of(content)
@@ -171,50 +165,6 @@ def _line(text: str) -> _Line:
     if not rest or not STORY.fullmatch(path) or not can_be_shown(path) or not TEXT_ID.fullmatch(rest[0]):
         return _Line(text)
     return _Line(text, path, Accepted(text_id=rest[0], reason=one_line("".join(rest[1:]))))
-
-
-def _content(corpus: str, roots: list[str]) -> str:
-    """The file's text; empty where there is no file.
-
-    Raises:
-        AmygdalaError: it is no text, or lies elsewhere.
-        OSError: it cannot be read.
-    """
-    file = f"{corpus}/{FILE}"
-    if not os.path.lexists(file):  # most corpora have none: a look costs no more than this
-        return ""
-    try:
-        content = reading.read(os.path.realpath(file), roots, MAX_BYTES + 1)
-    except FileNotFoundError:
-        return ""
-    except reading.OutsideError:
-        raise AmygdalaError(f"{FILE} is a link that leads out of the corpus, which is not followed") from None
-    if len(content) > MAX_BYTES:
-        raise AmygdalaError(f"{FILE} has more than {MAX_BYTES >> 20} MiB: it is something else under this name")
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        raise AmygdalaError(f"{FILE} is not UTF-8 (byte {error.start}): save it as UTF-8, or remove it") from None
-
-
-@contextlib.contextmanager
-def _locked(corpus: Path) -> Iterator[None]:
-    """Let two studios write in turn; where a file system has no locks on folders, nobody is kept out."""
-    handle = os.open(corpus, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        with contextlib.suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _mode(file: Path) -> int:
-    """As the file has it; of a new one, as its folder has it: colleagues who share a corpus share this too."""
-    try:
-        return stat.S_IMODE(file.stat().st_mode)
-    except FileNotFoundError:
-        return stat.S_IMODE(file.parent.stat().st_mode) & 0o666
 
 
 def _problem(severity: Severity, message: str) -> Problem:

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from itertools import islice
 from operator import attrgetter
 
-from engine.corpus import accepted
+from engine.corpus import accepted, relatives
 from engine.corpus.accepted import Acceptances
 from engine.corpus.entries import alike
 from engine.corpus.model import Corpus, Problem, Story
+from engine.corpus.relatives import Relatives
 
 NAMED = 3
 """Copies of a text that a message names. One text pasted into a thousand files must not make a million names."""
@@ -37,6 +38,7 @@ class Index:
         """None when something changed since it was made."""
         self._sorted_problems: tuple[Problem, ...] | None = ()
         self._acceptances = Acceptances({}, [])
+        self._relatives = Relatives(frozenset(), [])
 
     def put(self, path: str, item: Story | Problem | None) -> None:
         """Set what is at a path from now on; None for nothing."""
@@ -61,6 +63,13 @@ class Index:
             self._acceptances = acceptances
             self._complain(accepted.FILE, acceptances.problems)
 
+    def relate(self, related: Relatives) -> None:
+        """Set which concepts are relatives from now on."""
+        if related != self._relatives:
+            self._corpus = None
+            self._relatives = related
+            self._complain(relatives.FILE, related.problems)
+
     def corpus(self) -> Corpus:
         """All stories and problems; the very same object while nothing changes."""
         if self._corpus is None:
@@ -72,7 +81,10 @@ class Index:
                 every_problem = (problem for problems in self._problems.values() for problem in problems)
                 self._sorted_problems = tuple(sorted(every_problem, key=attrgetter("path", "code", "message")))
             self._corpus = Corpus(
-                stories=tuple(self._stories), problems=self._sorted_problems, accepted=self._acceptances.accepted
+                stories=tuple(self._stories),
+                problems=self._sorted_problems,
+                accepted=self._acceptances.accepted,
+                relatives=self._relatives.pairs,
             )
         return self._corpus
 

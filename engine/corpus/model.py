@@ -17,7 +17,7 @@ Severity = Literal["warning", "error"]
 
 Code = Literal[
     "empty", "unreadable", "not-text", "misplaced", "ending", "copy", "too-big", "bad-name", "outside", "duplicate",
-    "case", "left-out", "accepted",
+    "case", "left-out", "accepted", "relatives",
 ]  # fmt: skip
 
 
@@ -69,6 +69,15 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     """The writer's own; may be empty."""
 
 
+Pair = tuple[str, str]
+"""Two concepts, in order of their names."""
+
+
+def pair_of(one: str, other: str) -> Pair:
+    """Two concepts, whichever is named first."""
+    return (one, other) if one <= other else (other, one)
+
+
 class Corpus(msgspec.Struct, frozen=True, kw_only=True):
     """One scan: the stories that are used, sorted by path, and the problems of these and of the other files."""
 
@@ -76,6 +85,8 @@ class Corpus(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...]
     accepted: Mapping[str, Accepted] = {}
     """What `accepted.tsv` says, by path; of earlier texts too, and of stories that are gone."""
+    relatives: frozenset[Pair] = frozenset()
+    """What `relatives.tsv` says; of concepts that are gone too."""
 
     def acceptance(self, story: Story) -> str | None:
         """The reason for which a writer accepts a story with this very text, "" without one; None where nobody does."""

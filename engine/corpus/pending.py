@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from engine.corpus import accepted
+from engine.corpus import accepted, relatives
 from engine.corpus.entries import ENDING, is_silent
 
 STEP = 0.005
@@ -101,7 +101,7 @@ class Pending:
             return ""
         if not parts:
             return "folder"
-        if path == accepted.FILE:
+        if path in (accepted.FILE, relatives.FILE):
             return "other"
         if path.endswith(ENDING):
             return "text"

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.corpus import accepted, contents, entries, reading
+from engine.corpus import accepted, contents, entries, reading, relatives
 from engine.corpus.index import Index
 from engine.corpus.layout import Layout
 from engine.corpus.model import Corpus, Problem, Story, text_id
@@ -112,6 +112,7 @@ class Scanner:
         if "stories" in self._areas:
             self._look_into("stories")
         self._look_at_accepted()
+        self._look_at_relatives()
         self._has_scanned = True
 
     def _look_at(self, path: str) -> None:
@@ -129,11 +130,17 @@ class Scanner:
                 self._look_into_paired()
             case [accepted.FILE]:
                 self._look_at_accepted()
+            case [relatives.FILE]:
+                self._look_at_relatives()
 
     def _look_at_accepted(self) -> None:
         """Read the file anew: it is small, and a writer who changes it has changed nothing else."""
         if self._layout.root is not None:
             self._index.accept(accepted.read(str(self._layout.root), self._roots))
+
+    def _look_at_relatives(self) -> None:
+        if self._layout.root is not None:
+            self._index.relate(relatives.read(str(self._layout.root), self._roots))
 
     def _is_open(self, folder: str) -> bool:
         return folder in self._listed and os.access(self._listed[folder].where, os.X_OK)

@@ -129,7 +129,7 @@ def judged(results: Results, corpus: Corpus, redundant_r2: float) -> JudgedCorpu
                 own = own_scores.get((story.text_id, story.concept))
                 entry = _judged_story(story, evidence[story.place], own, paths, texts, corpus.acceptance(story))
                 stories.setdefault(story.concept, []).append(entry)
-    verdicts = concept_verdicts(results, redundant_r2) if results.concept_evidence else {}
+    verdicts = concept_verdicts(results, redundant_r2, corpus.relatives) if results.concept_evidence else {}
     wording = _wording(used, results.concept_evidence) if results.concept_evidence else {}
     concepts = {
         each.concept: _judged_concept(each, verdicts.get(each.concept), paths, wording.get(each.concept))

@@ -20,7 +20,7 @@ from engine.wire.revisions import Comparison, Revision
 from engine.wire.snapshot import ConceptView, Doing, Moved, StoryView
 from engine.wire.status import CorpusStatus, ModelStatus
 
-PROTOCOL = 8
+PROTOCOL = 9
 MAX_MESSAGE = 64 << 20
 """Bytes in one line, either way: 64 MiB."""
 MAX_NAMES = 100_000

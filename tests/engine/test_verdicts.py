@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pytest
 
 from engine.evidence import Camps, ConceptEvidence, Measured
@@ -35,7 +37,12 @@ def told(
 
 
 def verdicts(
-    evidence: list[ConceptEvidence], *, n: int = 20, r_squared: float = 0.5, null: Null | None = None
+    evidence: list[ConceptEvidence],
+    *,
+    n: int = 20,
+    r_squared: float = 0.5,
+    null: Null | None = None,
+    relatives: Collection[tuple[str, str]] = (),
 ) -> dict[str, ConceptVerdict]:
     """Of these and of nineteen healthy concepts."""
     others = [told(f"other {i}", p_value=0.5) for i in range(19)]
@@ -53,7 +60,7 @@ def verdicts(
         truncated=[],
         max_tokens=9,
     )
-    return concept_verdicts(results, 0.9)
+    return concept_verdicts(results, 0.9, relatives)
 
 
 def of(evidence: ConceptEvidence, *, n: int = 20, r_squared: float = 0.5, null: Null | None = None) -> ConceptVerdict:
@@ -126,3 +133,15 @@ def test_a_mix_of_others_is_one_beyond_what_any_of_so_many_concepts_reaches_by_c
 
 def test_pairs_are_said_in_hundreds() -> None:
     assert pairs_right(Measured(value=0.981, low=0.957, high=0.994)) == "98 of 100 pairs right (96–99)"
+
+
+def test_a_relative_that_a_concept_is_told_like_is_said_and_is_no_alarm() -> None:
+    evidence = told(rival_auroc=Measured(value=0.5, low=0.33, high=0.67))
+    related = verdicts([evidence], relatives={("calm", "sad")})["calm"]
+    assert (related.label, related.finding, related.worth_a_look) == (
+        "told like sad, a relative",
+        Finding.HEALTHY,
+        False,
+    )
+    assert related.reasons[0].startswith("50 of 100 pairs right (33–67) against the stories of sad")
+    assert verdicts([evidence], relatives={("calm", "joy")})["calm"].worth_a_look

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 from engine.corpus import Accepted, Corpus, Problem, Story
+from engine.corpus.model import Pair
 from engine.errors import AmygdalaError
 from engine.results import Cost, Draft, Results
 from engine.service.history.recorder import Recorder
@@ -88,6 +89,7 @@ class Published:
         """The stories that clients show, by path."""
         self._is_told = False
         self._accepted: Mapping[str, Accepted] = {}
+        self._relatives: frozenset[Pair] = frozenset()
 
     @property
     def stories(self) -> dict[str, StoryView]:
@@ -137,8 +139,14 @@ class Published:
             self._accepted = disk.accepted
             if self._state is not None:  # what the writer accepts is no merit of the next edit
                 self._state = State(stories, self.concepts, self._state.middle)
-        if stories != self._told or problems != self._problems:
-            self._tell(stories, problems, self.revision)
+        is_related_anew = self.results is not None and disk.relatives != self._relatives
+        if is_related_anew:  # judged anew, and at the same revision: no number is another
+            self._relatives = disk.relatives
+            self.concepts = views.concept_views(self.results, self._settings, disk.relatives)
+            if self._state is not None:
+                self._state = State(stories, self.concepts, self._state.middle)
+        if is_related_anew or stories != self._told or problems != self._problems:
+            self._tell(stories, problems, self.revision, with_concepts=is_related_anew)
 
     async def revise(self, disk: Corpus, revised: Revised) -> None:
         """Take in the results of a revision: number it, publish it, and have it recorded."""
@@ -183,7 +191,8 @@ class Published:
     ) -> tuple[State, State]:
         """Take in results; returns the state shown until now and the new one (twice the new one if none was shown)."""
         self.results = results
-        self.concepts = views.concept_views(results, self._settings)
+        self._relatives = disk.relatives
+        self.concepts = views.concept_views(results, self._settings, disk.relatives)
         self._scores = Scores.of(results, applied, self._scores)
         stories = self._views.follow(disk, problems, applied, self._scores, computing)
         after = State(stories, self.concepts, results.middle)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import PurePosixPath
 from typing import TypeVar
 
@@ -42,12 +42,14 @@ def concept_of(path: str) -> str:
     return concept
 
 
-def concept_views(results: Results | None, settings: Settings) -> list[ConceptView]:
+def concept_views(
+    results: Results | None, settings: Settings, relatives: Collection[tuple[str, str]] = ()
+) -> list[ConceptView]:
     """Every concept with its verdict, sorted by name."""
     if results is None:
         return []
     evidence = {each.concept: each for each in results.concept_evidence}
-    judged = concept_verdicts(results, settings.thresholds.redundant_r2)
+    judged = concept_verdicts(results, settings.thresholds.redundant_r2, relatives)
     with_vector = [
         ConceptView(
             name=quality.concept,
