@@ -37,12 +37,6 @@ class Tutorial(ModalScreen[None]):
         corpus: its folder.
     """
 
-    DEFAULT_CSS = """
-    Tutorial #dialog { width: 100%; max-width: 104; height: 100%; max-height: 100%; padding: 0 2; }
-    Tutorial #page { height: 1fr; }
-    Tutorial #page-text { width: 100%; height: auto; }
-    Tutorial #page-keys { height: 1; width: 100%; }
-    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,T", "close", "back"),
         Binding("down,j", "scroll(1)", "down", show=False),

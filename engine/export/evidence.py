@@ -17,7 +17,7 @@ from engine.prose.giveaway import giveaways
 from engine.prose.openings import SharedWords, shared_words
 from engine.prose.words import Told
 from engine.results import Results
-from engine.verdicts import ENOUGH_STORIES, ConceptVerdict, concept_verdicts
+from engine.verdicts import ENOUGH_STORIES, ConceptVerdict, Finding, concept_verdicts
 
 SHARES = 5
 
@@ -223,8 +223,8 @@ def _judged_concept(
         auroc_rival_interval=_interval(evidence.rival_auroc),
         stability=evidence.stability,
         groups=groups,
-        verdict=None if verdict is None else verdict.label or str(verdict.finding),
-        reasons=[] if verdict is None else verdict.reasons,
+        verdict=None if verdict is None else _verdict(verdict),
+        reasons=[] if verdict is None else _reasons(verdict),
         wording=wording,
     )
 
@@ -235,3 +235,13 @@ def _value(measured: Measured | None) -> float | None:
 
 def _interval(measured: Measured | None) -> tuple[float, float] | None:
     return None if measured is None else (measured.low, measured.high)
+
+
+def _verdict(verdict: ConceptVerdict) -> str:
+    """A verdict for scripts: that of a healthy concept is the same word, also where it is told like a relative."""
+    return str(verdict.finding) if verdict.finding is Finding.HEALTHY else verdict.label
+
+
+def _reasons(verdict: ConceptVerdict) -> list[str]:
+    is_relative = verdict.finding is Finding.HEALTHY and verdict.label
+    return [verdict.label, *verdict.reasons] if is_relative else verdict.reasons

@@ -151,6 +151,8 @@ def remarks(concept: ReportedConcept) -> list[str]:
     if evidence is not None and evidence.verdict is not None and evidence.verdict != Finding.HEALTHY:
         is_open = evidence.verdict.startswith(Finding.UNKNOWN)  # what is said of it stands beside in numbers
         said.append(evidence.verdict if is_open else f"{evidence.verdict}: {'; '.join(evidence.reasons)}")
+    elif evidence is not None and evidence.reasons and evidence.reasons[0].startswith(Finding.ALIKE):
+        said.append(evidence.reasons[0])  # a relative: expected, and no alarm
     if concept.n_untold:
         n_untold = f" of {concept.n_untold}" if concept.n_untold < concept.n_stories else ""
         said.append(f"too few stories to tell{n_untold}")

@@ -104,3 +104,16 @@ async def test_t_opens_it_keys_scroll_it_and_its_place_is_kept(tmp_path: Path) -
         assert scroll.scroll_y == place
         await pilot.press("T")
         assert isinstance(app.screen, StudioScreen)
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+async def test_every_line_of_the_page_has_room_on_the_screen(tmp_path: Path, width: int) -> None:
+    (tmp_path / "stories").mkdir()
+    app = Studio(tmp_path, tmp_path / "none.sock")
+    async with app.run_test(size=(width, 24)) as pilot:
+        await eventually_async(lambda: isinstance(app.screen, StudioScreen) and app.screen.is_up)
+        tutorial = await open_tutorial(app, pilot)
+        shown = tutorial.query_one("#page-text", Static)
+        lines = str(shown.render()).split("\n")
+        assert max(map(cell_len, lines)) <= tutorial.query_one("#page").scrollable_content_region.width
+        assert tutorial.query_one("#dialog").region.right <= width

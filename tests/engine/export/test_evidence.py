@@ -14,12 +14,12 @@ from engine.compute.model.loaded import LoadedModel
 from engine.compute.statistics.steps import run
 from engine.corpus import Accepted, Corpus, Layout, scan
 from engine.evidence import Camps, ConceptEvidence, Evidence, Measured
-from engine.export.evidence import JudgedStory, Wording, judged, largest_shares
+from engine.export.evidence import JudgedStory, Wording, _reasons, _verdict, judged, largest_shares
 from engine.export.readout import quality_document
 from engine.results import Results
 from engine.settings import Settings
 from engine.triage import judge
-from engine.verdicts import ENOUGH_STORIES
+from engine.verdicts import ENOUGH_STORIES, ConceptVerdict, Finding
 from engine.wire.jobs import Placement
 from tests.places import GOLDEN
 
@@ -160,3 +160,12 @@ def wording_of(results: Results, corpus: Corpus) -> Wording:
     wording = judged(results, corpus, 0.9).concepts["joyful"].wording
     assert wording is not None
     return wording
+
+
+def test_what_is_told_like_a_relative_is_healthy_and_says_so() -> None:
+    told = ConceptVerdict(finding=Finding.HEALTHY, rival="calm", reasons=["50 of 100 pairs right"])
+    assert (_verdict(told), _reasons(told)) == ("healthy", ["told like calm, a relative", "50 of 100 pairs right"])
+    alike = msgspec.structs.replace(told, finding=Finding.ALIKE)
+    assert (_verdict(alike), _reasons(alike)) == ("told like calm", ["50 of 100 pairs right"])
+    healthy = msgspec.structs.replace(told, rival=None)
+    assert (_verdict(healthy), _reasons(healthy)) == ("healthy", ["50 of 100 pairs right"])

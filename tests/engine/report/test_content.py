@@ -71,6 +71,13 @@ def test_a_verdict_is_a_remark_with_its_reasons_and_a_healthy_concept_has_none()
     assert list(said.values()) == [["told like sad: 1 of 2"], ["no verdict yet: write 2 more"], [], []]
 
 
+def test_that_a_concept_is_told_like_a_relative_is_a_remark() -> None:
+    concept = report().concepts[0]
+    assert concept.evidence is not None
+    related = msgspec.structs.replace(concept.evidence, verdict="healthy", reasons=["told like sad, a relative", "x"])
+    assert words.remarks(msgspec.structs.replace(concept, evidence=related)) == ["told like sad, a relative"]
+
+
 def test_of_held_out_stories_the_concepts_that_read_worst_come_first_and_those_without_any_not_at_all() -> None:
     said = report(held_out=HELD_OUT)
     assert said.held_out is not None
