@@ -12,7 +12,7 @@ from amygdala_tui.messages import EngineSaid
 from amygdala_tui.mirror import Mirror
 from engine.corpus.relatives import FILE
 from engine.verdicts import ConceptVerdict, Finding
-from tests.amygdala_tui.test_selection import corpus_of, studied
+from tests.amygdala_tui.studying import corpus_of, studied
 from tests.waiting import eventually_async
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 from benchmarks import alarms
 from benchmarks.alarms import Called, told
@@ -29,7 +30,7 @@ def called(*misfits: float, **findings: int) -> Called:
         n_concepts=4,
         misread=[story(misfit) for misfit in misfits],
         n_maybes=3,
-        findings=alarms.Counter(findings),
+        findings=Counter(findings),
         n_classic=4,
     )
 
