@@ -73,7 +73,7 @@ class FrameScreen(Screen[None]):
     @property
     def is_up(self) -> bool:
         """Whether the panes are there: not yet at the start, and no more once the studio is closing."""
-        return self._are_panes_mounted and bool(self.query(Lists))
+        return self._are_panes_mounted and all(self.query(part) for part in ("#status", "Lists", "#keys"))
 
     def compose(self) -> ComposeResult:
         yield Static(id="status", markup=False)
