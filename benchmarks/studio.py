@@ -119,9 +119,7 @@ class Terminal:
         self._master = master
         self._link = zlib.compressobj(6)
         self.started = time.perf_counter()
-        self.process = subprocess.Popen(
-            command, stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True
-        )
+        self.process = subprocess.Popen(command, env=environment, preexec_fn=partial(os.login_tty, slave))
         os.close(slave)
 
     def press(self, key: str) -> Sent:
