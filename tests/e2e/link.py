@@ -82,7 +82,7 @@ class Link:
     def command(self, command: list[str], **more: str) -> list[str]:
         """What runs a program at the other end, in a terminal there."""
         environment = [f"{name}={value}" for name, value in (self._home.environment | more).items()]
-        remote = f"echo $$ > {self._pid_file}; exec env {shlex.join([*environment, *command])}"
+        remote = f"echo $$ > {self._pid_file}; exec env -u COLUMNS -u LINES {shlex.join([*environment, *command])}"
         options = [word for option in OPTIONS for word in ("-o", option)]
         to = f"{getpass.getuser()}@127.0.0.1"
         key = str(self._folder / "user")
