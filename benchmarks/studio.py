@@ -114,6 +114,8 @@ class Terminal:
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
         environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+        # bytecode is there from the second start on, as where it is installed, whatever starts this benchmark
+        environment["PYTHONPYCACHEPREFIX"] = f"{environment['AMYGDALA_CACHE']}-bytecode"
         for unwanted in ("NO_COLOR", "PYTHONDONTWRITEBYTECODE"):
             environment.pop(unwanted, None)
         self._master = master
@@ -207,7 +209,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     stories = scan(Layout.of(arguments.corpus)).stories
     with own_places() as folder:
-        os.environ["PYTHONPYCACHEPREFIX"] = str(folder / "bytecode")  # as installed, whatever starts this benchmark
         size = max(arguments.stories, len(stories))
         corpus = corpora.write(folder / "corpus", stories, size)
         command = [sys.executable, "-m", "amygdala_tui", str(corpus), "--model", arguments.model]
