@@ -43,6 +43,8 @@ class FrameScreen(Screen[None]):
         self.marked: dict[str, None] = {}
         """Marked stories, in the order of marking."""
         self._where = Whereabouts()
+        self._last_path: str | None = None
+        """The story that was selected last."""
         self.awaited: str | None = None
         """A story that is to be selected as soon as it is known."""
         self.is_untouched = True
@@ -284,6 +286,7 @@ class FrameScreen(Screen[None]):
         if self.path != before.path:
             self._where.go_on()
             if self.path is not None:
+                self._last_path = self.path
                 self._sitting.open(self.path, self.mirror)
             self._place.showing(self.path)
         self._lists.light(self.view, self.selection)
@@ -293,7 +296,10 @@ class FrameScreen(Screen[None]):
     # Views
 
     def show_view(self, view: View) -> None:
-        """Switch to a view; the selection stays where its list has it."""
+        """Switch to a view; the selection stays where its list has it. Behind a concept stands its story of before."""
+        last = self.mirror.stories.get(self._last_path or "")
+        if self.path is None and last is not None and last.concept == self.concept and view in ("queue", "corpus"):
+            self.selection = Selection.of(last.path, self.mirror)
         self._where.go_to(view)
         self._arrange()
 

@@ -312,3 +312,15 @@ async def test_a_last_place_in_the_queue_gives_way_to_the_worst_story_once_it_is
         assert app.studio.path == "paired/bus/weary.txt"
         app.studio.draw(with_story(corpus_of(), healthy("paired/bus/weary.txt")), "")
         assert app.studio.path == "paired/bus/calm.txt"
+
+
+async def test_the_story_is_still_selected_after_a_look_at_its_concept_in_triage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with studied(tmp_path, monkeypatch, corpus_of()) as (app, pilot):
+        await pilot.press("j", "2", "3")
+        assert app.studio.path == "paired/bus/joyful.txt"
+        assert_the_light_is_the_selection(app)
+        await pilot.press("2", "j", "3")
+        assert app.studio.path != "paired/bus/joyful.txt"
+        assert_the_light_is_the_selection(app)
