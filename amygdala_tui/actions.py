@@ -74,7 +74,7 @@ ACTIONS = (
         "draft",
         "d",
         "draft",
-        "Write on the story here, and see how it would read as you type; the draft is kept until you save it.",
+        "Write on the story here, read as you type; the draft is kept until you save it.",
         STORIES,
         ("queue",),
         needs_story=True,

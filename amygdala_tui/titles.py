@@ -31,7 +31,8 @@ def _titles(scenarios: tuple[str, ...]) -> Mapping[str, str]:
     for name, words in words_of.items():
         if uses[short[name]] > 1 and len(name) > LONGEST:  # variants of one scenario often differ at the end
             ending = words[-1]
-            short[name] = f"{_title(name, words[:-1], counts, most, LONGEST - len(ending) - 1)} {ending}"
+            title = _title(name, words[:-1], counts, most, LONGEST - len(ending) - 1)
+            short[name] = name if title == name else f"{title} {ending}"
     uses = Counter(short.values())
     return {name: title if uses[title] == 1 else name for name, title in short.items()}
 

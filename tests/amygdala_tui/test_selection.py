@@ -321,6 +321,3 @@ async def test_the_story_is_still_selected_after_a_look_at_its_concept_in_triage
         await pilot.press("j", "2", "3")
         assert app.studio.path == "paired/bus/joyful.txt"
         assert_the_light_is_the_selection(app)
-        await pilot.press("2", "j", "3")
-        assert app.studio.path != "paired/bus/joyful.txt"
-        assert_the_light_is_the_selection(app)

@@ -145,7 +145,7 @@ async def test_a_text_that_changed_is_compared_anew_and_loses_the_bars_of_the_on
         app.texts[ONE] = "He wept."
         app.show(state(revision=2))
         await eventually_async(lambda: "He wept." in app.shown())
-        assert "no sentence or passage in common" in app.shown("head")
+        await eventually_async(lambda: "no sentence or passage in common" in app.shown("head"))
         assert app.shown().count("▇") == 22
 
 

@@ -138,7 +138,7 @@ def test_texts_are_never_markup() -> None:
 
 
 def test_a_story_reads_as_shares_in_a_line() -> None:
-    assert reads(ONE).plain == "reads as furious 80 %, not as ashamed 10 %  ●●  fair"
+    assert reads(ONE).plain == "reads as furious 80 %, not as ashamed 10 %  ●● fair"
     assert reads(OTHER).plain == "as ashamed 98 %, as other 1 %"
     assert reads(story("stories/sad.txt")).plain == "not judged yet"
     assert reads(story("paired/a/baseline.txt")).plain.startswith("baseline")
@@ -147,7 +147,7 @@ def test_a_story_reads_as_shares_in_a_line() -> None:
     torn = story("stories/sad.txt", strength="none", shares=[("sad", 0.4), ("glad", 0.6)])
     assert reads(torn).plain == "torn: as sad 40 %, as glad 60 %"
     strange = story("stories/sad.txt", strength="fair", shares=[("sad", 0.9), ("glad", 0.1)])
-    assert reads(strange).plain == "unlike the others; as sad 90 %, as glad 10 %  ●●  fair"
+    assert reads(strange).plain == "unlike the others; as sad 90 %, as glad 10 %  ●● fair"
     assert reads(msgspec.structs.replace(strange, accepted="")).plain == "as sad 90 %, as glad 10 %, accepted"
 
 
