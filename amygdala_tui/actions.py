@@ -70,6 +70,7 @@ ACTIONS = (
         needs_story=True,
         takes_marked=True,
     ),
+    Action("next-story", "n", "next", "Go to the worst story to fix where you have not been.", LISTS, LISTS),
     Action(
         "draft",
         "d",
@@ -103,7 +104,6 @@ ACTIONS = (
     Action(
         "other-story", "o", "other story", "Where there is room for one: show the other.", ("compare",), ("compare",)
     ),
-    Action("next-story", "n", "next", "Go to the worst story to fix where you have not been.", LISTS, LISTS),
     Action("previous-story", "N", "back", "Go back to where n came from.", LISTS),
     Action(
         "undo",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import pty
 import re
@@ -17,6 +18,8 @@ from pathlib import Path
 
 from tests.waiting import eventually
 
+NUMBERS = itertools.count()
+"""Of terminals: a server that is ending must not be taken for a new one."""
 WITHIN = 120.0
 """Seconds within which something must be shown."""
 EVERY = 0.05
@@ -38,7 +41,7 @@ class Terminal:
     """
 
     def __init__(self, folder: Path, command: list[str], environment: dict[str, str], width: int, height: int) -> None:
-        self._tmux = ["tmux", "-S", str(folder / "tmux.sock"), "-f", "/dev/null"]
+        self._tmux = ["tmux", "-S", str(folder / f"tmux{next(NUMBERS)}.sock"), "-f", "/dev/null"]
         # some test runners say how large a terminal is, which programs believe more than the terminal itself
         clean = [
             "exec",
