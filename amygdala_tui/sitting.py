@@ -44,6 +44,8 @@ class Sitting:
         self._visited: set[str] = set()
         self._flagged: dict[str, int] = {}
         """Every story that was to fix, with its number in the order in which they came up."""
+        self._places: dict[str, int] = {}
+        """Those that were looked at, numbered in that order."""
         self.opened: dict[str, Opened] = {}
         """Stories as they were when they last became the selection, or were marked."""
 
@@ -65,11 +67,12 @@ class Sitting:
         self._trail = [moves.get(path, path) for path in self._trail]
         self._visited |= {moves[path] for path in self._visited if path in moves}
         self._flagged = {moves.get(path, path): number for path, number in self._flagged.items()}
+        self._places = {moves.get(path, path): number for path, number in self._places.items()}
         self.opened = {path: opened for path, opened in self.opened.items() if path not in moves}
 
     def place(self, path: str) -> int | None:
-        """A story's number among all that were to fix, from 1; None for others."""
-        return self._flagged.get(path)
+        """A story's number among those that were to fix and were looked at, from 1; None for others."""
+        return self._places.setdefault(path, len(self._places) + 1) if path in self._flagged else None
 
     def tally(self, mirror: Mirror) -> Tally:
         """What has become of them."""
