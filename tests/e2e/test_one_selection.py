@@ -10,6 +10,9 @@ from tests.e2e.counted import editor_knows
 from tests.e2e.home import Home
 from tests.e2e.terminal import Terminal
 
+EDITING = "the editor is open"
+PAUSES = f"echo {EDITING}; sleep 1"
+
 
 def edit_lit(home: Home, terminal: Terminal, lit: str) -> Path:
     """Press `e` once a row is lit that says this; returns the file that the editor was opened with.
@@ -25,13 +28,15 @@ def edit_lit(home: Home, terminal: Terminal, lit: str) -> Path:
     place, concept = file.parent.name, file.stem
     assert place in row or (concept in row and f"{concept} · {place}" in shown), shown
     assert f"e edit {concept}" in shown, shown
-    terminal.wait_for("e edit")
+    terminal.wait_for(EDITING)  # a key from before the editor's end would be of nobody
+    terminal.wait_for(lambda shown: EDITING not in shown and "e edit" in shown)
+    time.sleep(0.3)
     return file.relative_to(file.parents[2 if "paired" in file.parts else 1])
 
 
 def test_lit_row_is_what_e_opens_in_the_five_ways_in_which_they_parted(home: Home) -> None:
     corpus = misfiled.write(home.new_corpus())
-    home.editor_does(":")
+    home.editor_does(PAUSES)
     with home.studio(corpus, in_colours=False) as terminal:
         terminal.wait_for(lambda shown: "1 of 10" in shown and "● up to date" in shown)
 
@@ -74,7 +79,7 @@ def test_lit_row_is_what_e_opens_in_the_five_ways_in_which_they_parted(home: Hom
         editor_knows(home, corpus)
         terminal.press("e")
         terminal.wait_for("to fix 10 → 9")
-        home.editor_does(":")
+        home.editor_does(PAUSES)
         assert edit_lit(home, terminal, "cleared") == Path("paired/market/terrified.txt")
         terminal.press("j")
         assert edit_lit(home, terminal, "garden") == Path("paired/garden/curious.txt")
