@@ -136,11 +136,6 @@ class Mender:
 
     # A draft
 
-    def text_of(self, content_id: str | None) -> str | None:
-        """A text that is kept, by its id; None where there is none."""
-        content = None if content_id is None else self.journal.kept.get(content_id)
-        return None if content is None else content.decode("utf-8-sig", errors="replace")
-
     async def save(self, path: str, text: str, over: str | None) -> Task | Clash | None:
         """Write a draft to its file; a clash where another text stands there by now. None where it fails, as is said.
 
@@ -182,8 +177,7 @@ class Mender:
         """Ask under which concept stories are to be filed, and move them."""
         mirror = self._desk.mirror
         rival = offered_rival(mirror.stories[paths[0]]) if len(paths) == 1 else None
-        concepts = {view.concept for view in mirror.stories.values() if view.concept is not None}
-        listed = targets(paths, concepts, mirror.stories, rival)
+        listed = targets(paths, mirror.story_concepts, mirror.stories, rival)
 
         def take(concept: str | None) -> None:
             if concept is not None:
@@ -229,12 +223,10 @@ class Mender:
         self._desk.ask(Rename(what, renaming.old, renaming.trouble), take)
 
     def _concept_trouble(self, name: str) -> str:
-        concepts = {view.concept for view in self._desk.mirror.stories.values() if view.concept is not None}
-        return trouble_with_concept(name) or _twin(name, concepts, "concept")
+        return trouble_with_concept(name) or _twin(name, self._desk.mirror.story_concepts, "concept")
 
     def _scenario_trouble(self, name: str) -> str:
-        scenarios = {view.scenario for view in self._desk.mirror.stories.values() if view.scenario is not None}
-        return trouble_with_scenario(name) or _twin(name, scenarios, "scenario")
+        return trouble_with_scenario(name) or _twin(name, self._desk.mirror.scenarios, "scenario")
 
     def new(self, selection: Selection) -> None:
         """Ask where a new story is to stand, make it, and open it in the editor."""

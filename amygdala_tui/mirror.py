@@ -48,7 +48,17 @@ class Mirror:
     @property
     def titles(self) -> Mapping[str, str]:
         """Short titles of the scenarios, by name."""
-        return titles({view.scenario for view in self.stories.values() if view.scenario is not None})
+        return titles(self.scenarios)
+
+    @property
+    def scenarios(self) -> set[str]:
+        """The names of all scenarios."""
+        return {view.scenario for view in self.stories.values() if view.scenario is not None}
+
+    @property
+    def story_concepts(self) -> set[str]:
+        """The names of all concepts that have stories, with a vector or without."""
+        return {view.concept for view in self.stories.values() if view.concept is not None}
 
     @property
     def is_judged(self) -> bool:

@@ -172,11 +172,12 @@ class Journal:
         return [
             Disagreement(clash.path, _accepted_words(marks[clash.path]), _accepted_words(clash.after))
             if isinstance(clash, Marked)
-            else Disagreement(clash.path, self._text(content_ids.get(clash.path)), self._text(clash.after))
+            else Disagreement(clash.path, self.text_of(content_ids.get(clash.path)), self.text_of(clash.after))
             for clash in outcome.clashes
         ]
 
-    def _text(self, content_id: str | None) -> str | None:
+    def text_of(self, content_id: str | None) -> str | None:
+        """A text that is kept, by its id, as a dialog shows it; None where there is none."""
         content = None if content_id is None else self.kept.get(content_id)
         return None if content is None else content.decode("utf-8-sig", errors="replace").replace("\r\n", "\n")
 

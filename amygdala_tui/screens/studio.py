@@ -74,7 +74,7 @@ class StudioScreen(FrameScreen):
         if isinstance(done, Task) and self.view == "draft":
             self.action_back()
         elif isinstance(done, Wrote):
-            theirs = self._place.mender.text_of(done.after)
+            theirs = self._place.mender.journal.text_of(done.after)
 
             def take(decision: Decision | None) -> None:
                 if decision == "mine":

@@ -57,16 +57,9 @@ class QueueList(LineList):
 
     def show_mirror(self, mirror: Mirror, tally: Tally) -> None:
         """Draw this state."""
-        if (
-            self._lines
-            and (mirror.stories, mirror.concepts, mirror.problems)
-            == (
-                self._mirror.stories,
-                self._mirror.concepts,
-                self._mirror.problems,
-            )
-            and tally == self._tally
-        ):
+        before = self._mirror
+        is_same = mirror.stories is before.stories and mirror.concepts is before.concepts
+        if self._lines and is_same and mirror.problems == before.problems and tally == self._tally:
             return
         self._mirror, self._tally = mirror, tally
         self._rebuild()
@@ -87,11 +80,13 @@ class QueueList(LineList):
         """Light a row; a row that was kept for the story that was lit before may go now."""
         left = self.key
         super().select(key)
-        if left is not None and left != key and left in self._rows and left not in self._mirror.misread:
-            self._rebuild()
+        if left is not None and left != key and left in self._rows:
+            view = self._mirror.stories.get(left)
+            if view is None or not view.misread:
+                self._rebuild()
 
     def _rebuild(self) -> None:
-        mirror = self._mirror
+        mirror, titles = self._mirror, self._mirror.titles
         to_fix = [view for view in self.narrowed(mirror.queue) if view.misread]
         order = ORDERS[self._order]
         if order != "strength":
@@ -102,13 +97,13 @@ class QueueList(LineList):
         aside = [f"by {order}"] if order != "strength" else []
         aside += [f"only {plain(self.only)}, F: all"] if self.only else []
         lines += [_note(" · ".join(aside))] if aside else []
-        lines += [_story(view, mirror.titles) for view in to_fix]
+        lines += [_story(view, titles) for view in to_fix]
         if not to_fix:
             lines.append(_note(_nothing_to_fix(mirror)))
-        lines += _broken(mirror, self.narrowed(broken_stories(mirror)), self._rows)
+        lines += _broken(mirror, self.narrowed(broken_stories(mirror)), titles, self._rows)
         lines += _concepts(mirror)
         maybes = [view for view in self.narrowed(mirror.queue) if not view.misread and view.path not in self._rows]
-        lines += _maybes(maybes, mirror.titles, self.with_maybes)
+        lines += _maybes(maybes, titles, self.with_maybes)
         self.show(lines)
 
     def _keep_place(self, to_fix: list[StoryView]) -> None:
@@ -177,16 +172,16 @@ def _columns(name: str, place: str, right: Text, width: int, *, is_strong: bool)
     return Text.assemble(line, " ", where, " ", right, " ")
 
 
-def _broken(mirror: Mirror, stories: Sequence[StoryView], shown: Container[str]) -> list[Line]:
+def _broken(
+    mirror: Mirror, stories: Sequence[StoryView], titles: Mapping[str, str], shown: Container[str]
+) -> list[Line]:
     """Files that no vector can be made of, and files that are no story, less those that have a row above."""
     broken = [view for view in stories if view.path not in shown]
     strangers = {problem.path: problem for problem in mirror.problems if problem.path not in mirror.stories}
     if not broken and not strangers:
         return []
     lines = [_blank(), _heading(f"BROKEN FILES  {len(broken) + len(strangers)}", "")]
-    return (
-        lines + [_story(view, mirror.titles) for view in broken] + [_problem(problem) for problem in strangers.values()]
-    )
+    return lines + [_story(view, titles) for view in broken] + [_problem(problem) for problem in strangers.values()]
 
 
 def _problem(problem: Problem) -> Line:
